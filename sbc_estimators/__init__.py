@@ -1,0 +1,20 @@
+"""Seed-based correlation maps of functional MRI, at home in scikit-learn."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {"Run": ".runs", "SeedCorrelationMap": "._seed_correlation_map"}
+
+__all__ = ["Run", "SeedCorrelationMap", "__version__"]
+
+
+def __getattr__(name):
+    # nilearn takes seconds to import, and the command line's --help needs none of it.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

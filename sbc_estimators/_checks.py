@@ -1,0 +1,224 @@
+"""Every check of what the user passes, and its wording.
+
+Each message names the parameter or the run, the value, what was expected and the
+cure. Nothing here reads image data, so that all of it can run before long work.
+"""
+
+import inspect
+import os
+from pathlib import Path
+
+import numpy as np
+
+MIN_SCANS = 3
+"""Fewest scans that can be correlated: the r of two scans is always 1 or -1."""
+
+
+def describe_run(position, img):
+    """Return the words that name a run in messages: its position and its file."""
+    if isinstance(img, str | os.PathLike):
+        return f"run {position} ({os.fspath(img)!r})"
+    filename = getattr(img, "get_filename", lambda: None)()
+    return f"run {position} ({filename!r})" if filename else f"run {position}"
+
+
+def check_masker(masker, name):
+    """Raise TypeError unless `masker` is an instance with a masker's methods."""
+    if inspect.isclass(masker):
+        raise TypeError(
+            f"{name} must be a masker instance, got the class {masker.__name__}. "
+            f"Pass {masker.__name__}(...)."
+        )
+    methods = ("fit", "transform", "inverse_transform", "get_params", "set_params")
+    missing = [method for method in methods if not hasattr(masker, method)]
+    if missing:
+        raise TypeError(
+            f"{name} must have the methods of a nilearn masker, got {masker!r}, "
+            f"which lacks {', '.join(missing)}. Pass a nilearn masker, or an object "
+            "that derives from sklearn.base.BaseEstimator and has fit, transform and "
+            "inverse_transform."
+        )
+
+
+def check_same_length(values, n_runs, name):
+    """Raise ValueError unless the sequence `values` has one entry a run."""
+    is_sequence = hasattr(values, "__len__") and not isinstance(values, str | dict)
+    if not is_sequence or getattr(values, "ndim", 1) != 1:
+        raise ValueError(
+            f"{name} must be a sequence with one entry a run, for {n_runs} runs, got "
+            f"{type(values).__name__}. Pass a list, with None for a run without."
+        )
+    if len(values) != n_runs:
+        raise ValueError(
+            f"X and {name} must have one entry a run each, got {n_runs} runs in X and "
+            f"{len(values)} entries in {name}."
+        )
+
+
+def check_file(path, name):
+    """Raise FileNotFoundError unless `path` is a file that exists."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{name}: there is no file {os.fspath(path)!r}. Check the path; patterns "
+            "such as '*' are not expanded."
+        )
+
+
+def check_four_dimensional(shape, where):
+    """Raise ValueError unless `shape` is that of a 4D image with enough scans."""
+    if len(shape) != 4:
+        raise ValueError(
+            f"{where}: a run must be a 4D image (x, y, z, scans), got {len(shape)}D "
+            f"with shape {tuple(shape)}. Join 3D volumes of one acquisition with "
+            "nilearn.image.concat_imgs."
+        )
+    check_enough_scans(shape[3], where)
+
+
+def check_enough_scans(n_scans, where, what="scans"):
+    """Raise ValueError where a correlation over `n_scans` would mean nothing."""
+    if n_scans < MIN_SCANS:
+        raise ValueError(
+            f"{where}: {n_scans} {what}, at least {MIN_SCANS} are needed for a "
+            "correlation."
+        )
+
+
+def check_confounds(confounds, n_scans, kept, where):
+    """Return confounds as float64 `(n_scans, n_confounds)`, or None if there are none.
+
+    Only the scans in `kept` must be finite; the others play no part in anything, and
+    what is not finite there becomes 0.
+    """
+    if confounds is None:
+        return None
+    names = getattr(confounds, "columns", None)
+    try:
+        array = np.array(confounds, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where}: confounds must be numbers of shape (n_scans, n_confounds), "
+            f"could not convert them: {error}."
+        ) from error
+    array = array[:, np.newaxis] if array.ndim == 1 else array
+    if array.ndim != 2 or len(array) != n_scans:
+        raise ValueError(
+            f"{where}: confounds must have one row a scan, shape ({n_scans}, "
+            f"n_confounds), got shape {array.shape}. Censored scans stay in "
+            "confounds: sample_mask takes them out of both."
+        )
+    _check_finite_confounds(array[kept], kept, names, where)
+    array[~np.isfinite(array)] = 0.0
+    return array if array.shape[1] else None
+
+
+def _check_finite_confounds(array, scans, names, where):
+    """Raise ValueError naming the first column of confounds that is not finite."""
+    bad = ~np.isfinite(array)
+    if not bad.any():
+        return
+    column = int(np.flatnonzero(bad.any(axis=0))[0])
+    name = f"column {column}" if names is None else f"column {str(names[column])!r}"
+    rows = [int(scan) for scan in np.asarray(scans)[bad[:, column]]]
+    shown = f"{rows[:5]}{' and more' if len(rows) > 5 else ''}"
+    raise ValueError(
+        f"{where}: confounds must be finite, {name} has NaN or infinite values at "
+        f"scans {shown}. Choose other columns, fill the values (fMRIPrep leaves the "
+        "first scan of derivatives empty), or leave the scans out with sample_mask."
+    )
+
+
+def check_sample_mask(sample_mask, n_scans, where):
+    """Return the indices of the kept scans, `(n_kept_scans,)`, ascending."""
+    if sample_mask is None:
+        return np.arange(n_scans)
+    mask = np.asarray(sample_mask)
+    if mask.ndim != 1 or mask.dtype.kind not in "biu":
+        raise ValueError(
+            f"{where}: sample_mask must be a 1D array of scan indices or of booleans, "
+            f"got shape {mask.shape} and dtype {mask.dtype}."
+        )
+    if mask.dtype.kind == "b":
+        mask = _indices_of_boolean_mask(mask, n_scans, where)
+    mask = mask.astype(np.intp)
+    check_enough_scans(len(mask), where, "scans kept by sample_mask")
+    if mask.min() < 0 or mask.max() >= n_scans:
+        raise ValueError(
+            f"{where}: sample_mask must hold indices from 0 to {n_scans - 1}, got "
+            f"{mask.min()} to {mask.max()}. It counts scans of the whole run, from 0."
+        )
+    if (np.diff(mask) <= 0).any():
+        raise ValueError(
+            f"{where}: sample_mask must be ascending without repeats, got "
+            f"{_shorten(mask)}. Sort it with np.unique."
+        )
+    return mask
+
+
+def _indices_of_boolean_mask(mask, n_scans, where):
+    """Return the indices where a boolean sample mask is True."""
+    if len(mask) != n_scans:
+        raise ValueError(
+            f"{where}: a boolean sample_mask must have one value a scan, {n_scans}, "
+            f"got {len(mask)}."
+        )
+    return np.flatnonzero(mask)
+
+
+def _shorten(array):
+    """Return a short text of a long 1D array."""
+    return np.array2string(np.asarray(array), threshold=8, edgeitems=3)
+
+
+def check_band(low_pass, high_pass, t_r, filter_name, where):
+    """Raise ValueError unless the filter's frequencies (Hz) and `t_r` (s) make sense.
+
+    `filter_name` is nilearn's: "butterworth", "cosine" or False.
+    """
+    for name, value in (("low_pass", low_pass), ("high_pass", high_pass), ("t_r", t_r)):
+        check_positive_or_none(value, name, where)
+    if filter_name is False or (low_pass is None and high_pass is None):
+        return
+    if t_r is None:
+        raise ValueError(
+            f"{where}: low_pass={low_pass!r} and high_pass={high_pass!r} need the "
+            "repetition time, got t_r=None. Pass t_r in seconds to the masker, to "
+            "SeedCorrelationMap, or to Run."
+        )
+    nyquist = 0.5 / t_r
+    for name, value in (("low_pass", low_pass), ("high_pass", high_pass)):
+        if value is not None and value >= nyquist:
+            raise ValueError(
+                f"{where}: {name} must be below the Nyquist frequency {nyquist:.6g} "
+                f"Hz (t_r={t_r!r} s), got {name}={value!r}. Lower it, or pass None."
+            )
+    if low_pass is not None and high_pass is not None and high_pass >= low_pass:
+        raise ValueError(
+            f"{where}: high_pass must be below low_pass, got high_pass={high_pass!r} "
+            f"and low_pass={low_pass!r} Hz. Have they been swapped?"
+        )
+
+
+def check_positive_or_none(value, name, where):
+    """Raise ValueError unless `value` is None or a positive finite number."""
+    if value is None:
+        return
+    is_number = isinstance(value, int | float | np.number)
+    if not is_number or isinstance(value, bool) or not np.isfinite(value) or value <= 0:
+        raise ValueError(
+            f"{where}: {name} must be a positive number or None, got {value!r}."
+        )
+
+
+def check_kept_from_fit(name, in_fit, entries, descriptions):
+    """Raise ValueError where `transform` lacks what every run had in `fit`."""
+    if not in_fit:
+        return
+    for entry, where in zip(entries, descriptions, strict=True):
+        if entry is None:
+            raise ValueError(
+                f"{where}: every run had {name} in fit, this one has none, so its map "
+                f"would be of another kind. scikit-learn does not hand {name} to "
+                "transform in cross-validation: pass Run(img, confounds=..., "
+                "sample_mask=...), which carries its own."
+            )

@@ -1,0 +1,415 @@
+"""`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ._checks import check_kept_from_fit, describe_run
+from ._correlation import fisher_z, inverse_fisher_z, unit_variance
+from ._engine import Mapper, clean_signals, map_runs, open_run
+from ._signals import (
+    clone_masker,
+    default_brain_masker,
+    fit_masker,
+    signal_names,
+    signal_source,
+)
+from .runs import as_runs
+
+
+class SeedCorrelationMap(TransformerMixin, BaseEstimator):
+    """Correlation of a seed's time series with every voxel's.
+
+    Parameters
+    ----------
+    seed_masker : masker
+        A nilearn masker whose signals are the seeds: spheres, labels, maps, the
+        voxels of a mask, and their surface kinds; or any object with ``fit``,
+        ``transform``, ``inverse_transform`` and sklearn's parameters.
+    brain_masker : masker or None, default=None
+        The same for the voxels (vertices, regions). None means a
+        :class:`~nilearn.maskers.NiftiMasker` (for surface seeds a
+        :class:`~nilearn.maskers.SurfaceMasker`) with the seed masker's own cleaning
+        and no smoothing. A mask that is not given is computed over all runs in `fit`.
+    low_pass, high_pass : float, None or "masker", default="masker"
+        Cut-off frequencies of both maskers in Hz, None for no cut-off. "masker"
+        leaves each masker's own value.
+    t_r : float, None or "masker", default="masker"
+        Repetition time of both maskers in seconds. A run's own `t_r` wins.
+    n_jobs : int or None, default=None
+        Number of runs mapped at the same time, as in joblib.
+    verbose : int, default=0
+        How much joblib says about progress over runs.
+
+    Attributes
+    ----------
+    correlations_ : ndarray of shape (n_seeds, n_voxels), float32
+        Pearson correlation; over several runs the tanh of the mean Fisher z.
+    seed_masker_, brain_masker_ : masker
+        Fitted clones. A mask that was computed is their `mask_img`.
+    n_seeds_, n_voxels_, n_runs_ : int
+    seed_names_ : list of str
+        Coordinates in mm for spheres, names for labelled regions, else numbers.
+    paths_ : dict
+        For "seed_masker" and "brain_masker", how signals were had, and why:
+        "compiled" (the masker extracts, a matrix cleans) or "reference" (the masker
+        does all by itself).
+    run_report_ : DataFrame
+        A row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
+        ``rank`` (directions of time that cleaning keeps), ``n_without_signal``
+        (voxels whose r is 0 for lack of a signal).
+
+    See Also
+    --------
+    Run : An image with its confounds, sample mask and repetition time.
+
+    Notes
+    -----
+    r is exactly Pearson's, whatever the maskers' `standardize` says: it is left out,
+    as r does not depend on it. All else that acts on time is honoured as
+    :func:`nilearn.signal.clean` does it, compiled to one matrix a run and masker.
+
+    Several runs are averaged as Fisher z, which is nearer to normal than r [1]_, each
+    run with the same weight, whatever its length.
+
+    A voxel without signal (constant, not finite, or nothing left after cleaning) has
+    r = z = 0, with one warning a run. r is kept within 1.2e-7 of +-1, so that
+    z = arctanh(r) is finite.
+
+    References
+    ----------
+    .. [1] Silver & Dunlap (1987). Averaging correlation coefficients: should Fisher's
+       z transformation be used? Journal of Applied Psychology, 72(1), 146-148.
+       https://doi.org/10.1037/0021-9010.72.1.146
+
+    Examples
+    --------
+    >>> from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+    >>> from sbc_estimators import SeedCorrelationMap
+    >>> from sbc_estimators.datasets import load_sample_run
+    >>> sample = load_sample_run()
+    >>> seed = NiftiSpheresMasker([(0, -52, 18)], radius=8, detrend=True)
+    >>> brain = NiftiMasker(mask_img=sample.mask_img, detrend=True)
+    >>> sbc = SeedCorrelationMap(seed, brain, low_pass=0.1, high_pass=0.01)
+    >>> z = sbc.fit_transform([sample.run])
+    >>> z.shape == (1, sbc.n_voxels_)
+    True
+    >>> sbc.inverse_transform(z).shape
+    (33, 39, 31, 1)
+    """
+
+    def __init__(
+        self,
+        seed_masker,
+        brain_masker=None,
+        *,
+        low_pass="masker",
+        high_pass="masker",
+        t_r="masker",
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.seed_masker = seed_masker
+        self.brain_masker = brain_masker
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y=None, *, confounds=None, sample_mask=None):
+        """Compute the correlation map over all runs.
+
+        Parameters
+        ----------
+        X : run or sequence of runs
+            A run is a 4D image (path, nibabel image, SurfaceImage) or a
+            :class:`Run`.
+        y : None
+            Ignored.
+        confounds : sequence with one entry a run, or None, default=None
+            Confounds of shape (n_scans, n_confounds), a DataFrame or a path each.
+        sample_mask : sequence with one entry a run, or None, default=None
+            Indices of the scans to keep, or booleans, each.
+
+        Returns
+        -------
+        self : SeedCorrelationMap
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If a masker or a run cannot be used. What a run's header and tables tell
+            is checked for all runs before any is read.
+        """
+        for _ in self._fit(as_runs(X, confounds, sample_mask)):
+            pass
+        return self
+
+    def fit_transform(self, X, y=None, *, confounds=None, sample_mask=None):
+        """Compute the correlation map and return each run's, reading each run once.
+
+        Parameters
+        ----------
+        X, y, confounds, sample_mask
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        z : ndarray of shape (n_runs, n_seeds * n_voxels), float32
+            As :meth:`transform` returns it.
+        """
+        runs = as_runs(X, confounds, sample_mask)
+        return _rows_of_z(self._fit(runs), len(runs))
+
+    def transform(self, X, *, confounds=None, sample_mask=None):
+        """Return the Fisher z map of each run.
+
+        Parameters
+        ----------
+        X, confounds, sample_mask
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        z : ndarray of shape (n_runs, n_seeds * n_voxels), float32
+            Voxel j of seed i is column ``i * n_voxels + j``.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If a run lacks the confounds or sample mask that every run had in `fit`,
+            or cannot be used.
+        """
+        check_is_fitted(self)
+        runs = as_runs(X, confounds, sample_mask)
+        self._check_like_fit(runs)
+        mapper = self._mapper()
+        for position, run in enumerate(runs):
+            mapper.check(open_run(run, position))
+        return _rows_of_z(self._maps(mapper, runs), len(runs))
+
+    def inverse_transform(self, X):
+        """Return Fisher z maps as one image of the brain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_seeds * n_voxels) or (n_seeds * n_voxels,)
+            Rows as :meth:`transform` returns them, or anything of their width, such
+            as a classifier's coefficients.
+
+        Returns
+        -------
+        img : Nifti1Image or SurfaceImage
+            Volume ``i * n_seeds + j`` is seed j of row i.
+        """
+        check_is_fitted(self)
+        rows = np.atleast_2d(np.asarray(X))
+        width = self.n_seeds_ * self.n_voxels_
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise ValueError(
+                f"X must have n_seeds * n_voxels = {self.n_seeds_} * {self.n_voxels_} "
+                f"= {width} columns, got shape {np.shape(X)}. Pass rows as transform "
+                "returns them."
+            )
+        return self.brain_masker_.inverse_transform(rows.reshape(-1, self.n_voxels_))
+
+    def seed_signals(self, run):
+        """Return the cleaned seed time series of one run, as people plot them.
+
+        Parameters
+        ----------
+        run : run
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_kept_scans, n_seeds)
+            Mean 0 and variance 1 (``ddof=1``).
+        """
+        check_is_fitted(self)
+        return self._signals(self._mapper().seeds, run)
+
+    def brain_signals(self, run):
+        """Return the cleaned voxel time series of one run.
+
+        Parameters
+        ----------
+        run : run
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_kept_scans, n_voxels)
+            Mean 0 and variance 1 (``ddof=1``); 0 throughout without signal.
+        """
+        check_is_fitted(self)
+        return self._signals(self._mapper().brain, run)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns of :meth:`transform`.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored: runs have no features.
+
+        Returns
+        -------
+        names : ndarray of str objects of shape (n_seeds * n_voxels,)
+        """
+        check_is_fitted(self)
+        names = [
+            f"{seed} voxel{voxel}"
+            for seed in self.seed_names_
+            for voxel in range(self.n_voxels_)
+        ]
+        return np.asarray(names, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.no_validation = True
+        return tags
+
+    def _fit(self, runs):
+        """Fit the maskers, then yield each run's map while averaging them."""
+        mapper = self._fit_maskers(runs)
+        total, report = 0.0, []
+        for seed_map in self._maps(mapper, runs):
+            total = total + fisher_z(seed_map.r.astype(np.float64))
+            report.append(_report_row(seed_map))
+            yield seed_map
+        r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
+        self._keep(mapper, runs, r.astype(np.float32), report)
+
+    def _fit_maskers(self, runs):
+        """Return what maps a run, after checking all that can be known before."""
+        seed_masker, brain_masker = self._clones()
+        opened = [open_run(run, position) for position, run in enumerate(runs)]
+        images, kept = [o.image for o in opened], [o.kept for o in opened]
+        mapper = Mapper(
+            fit_masker(seed_masker, "seed_masker", images[:1], kept[:1]),
+            fit_masker(brain_masker, "brain_masker", images, kept),
+        )
+        for run in opened:
+            mapper.check(run)
+        _warn_of_different_cleaning(mapper)
+        return mapper
+
+    def _clones(self):
+        """Return clones of both maskers with the shared parameters set."""
+        shared = {"low_pass": self.low_pass, "high_pass": self.high_pass}
+        shared["t_r"] = self.t_r
+        overrides = {k: v for k, v in shared.items() if not _is_masker_own(v)}
+        seed_masker = clone_masker(self.seed_masker, "seed_masker", overrides)
+        if self.brain_masker is None:
+            return seed_masker, default_brain_masker(seed_masker)
+        return seed_masker, clone_masker(self.brain_masker, "brain_masker", overrides)
+
+    def _keep(self, mapper, runs, r, report):
+        """Set the fitted attributes."""
+        self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
+        self.correlations_ = r
+        self.n_runs_ = len(runs)
+        self.n_seeds_, self.n_voxels_ = r.shape
+        self.seed_names_ = signal_names(mapper.seeds, self.n_seeds_, "seed")
+        self.paths_ = {
+            source.name: f"{source.path}: {source.reason}"
+            for source in (mapper.seeds, mapper.brain)
+        }
+        self.run_report_ = pd.DataFrame(report)
+        self._all_had_confounds = all(run.confounds is not None for run in runs)
+        self._all_had_sample_mask = all(run.sample_mask is not None for run in runs)
+
+    def _mapper(self):
+        """Return what maps a run, from the fitted maskers."""
+        return Mapper(
+            signal_source("seed_masker", self.seed_masker_),
+            signal_source("brain_masker", self.brain_masker_),
+        )
+
+    def _maps(self, mapper, runs):
+        """Yield the map of each run, warning of voxels without signal."""
+        for seed_map in map_runs(mapper, runs, self.n_jobs, self.verbose):
+            _warn_of_no_signal(seed_map)
+            yield seed_map
+
+    def _check_like_fit(self, runs):
+        """Raise ValueError where a run lacks what every run had in `fit`."""
+        names = [describe_run(i, run.img) for i, run in enumerate(runs)]
+        confounds = [run.confounds for run in runs]
+        masks = [run.sample_mask for run in runs]
+        check_kept_from_fit("confounds", self._all_had_confounds, confounds, names)
+        check_kept_from_fit("sample_mask", self._all_had_sample_mask, masks, names)
+
+    def _signals(self, source, run):
+        """Return one run's cleaned signals with unit variance."""
+        runs = as_runs(run)
+        if len(runs) != 1:
+            raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
+        self._check_like_fit(runs)
+        return unit_variance(clean_signals(source, runs[0], 0))
+
+
+def _is_masker_own(value):
+    """Whether a shared parameter leaves each masker its own value."""
+    if isinstance(value, str) and value != "masker":
+        raise ValueError(
+            f'low_pass, high_pass and t_r must be a number, None or "masker", got '
+            f"{value!r}."
+        )
+    return isinstance(value, str)
+
+
+def _rows_of_z(maps, n_runs):
+    """Return the Fisher z of maps as rows, filled one map at a time."""
+    rows = None
+    for i, seed_map in enumerate(maps):
+        if rows is None:
+            rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
+        rows[i] = fisher_z(seed_map.r).ravel()
+    return rows
+
+
+def _report_row(seed_map):
+    """Return a row of `run_report_`."""
+    return {
+        "run": seed_map.where,
+        "n_scans": seed_map.n_scans,
+        "n_kept_scans": seed_map.n_kept_scans,
+        "rank": seed_map.rank,
+        "n_without_signal": seed_map.n_without_signal,
+    }
+
+
+def _warn_of_no_signal(seed_map):
+    """Warn once a run of voxels whose r is 0 for lack of a signal."""
+    if seed_map.n_without_signal:
+        warnings.warn(
+            f"{seed_map.where}: {seed_map.n_without_signal} of {seed_map.r.shape[1]} "
+            "voxels have no signal (constant, not finite, or nothing left after "
+            "cleaning). Their r and z are 0.",
+            stacklevel=4,
+        )
+
+
+def _warn_of_different_cleaning(mapper):
+    """Warn where seed and voxels are not cleaned alike."""
+    differences = mapper.seeds.cleaning.differences(mapper.brain.cleaning)
+    if differences:
+        pairs = [
+            f"{name} ({getattr(mapper.seeds.cleaning, name)!r} and "
+            f"{getattr(mapper.brain.cleaning, name)!r})"
+            for name in differences
+        ]
+        warnings.warn(
+            f"seed_masker and brain_masker clean differently, in {', '.join(pairs)}. "
+            "Set both alike, or low_pass, high_pass and t_r of SeedCorrelationMap.",
+            stacklevel=5,
+        )

@@ -1,0 +1,194 @@
+"""`Run`, and the ways to write one run or many."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._checks import check_file, check_same_length, describe_run
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One acquisition: a 4D image with what belongs to it.
+
+    A run that carries its own confounds, sample mask and repetition time cannot lose
+    them: scikit-learn's cross-validation splits, copies and hands on whole runs, while
+    arguments beside X reach `fit` but not always `transform`.
+
+    Parameters
+    ----------
+    img : str, path, nibabel image or SurfaceImage
+        The 4D image (x, y, z, scans), or nilearn's SurfaceImage (vertices, scans).
+    confounds : array-like of shape (n_scans, n_confounds), DataFrame, path or None, \
+            default=None
+        Regressed out of all signals. A path is a table, with or without a header:
+        .tsv, .csv, or white space. All its columns are used.
+    sample_mask : array-like of int or bool or None, default=None
+        The scans to keep: ascending indices, or one boolean a scan.
+    t_r : float or None, default=None
+        Repetition time in seconds. It wins over that of the maskers.
+
+    Examples
+    --------
+    >>> from sbc_estimators import Run
+    >>> Run("sub-01_bold.nii.gz", confounds="sub-01_confounds.tsv", t_r=2.0)
+    Run('sub-01_bold.nii.gz', confounds='sub-01_confounds.tsv', t_r=2.0)
+    """
+
+    img: Any
+    confounds: Any = None
+    sample_mask: Any = None
+    t_r: float | None = None
+
+    def __repr__(self):
+        parts = [_summary(self.img)]
+        for name in ("confounds", "sample_mask", "t_r"):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f"{name}={_summary(value)}")
+        return f"Run({', '.join(parts)})"
+
+
+def _summary(value):
+    """Return a short text of an image, table, path or number."""
+    if isinstance(value, str | os.PathLike):
+        return repr(os.fspath(value))
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"<{type(value).__name__} of shape {tuple(shape)}>"
+    text = repr(value)
+    return text if len(text) < 60 else f"<{type(value).__name__}>"
+
+
+def as_runs(X, confounds=None, sample_mask=None):
+    """Return X, with what was passed beside it, as a list of `Run`.
+
+    Parameters
+    ----------
+    X : run or sequence of runs
+        A run is a path, a nibabel image, a SurfaceImage or a `Run`; a sequence is a
+        list, a tuple, an object array or a pandas Series.
+    confounds, sample_mask : sequence with one entry a run, or None, default=None
+        For a single run also the entry itself.
+
+    Returns
+    -------
+    runs : list of Run
+
+    Raises
+    ------
+    TypeError
+        If X holds something that is no run.
+    ValueError
+        If X is empty, the lengths differ, or a `Run` has the same thing already.
+
+    Examples
+    --------
+    >>> as_runs("rest.nii.gz", sample_mask=[0, 1, 2])
+    [Run('rest.nii.gz', sample_mask=[0, 1, 2])]
+    """
+    if _is_run(X):
+        runs = [X]
+        confounds = _entries_of_one_run(confounds, _is_confounds)
+        sample_mask = _entries_of_one_run(sample_mask, _is_sample_mask)
+    else:
+        runs = _sequence_of_runs(X)
+    beside = {"confounds": confounds, "sample_mask": sample_mask}
+    for name, values in beside.items():
+        if values is not None:
+            check_same_length(values, len(runs), name)
+            beside[name] = list(values)
+    return [_joined(run, i, beside) for i, run in enumerate(runs)]
+
+
+def _is_run(X):
+    """Tell one run from a sequence of runs."""
+    if isinstance(X, Run | str | os.PathLike):
+        return True
+    return hasattr(X, "shape") and (hasattr(X, "dataobj") or hasattr(X, "mesh"))
+
+
+def _sequence_of_runs(X):
+    """Return X as a list, if it is a sequence of runs that is not empty."""
+    if not isinstance(X, list | tuple | np.ndarray | pd.Series | pd.Index):
+        raise TypeError(
+            "X must be one run or a sequence of runs (list, tuple, object array, "
+            f"Series), got {type(X).__name__}. A run is a path, a 4D nibabel image, a "
+            "SurfaceImage or a Run."
+        )
+    runs = list(X)
+    if not runs:
+        raise ValueError("X must hold at least one run, got an empty sequence.")
+    for position, run in enumerate(runs):
+        if not _is_run(run):
+            raise TypeError(
+                f"X[{position}] must be a run (a path, a 4D nibabel image, a "
+                f"SurfaceImage or a Run), got {type(run).__name__}."
+            )
+    return runs
+
+
+def _entries_of_one_run(values, is_entry):
+    """Return what stands beside a single run as a list of one entry."""
+    return [values] if values is not None and is_entry(values) else values
+
+
+def _is_confounds(values):
+    """Tell a table of confounds from a list that holds one."""
+    if isinstance(values, str | os.PathLike | pd.DataFrame):
+        return True
+    if isinstance(values, np.ndarray):
+        return values.dtype != object
+    return not isinstance(values, list | tuple) or _holds_scalars(values)
+
+
+def _is_sample_mask(values):
+    """Tell a sample mask from a list that holds one."""
+    if isinstance(values, np.ndarray):
+        return values.dtype != object and values.ndim == 1
+    return not isinstance(values, list | tuple) or _holds_scalars(values)
+
+
+def _holds_scalars(values):
+    """Whether a list is itself a mask or a column of numbers."""
+    return len(values) > 0 and np.isscalar(values[0])
+
+
+def _joined(run, position, beside):
+    """Return a `Run` of an entry of X and what stands beside it."""
+    run = run if isinstance(run, Run) else Run(run)
+    fields = {
+        "img": run.img,
+        "confounds": run.confounds,
+        "sample_mask": run.sample_mask,
+        "t_r": run.t_r,
+    }
+    for name, values in beside.items():
+        entry = None if values is None else values[position]
+        if entry is not None and fields[name] is not None:
+            raise ValueError(
+                f"{describe_run(position, run.img)} has {name} of its own and others "
+                f"beside X. Pass {name} in one place."
+            )
+        fields[name] = fields[name] if entry is None else entry
+    return Run(**fields)
+
+
+def load_confounds(confounds, where):
+    """Return confounds as they were passed, and a file's as a DataFrame.
+
+    A table without a header gets the column numbers as names.
+    """
+    if not isinstance(confounds, str | os.PathLike):
+        return confounds
+    check_file(confounds, f"{where}: confounds")
+    separator = {".tsv": "\t", ".csv": ","}.get(Path(confounds).suffix, r"[\s,]+")
+    table = pd.read_csv(confounds, sep=separator, header=None, engine="python")
+    numbers = pd.to_numeric(table.iloc[0], errors="coerce")
+    if numbers.isna().any():
+        table = pd.read_csv(confounds, sep=separator, engine="python")
+    return table
