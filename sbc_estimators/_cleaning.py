@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 
 from ._checks import check_band
 
-RANK_TOLERANCE = 1e-7
+RANK_TOLERANCE = 1e-6
 """Directions of time that cleaning shrinks below this are left out."""
 
 CONSTANT_TOLERANCE = 1e-7
@@ -44,7 +44,7 @@ class CleaningParameters:
 
     @property
     def filter_name(self):
-        """nilearn's name of the filter: "butterworth", "cosine" or False."""
+        """The filter as nilearn names it: "butterworth", "cosine" or False."""
         chosen = (self.clean_args or {}).get("filter", "butterworth")
         if chosen == "butterworth" and self.low_pass is None and self.high_pass is None:
             return False
@@ -124,7 +124,7 @@ def _apply(matrix, signals):
 
 
 def constant_response(matrix):
-    """Return what a cleaning matrix makes of a constant 1, exactly 0 if it removes it."""
+    """Return what a matrix makes of a constant 1, exactly 0 where it removes it."""
     response = matrix.sum(axis=1)
     is_removed = np.linalg.norm(response) <= CONSTANT_TOLERANCE * np.sqrt(len(response))
     return np.zeros_like(response) if is_removed else response
@@ -218,7 +218,9 @@ def _clean_identity(parameters, n_scans, kept, confounds, where):
             signals = weights
             confounds = None if confounds is None else weights @ confounds
     arguments = {"butterworth__copy": True, **(parameters.clean_args or {})}
-    if confounds is not None and (parameters.detrend or parameters.standardize_confounds):
+    if confounds is not None and (
+        parameters.detrend or parameters.standardize_confounds
+    ):
         # A large constant column keeps a residue of rounding, which nilearn would
         # scale up to a confound of noise.
         confounds = confounds - confounds[0]

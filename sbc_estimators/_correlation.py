@@ -8,7 +8,7 @@ import numpy as np
 MAX_ABS_R = 1 - 2**-23
 """Largest |r| returned, the second float32 below 1, so that Fisher z stays finite."""
 
-NO_SIGNAL_RATIO = 1e-6
+NO_SIGNAL_RATIO = 1e-5
 """A cleaned norm below this part of the raw one is rounding noise."""
 
 

@@ -7,16 +7,20 @@ from nilearn.image import high_variance_confounds
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._checks import check_confounds, check_sample_mask, describe_run
-from ._cleaning import compile_cleaning
+from ._cleaning import CleaningOperator, compile_cleaning
 from ._correlation import column_norms, correlate, has_signal
-from ._images import open_image, read_scans
+from ._images import open_image, read_scans, scan_blocks
 from ._signals import (
+    SignalSource,
     check_run_fits,
+    choose_paths,
     own_signals,
     raw_signals,
-    signals_without_data,
+    signals_not_finite,
+    stream_of,
 )
-from .runs import load_confounds
+from ._streaming import consume
+from .runs import Run, load_confounds
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class OpenedRun:
         Names the run in messages.
     """
 
-    run: object
+    run: Run
     image: object
     kept: np.ndarray
     confounds: np.ndarray | None
@@ -69,8 +73,8 @@ def open_run(run, position):
 class Mapper:
     """What turns a run into its map: where seed and voxel signals come from."""
 
-    seeds: object
-    brain: object
+    seeds: SignalSource
+    brain: SignalSource
 
     def check(self, opened):
         """Raise an error where a run cannot be mapped, as far as its header tells."""
@@ -92,6 +96,8 @@ class SeedMap:
         Directions of time that the cleaning of voxels keeps, if it is a matrix.
     n_without_signal : int
         Voxels whose r is 0 because there is nothing to correlate.
+    paths : dict of str to str
+        As `choose_paths` returns them.
     """
 
     r: np.ndarray
@@ -100,24 +106,7 @@ class SeedMap:
     n_kept_scans: int
     rank: int | None
     n_without_signal: int
-
-
-@dataclass(frozen=True)
-class CleanedSignals:
-    """Cleaned, centred signals in a basis of time.
-
-    Attributes
-    ----------
-    coordinates : ndarray of shape (n_components, n_signals)
-    norms : ndarray of shape (n_signals,)
-        0 where there is no signal.
-    basis : ndarray of shape (n_kept_scans, n_components) or None
-        None where the coordinates are the scans themselves.
-    """
-
-    coordinates: np.ndarray
-    norms: np.ndarray
-    basis: np.ndarray | None = None
+    paths: dict
 
 
 def map_run(mapper, run, position):
@@ -141,19 +130,26 @@ def map_run(mapper, run, position):
     """
     opened = open_run(run, position)
     mapper.check(opened)
-    extractions = _extract(opened, (mapper.seeds, mapper.brain))
-    seeds = _clean(*extractions[0], as_scans=True)
-    voxels = _clean(*extractions[1])
-    _check_seeds(mapper, seeds, opened.where)
-    r = _correlate(mapper, seeds, voxels, opened.where)
+    sources = (mapper.seeds, mapper.brain)
+    paths = choose_paths(sources, opened.image)
+    signals = _cleaned_signals(opened, sources, paths)
+    seeds, voxels = signals["seed_masker"], signals["brain_masker"]
+    _check_seeds(seeds, opened.where)
     return SeedMap(
-        r,
+        _correlate(seeds, voxels, opened.where),
         opened.where,
         opened.n_scans,
         len(opened.kept),
         None if voxels.basis is None else voxels.basis.shape[1],
         int(np.sum(voxels.norms == 0)),
+        paths,
     )
+
+
+def map_runs(mapper, runs, n_jobs=None, verbose=0):
+    """Yield the maps of many runs in order, holding only those in flight."""
+    parallel = Parallel(n_jobs=n_jobs, verbose=verbose, return_as="generator")
+    return parallel(delayed(map_run)(mapper, run, i) for i, run in enumerate(runs))
 
 
 def clean_signals(source, run, position):
@@ -163,66 +159,136 @@ def clean_signals(source, run, position):
     """
     opened = open_run(run, position)
     check_run_fits(source, opened.image, run.t_r, opened.where)
-    cleaned = _clean(*_extract(opened, [source])[0], as_scans=True)
-    return np.where(cleaned.norms > 0, cleaned.coordinates, 0.0)
+    paths = choose_paths([source], opened.image)
+    cleaned = _cleaned_signals(opened, [source], paths)[source.name]
+    return np.where(cleaned.norms > 0, cleaned.series(), 0.0)
 
 
-def map_runs(mapper, runs, n_jobs=None, verbose=0):
-    """Yield the maps of many runs in order, holding only those in flight."""
-    parallel = Parallel(n_jobs=n_jobs, verbose=verbose, return_as="generator")
-    return parallel(delayed(map_run)(mapper, run, i) for i, run in enumerate(runs))
+# From an opened run to cleaned signals, by each of the three ways
 
 
 @dataclass(frozen=True)
-class Extraction:
-    """Signals of one source, with the matrix that cleans them.
+class CleanedSignals:
+    """Cleaned, centred signals in a basis of time.
 
     Attributes
     ----------
-    signals : ndarray of shape (n_kept_scans, n_signals)
-        Raw where there is an operator, cleaned by the masker itself where not.
-    operator : CleaningOperator or None
-    without_data : ndarray of bool of shape (n_signals,) or None
-        Voxels to be left out, whatever their signal.
+    coordinates : ndarray of shape (n_components, n_signals)
+    norms : ndarray of shape (n_signals,)
+        0 where there is no signal.
+    basis : ndarray of shape (n_kept_scans, n_components) or None
+        None where the coordinates are the scans themselves.
     """
 
-    signals: np.ndarray
-    operator: object
-    without_data: np.ndarray | None
+    coordinates: np.ndarray
+    norms: np.ndarray
+    basis: np.ndarray | None = None
+
+    @property
+    def n_scans(self):
+        """Number of kept scans."""
+        return len(self.coordinates if self.basis is None else self.basis)
+
+    def series(self):
+        """Return the signals scan by scan, `(n_kept_scans, n_signals)`."""
+        return self.coordinates if self.basis is None else self.basis @ self.coordinates
 
 
-def _extract(opened, sources):
-    """Return each source's extraction, a tuple of one, the scans read once for all."""
-    scans, not_finite, operators = None, None, []
-    compiled = [source for source in sources if source.path == "compiled"]
-    if compiled:
-        scans, not_finite = read_scans(opened.image, opened.kept, opened.where)
-        operators = _operators(opened, [s.cleaning for s in compiled], scans)
-    extractions = []
+def _cleaned_signals(opened, sources, paths):
+    """Return the cleaned signals of each source by its name, each scan read once."""
+    by_path = {"streamed": [], "compiled": [], "reference": []}
     for source in sources:
-        if source.path == "compiled":
-            signals = raw_signals(source, scans, opened.where)
-            without_data = signals_without_data(source, not_finite)
-            operator = operators[compiled.index(source)]
-            extractions.append((Extraction(signals, operator, without_data),))
+        by_path[paths[source.name].partition(":")[0]].append(source)
+    signals = {}
+    for path, way in (
+        ("streamed", _streamed_signals),
+        ("compiled", _compiled_signals),
+        ("reference", _reference_signals),
+    ):
+        signals.update(way(opened, by_path[path]) if by_path[path] else {})
+    return signals
+
+
+def _streamed_signals(opened, sources):
+    """Return cleaned signals had while the scans are read."""
+    operators = _operators(opened, sources)
+    streams = [
+        stream_of(source, opened.image, operator, opened.where)
+        for source, operator in zip(sources, operators, strict=True)
+    ]
+    results = consume(scan_blocks(opened.image, opened.kept, opened.where), streams)
+    return {
+        source.name: _clean_raw(result, operator)
+        if source.name == "seed_masker"
+        else _in_basis(
+            result.coordinates, result.raw_norms, result.not_finite, operator
+        )
+        for source, operator, result in zip(sources, operators, results, strict=True)
+    }
+
+
+def _compiled_signals(opened, sources):
+    """Return cleaned signals from scans in memory that nilearn's maskers extract."""
+    scans, not_finite = read_scans(opened.image, opened.kept, opened.where)
+    signals = {}
+    operators = _operators(opened, sources, scans)
+    for source, operator in zip(sources, operators, strict=True):
+        raw = raw_signals(source, scans, opened.where)
+        if source.name == "seed_masker":
+            signals[source.name] = _clean_raw(raw, operator)
         else:
-            extractions.append((_own_extraction(source, opened),))
-    return extractions
+            bad = signals_not_finite(source, not_finite)
+            raw_norms = column_norms(raw - raw[0])
+            coordinates = operator.project(raw)
+            signals[source.name] = _in_basis(coordinates, raw_norms, bad, operator)
+    return signals
 
 
-def _own_extraction(source, opened):
-    """Return what a masker of another make gives, confounds and sample mask handed on."""
+def _reference_signals(opened, sources):
+    """Return the signals of maskers that do all by themselves, centred."""
     kept = None if opened.run.sample_mask is None else opened.kept
     run = replace(opened.run, confounds=opened.confounds)
-    return Extraction(own_signals(source, run, kept, opened.where), None, None)
+    signals = {}
+    for source in sources:
+        own = own_signals(source, run, kept, opened.where)
+        finite = np.isfinite(own).all(axis=0)
+        own = np.where(finite, own, 0.0)
+        centred = own - own.mean(axis=0)
+        norms = _norms_of_signals(centred, column_norms(own - own[0]))
+        signals[source.name] = CleanedSignals(centred, norms)
+    return signals
 
 
-def _operators(opened, cleanings, scans):
+def _clean_raw(raw, operator):
+    """Return raw signals cleaned, scan by scan."""
+    cleaned = operator.clean(raw)
+    return CleanedSignals(
+        cleaned, _norms_of_signals(cleaned, column_norms(raw - raw[0]))
+    )
+
+
+def _in_basis(coordinates, raw_norms, not_finite, operator):
+    """Return projected signals; those not finite are none."""
+    norms = _norms_of_signals(coordinates, raw_norms)
+    if not_finite is not None:
+        norms[not_finite] = 0.0
+    return CleanedSignals(coordinates, norms, operator.basis)
+
+
+def _norms_of_signals(cleaned, raw_norms):
+    """Return the norms of cleaned signals, 0 where nothing is left but rounding."""
+    norms = column_norms(cleaned)
+    return np.where(has_signal(norms, raw_norms), norms, 0.0)
+
+
+def _operators(opened, sources, scans=None):
     """Return the compiled cleaning of each source, equal ones compiled once."""
-    operators = []
+    operators: list[CleaningOperator] = []
+    cleanings = [source.cleaning for source in sources]
     for i, cleaning in enumerate(cleanings):
         same = [j for j in range(i) if not cleaning.differences(cleanings[j])]
-        operators.append(operators[same[0]] if same else _operator(opened, cleaning, scans))
+        operator = operators[same[0]] if same else _operator(opened, cleaning, scans)
+        operators.append(operator)
     return operators
 
 
@@ -231,69 +297,45 @@ def _operator(opened, cleaning, scans):
     confounds = opened.confounds
     if cleaning.high_variance_confounds:
         confounds = _with_high_variance(opened, scans)
+    cleaning = cleaning.with_t_r(opened.run.t_r)
     return compile_cleaning(
-        cleaning.with_t_r(opened.run.t_r),
-        opened.n_scans,
-        opened.kept,
-        confounds,
-        opened.where,
+        cleaning, opened.n_scans, opened.kept, confounds, opened.where
     )
 
 
 def _with_high_variance(opened, scans):
-    """Return the confounds with those of nilearn's CompCor before them.
+    """Return the confounds with nilearn's high-variance ones before them.
 
     They are computed from the kept scans, so that a censored one has no say.
     """
-    columns = np.zeros((opened.n_scans, 0))
     computed = high_variance_confounds(scans)
     full = np.zeros((opened.n_scans, computed.shape[1]))
     full[opened.kept] = computed
-    given = columns if opened.confounds is None else opened.confounds
-    return np.hstack([full, given])
+    return full if opened.confounds is None else np.hstack([full, opened.confounds])
 
 
-def _clean(extraction, as_scans=False):
-    """Return cleaned signals: in the basis of the operator, or scan by scan."""
-    signals, operator = extraction.signals, extraction.operator
-    raw_norms = column_norms(signals - signals[0])
-    if operator is None:
-        coordinates = signals - signals.mean(axis=0)
-    elif as_scans:
-        coordinates = operator.clean(signals)
-    else:
-        coordinates = operator.project(signals)
-    norms = column_norms(coordinates)
-    keep = has_signal(norms, raw_norms)
-    if extraction.without_data is not None:
-        keep &= ~extraction.without_data
-    if not np.isfinite(norms).all():
-        coordinates = np.where(np.isfinite(norms), coordinates, 0.0)
-    basis = None if operator is None or as_scans else operator.basis
-    return CleanedSignals(coordinates, np.where(keep, norms, 0.0), basis)
+# From cleaned signals to r
 
 
-def _check_seeds(mapper, seeds, where):
+def _check_seeds(seeds, where):
     """Raise ValueError where a seed has nothing to correlate."""
     silent = np.flatnonzero(seeds.norms == 0)
     if len(silent):
         raise ValueError(
-            f"{where}: seed {int(silent[0])} of {mapper.seeds.name} has no signal: it "
-            "is constant, not finite, or nothing of it is left after cleaning. Move "
-            "the seed into the brain, or leave it out."
+            f"{where}: seed {int(silent[0])} of seed_masker has no signal: it is "
+            "constant, not finite, or nothing of it is left after cleaning. Move the "
+            "seed into the brain, or leave it out."
         )
 
 
-def _correlate(mapper, seeds, voxels, where):
+def _correlate(seeds, voxels, where):
     """Return r of seed series with voxels, in whatever basis the voxels are."""
-    series = seeds.coordinates
-    n_scans = len(voxels.coordinates if voxels.basis is None else voxels.basis)
-    if len(series) != n_scans:
+    if seeds.n_scans != voxels.n_scans:
         raise ValueError(
-            f"{where}: {mapper.seeds.name} returned {len(series)} scans and "
-            f"{mapper.brain.name} {n_scans}. Both must keep the same scans: let both "
-            "take sample_mask, or neither."
+            f"{where}: seed_masker returned {seeds.n_scans} scans and brain_masker "
+            f"{voxels.n_scans}. Both must keep the same scans: let both take "
+            "sample_mask, or neither."
         )
-    if voxels.basis is not None:
-        series = voxels.basis.T @ series
+    series = seeds.series()
+    series = series if voxels.basis is None else voxels.basis.T @ series
     return correlate(series, voxels.coordinates, seeds.norms, voxels.norms)

@@ -2,9 +2,14 @@
 
 import os
 import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import nibabel
 import numpy as np
+from isal import igzip
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nilearn.image import new_img_like
 from nilearn.surface import SurfaceImage
@@ -113,10 +118,7 @@ def _volume_data(image, where):
     try:
         return np.asarray(image.dataobj, dtype=np.float64)
     except READ_ERRORS as error:
-        raise OSError(
-            f"{where}: the image data cannot be read; the file is truncated or "
-            f"corrupt: {error}"
-        ) from error
+        raise _unreadable(where, error) from error
 
 
 def _selected(data, kept):
@@ -132,3 +134,149 @@ def _finite(data):
         bad = ~np.isfinite(data).all(axis=-1)
         data = np.where(bad[..., np.newaxis], 0.0, data)
     return data, bad[..., np.newaxis].astype(np.float64)
+
+
+# Reading in blocks of scans
+
+BLOCK_BYTES = 2**27
+"""Raw bytes of the scans held at a time."""
+
+OTHER_COMPRESSION = (".bz2", ".zst")
+"""Endings of compressed files that are left to nibabel."""
+
+
+@dataclass(frozen=True)
+class ScanBlock:
+    """Some consecutive scans of a run as they lie in the file.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_scans_in_block, n_z, n_y, n_x)
+        Unscaled, in the file's dtype and byte order; not to be written to.
+    rows : ndarray of shape (n_kept_in_block,)
+        The scans of the block that are kept.
+    kept : slice
+        Where these lie among all kept scans.
+    """
+
+    data: np.ndarray
+    rows: np.ndarray
+    kept: slice
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What turns the numbers of a file into signals: ``slope * number + intercept``."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+def why_not_in_blocks(image):
+    """Return why a volume cannot be read in blocks of plain numbers, or None."""
+    kind = np.dtype(getattr(image.dataobj, "dtype", object)).kind
+    return None if kind in "iufb" else f"its data are no plain numbers (kind {kind!r})"
+
+
+def scaling(image):
+    """Return the scaling that `scan_blocks` leaves to be done."""
+    dataobj = image.dataobj
+    if _is_plain_file(dataobj):
+        return Scaling(float(dataobj.slope), float(dataobj.inter))
+    return Scaling()
+
+
+def scan_blocks(image, kept, where, block_bytes=BLOCK_BYTES):
+    """Yield the scans of a volume in blocks, each read once.
+
+    Files of plain numbers are memory-mapped, or decompressed as a stream; images in
+    memory are not copied; what else nibabel opens is read through nibabel.
+
+    Parameters
+    ----------
+    image : nibabel image
+        As `open_image` returns it.
+    kept : ndarray of shape (n_kept_scans,)
+        Indices of the scans to keep, ascending; blocks without any are left out.
+    where : str
+        Names the run in errors.
+    block_bytes : int, default=BLOCK_BYTES
+
+    Yields
+    ------
+    block : ScanBlock
+
+    Raises
+    ------
+    OSError
+        If the file is truncated or corrupt.
+    """
+    n_scans = image.shape[3]
+    scan_bytes = np.prod(image.shape[:3]) * np.dtype(image.dataobj.dtype).itemsize
+    step = int(max(1, min(n_scans, block_bytes // max(1, scan_bytes))))
+    try:
+        with _reader(image.dataobj) as read:
+            for start in range(0, n_scans, step):
+                data = read(start, min(start + step, n_scans))
+                first, last = np.searchsorted(kept, (start, start + step))
+                if first < last:
+                    yield ScanBlock(data, kept[first:last] - start, slice(first, last))
+    except READ_ERRORS as error:
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where, error):
+    """Return the error of a file that ends too early or makes no sense."""
+    return OSError(
+        f"{where}: the image data cannot be read; the file is truncated or corrupt: "
+        f"{error}"
+    )
+
+
+def _is_plain_file(dataobj):
+    """Whether an image's data lie in a file as plain numbers, gzipped or not."""
+    if type(dataobj) is not ArrayProxy or not isinstance(dataobj.file_like, str):
+        return False
+    return Path(dataobj.file_like).suffix.lower() not in OTHER_COMPRESSION
+
+
+@contextmanager
+def _reader(dataobj):
+    """Give a function that returns scans ``start`` to ``stop``, called in order."""
+    if not _is_plain_file(dataobj):
+        yield lambda start, stop: np.asarray(dataobj[..., start:stop]).T
+    elif _is_gzip(dataobj.file_like):
+        with igzip.open(dataobj.file_like, "rb") as stream:
+            stream.read(dataobj.offset)
+            yield lambda start, stop: _decompressed(stream, dataobj, start, stop)
+    else:
+        yield lambda start, stop: _mapped(dataobj, start, stop)
+
+
+def _is_gzip(path):
+    """Whether a file begins as gzip files do."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _decompressed(stream, dataobj, start, stop):
+    """Return scans from a gzip stream; after the last one, check the checksum too."""
+    shape = (stop - start, *dataobj.shape[2::-1])
+    data = np.empty(shape, dataobj.dtype)
+    missing = memoryview(data.reshape(-1).view(np.uint8))
+    while missing:
+        n_bytes = stream.readinto(missing)
+        if not n_bytes:
+            raise EOFError(f"it ends within scans {start} to {stop - 1}")
+        missing = missing[n_bytes:]
+    if stop == dataobj.shape[3]:
+        stream.read(1)
+    return data
+
+
+def _mapped(dataobj, start, stop):
+    """Return scans of an uncompressed file, mapped into memory until let go."""
+    shape = (stop - start, *dataobj.shape[2::-1])
+    scan_bytes = int(np.prod(shape[1:])) * dataobj.dtype.itemsize
+    offset = dataobj.offset + start * scan_bytes
+    return np.memmap(dataobj.file_like, dataobj.dtype, "r", offset, shape)

@@ -1,6 +1,7 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from ._checks import check_kept_from_fit, describe_run
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._engine import Mapper, clean_signals, map_runs, open_run
-from ._signals import (
-    clone_masker,
-    default_brain_masker,
-    fit_masker,
-    signal_names,
-    signal_source,
-)
+from ._fitting import clone_masker, default_brain_masker, fit_masker
+from ._signals import SignalSource, signal_names
 from .runs import as_runs
 
 
@@ -54,9 +50,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     seed_names_ : list of str
         Coordinates in mm for spheres, names for labelled regions, else numbers.
     paths_ : dict
-        For "seed_masker" and "brain_masker", how signals were had, and why:
-        "compiled" (the masker extracts, a matrix cleans) or "reference" (the masker
-        does all by itself).
+        For "seed_masker" and "brain_masker", how their signals were had in `fit`:
+        "streamed" (while the scans are read), or, with the reason, "compiled" (the
+        masker extracts from scans in memory, a matrix cleans) or "reference" (the
+        masker does all by itself).
     run_report_ : DataFrame
         A row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
         ``rank`` (directions of time that cleaning keeps), ``n_without_signal``
@@ -280,13 +277,14 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def _fit(self, runs):
         """Fit the maskers, then yield each run's map while averaging them."""
         mapper = self._fit_maskers(runs)
-        total, report = 0.0, []
+        total, maps = 0.0, []
         for seed_map in self._maps(mapper, runs):
-            total = total + fisher_z(seed_map.r.astype(np.float64))
-            report.append(_report_row(seed_map))
+            if len(runs) > 1:
+                total = total + fisher_z(seed_map.r.astype(np.float64))
+            maps.append(replace(seed_map, r=None))
             yield seed_map
         r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
-        self._keep(mapper, runs, r.astype(np.float32), report)
+        self._keep(mapper, runs, r.astype(np.float32, copy=False), maps)
 
     def _fit_maskers(self, runs):
         """Return what maps a run, after checking all that can be known before."""
@@ -312,7 +310,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             return seed_masker, default_brain_masker(seed_masker)
         return seed_masker, clone_masker(self.brain_masker, "brain_masker", overrides)
 
-    def _keep(self, mapper, runs, r, report):
+    def _keep(self, mapper, runs, r, maps):
         """Set the fitted attributes."""
         self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
         self.correlations_ = r
@@ -320,18 +318,18 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.n_seeds_, self.n_voxels_ = r.shape
         self.seed_names_ = signal_names(mapper.seeds, self.n_seeds_, "seed")
         self.paths_ = {
-            source.name: f"{source.path}: {source.reason}"
-            for source in (mapper.seeds, mapper.brain)
+            name: "; ".join(dict.fromkeys(seed_map.paths[name] for seed_map in maps))
+            for name in ("seed_masker", "brain_masker")
         }
-        self.run_report_ = pd.DataFrame(report)
+        self.run_report_ = pd.DataFrame([_report_row(seed_map) for seed_map in maps])
         self._all_had_confounds = all(run.confounds is not None for run in runs)
         self._all_had_sample_mask = all(run.sample_mask is not None for run in runs)
 
     def _mapper(self):
         """Return what maps a run, from the fitted maskers."""
         return Mapper(
-            signal_source("seed_masker", self.seed_masker_),
-            signal_source("brain_masker", self.brain_masker_),
+            SignalSource("seed_masker", self.seed_masker_),
+            SignalSource("brain_masker", self.brain_masker_),
         )
 
     def _maps(self, mapper, runs):

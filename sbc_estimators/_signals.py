@@ -1,13 +1,15 @@
-"""From a masker and a run to raw signals: the only room that looks inside a masker."""
+"""From a fitted masker and a run to raw signals, in whichever way is fastest.
+
+This room and `_fitting` are the only ones that look inside a masker.
+"""
 
 import copy
 import inspect
 from dataclasses import dataclass
 
-import nibabel
 import numpy as np
 from joblib import Memory
-from nilearn.image import check_niimg, mean_img, resample_img, smooth_img
+from nilearn.image import resample_img, smooth_img
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -20,12 +22,13 @@ from nilearn.maskers import (
     SurfaceMapsMasker,
     SurfaceMasker,
 )
-from sklearn.base import clone
+from scipy import sparse
 
-from ._checks import check_file, check_masker
 from ._cleaning import CleaningParameters
-from ._images import is_surface, read_scans
+from ._images import is_surface, scaling, why_not_in_blocks
+from ._smoothing import is_separable, smoothed_weights, smoothing_matrices
 from ._spheres import overlapping_pair, sphere_means, sphere_voxels
+from ._streaming import MaskStream, SeedStream, SmoothStream
 
 VOLUME_MASKERS = (
     NiftiMasker,
@@ -38,7 +41,6 @@ VOLUME_MASKERS = (
 )
 SURFACE_MASKERS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
 VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
-REGION_MASKERS = (NiftiLabelsMasker, NiftiMapsMasker)
 
 NEUTRAL = {
     "detrend": False,
@@ -59,38 +61,22 @@ NEUTRAL = {
 
 @dataclass(frozen=True)
 class SignalSource:
-    """A fitted masker, with the way in which its signals are had.
+    """A fitted masker, under the name that messages call it by.
 
     Attributes
     ----------
     name : str
-        "seed_masker" or "brain_masker", as messages call it.
+        "seed_masker" or "brain_masker".
     masker : masker
-        Fitted.
-    path : str
-        "compiled" (the masker extracts, a matrix cleans) or "reference" (the
-        masker's own transform does all).
-    reason : str
-        Why not another path.
     """
 
     name: str
     masker: object
-    path: str
-    reason: str
 
     @property
     def cleaning(self):
         """What the masker's parameters do to signals over time."""
         return CleaningParameters.from_masker(self.masker)
-
-
-def signal_source(name, masker):
-    """Return the source of a fitted masker's signals, its path chosen."""
-    if is_nilearn_masker(masker):
-        return SignalSource(name, masker, "compiled", "a nilearn masker")
-    reason = f"{type(masker).__name__} is not one of nilearn's maskers"
-    return SignalSource(name, masker, "reference", reason)
 
 
 def is_nilearn_masker(masker):
@@ -99,133 +85,59 @@ def is_nilearn_masker(masker):
     return is_own and isinstance(masker, VOLUME_MASKERS + SURFACE_MASKERS)
 
 
-# Fitting
+# Three ways to signals, chosen here
 
 
-def clone_masker(masker, name, overrides):
-    """Return an unfitted clone of a masker with the estimator's own values set.
-
-    Parameters
-    ----------
-    masker : masker
-    name : str
-        Names the masker in errors.
-    overrides : dict
-        Values of low_pass, high_pass and t_r that hold for both maskers.
-    """
-    check_masker(masker, name)
-    masker = clone(masker)
-    known = masker.get_params(deep=False)
-    missing = [parameter for parameter in overrides if parameter not in known]
-    if missing:
-        raise ValueError(
-            f"{missing[0]}={overrides[missing[0]]!r} is set for both maskers, but "
-            f"{name} ({type(masker).__name__}) has no parameter {missing[0]}. Set it "
-            "on the other masker alone."
-        )
-    # A masker that reports keeps the last image it saw.
-    quiet = {"reports": False} if "reports" in known else {}
-    return masker.set_params(**overrides, **quiet)
-
-
-def default_brain_masker(seed_masker):
-    """Return a masker of all voxels (vertices), cleaned as the seed masker's signals.
-
-    Smoothing is no cleaning: the voxels are not smoothed.
-    """
-    masker = SurfaceMasker() if isinstance(seed_masker, SURFACE_MASKERS) else None
-    masker = NiftiMasker() if masker is None else masker
-    given = seed_masker.get_params(deep=False)
-    names = ("standardize_confounds", "high_variance_confounds", "detrend")
-    names += ("low_pass", "high_pass", "t_r", "clean_args")
-    cleaning = {name: given[name] for name in names if name in given}
-    return masker.set_params(standardize=None, **cleaning)
-
-
-def fit_masker(masker, name, images, kept):
-    """Fit a masker to the runs, reading no more of them than it needs.
+def choose_paths(sources, image):
+    """Return how each source's signals are had from a run, and why not faster.
 
     Parameters
     ----------
-    masker : masker
-        Changed in place: fitted, and given the mask where one is computed.
-    name : str
-        Names the masker in errors.
-    images : list
-        The opened images of all runs.
-    kept : list of ndarray
-        The scans to keep of each.
+    sources : list of SignalSource
+    image : nibabel image or SurfaceImage
 
     Returns
     -------
-    source : SignalSource
-
-    Raises
-    ------
-    ValueError, FileNotFoundError
-        If the mask is missing, empty, or anything else nilearn does not accept.
+    paths : dict of str to str
+        For each source's name "streamed", or "compiled" or "reference" with the
+        reason behind a colon.
     """
-    mask_img = masker.get_params(deep=False).get("mask_img")
-    _check_mask(mask_img, name)
-    try:
-        if isinstance(masker, NiftiMasker) and mask_img is None:
-            masker.set_params(mask_img=_computed_mask(masker, images, kept))
-        masker.fit(*_what_fit_needs(masker, images))
-    except ValueError as error:
-        raise ValueError(f"{name} could not be fitted: {error}") from error
-    return signal_source(name, masker)
+    paths = {}
+    # Voxels first: where their scans are in memory anyway, the seeds take them there.
+    for source in sorted(sources, key=lambda source: source.name == "seed_masker"):
+        if not is_nilearn_masker(source.masker):
+            kind = type(source.masker).__name__
+            paths[source.name] = f"reference: {kind} is none of nilearn's own maskers"
+            continue
+        reason = _why_not_streamed(source, image)
+        if reason is None and paths.get("brain_masker", "").startswith("compiled"):
+            reason = "the scans are in memory for brain_masker"
+        paths[source.name] = "streamed" if reason is None else f"compiled: {reason}"
+    return paths
 
 
-def _check_mask(mask_img, name):
-    """Raise an error where a mask image is missing or empty."""
-    if mask_img is None:
-        return
-    if isinstance(mask_img, str):
-        check_file(mask_img, f"{name}: mask_img")
-    if is_surface(mask_img):
-        has_any = any(np.any(part) for part in mask_img.data.parts.values())
-    else:
-        has_any = np.any(np.asarray(check_niimg(mask_img).dataobj))
-    if not has_any:
-        raise ValueError(
-            f"{name}: mask_img is empty, it holds no voxel that is not 0. Pass a mask "
-            "of the brain."
-        )
+def _why_not_streamed(source, image):
+    """Return why a source's signals cannot be had while reading, or None."""
+    masker, is_seed = source.masker, source.name == "seed_masker"
+    if is_surface(image):
+        return "the run is on a surface"
+    if not isinstance(masker, (NiftiMasker, NiftiSpheresMasker)[: 1 + is_seed]):
+        return f"{type(masker).__name__} is not a linear map that is known beforehand"
+    if masker.high_variance_confounds:
+        return "high_variance_confounds are computed from all voxels first"
+    if not is_separable(masker.smoothing_fwhm):
+        return f"smoothing_fwhm={masker.smoothing_fwhm!r} is not one matrix an axis"
+    if isinstance(masker, NiftiMasker) and not _lies_on(masker.mask_img_, image):
+        return "the run is not on the grid of the mask and has to be resampled"
+    if isinstance(masker, NiftiMasker) and is_seed and masker.smoothing_fwhm:
+        return "every voxel of a smoothed mask is a seed"
+    return why_not_in_blocks(image)
 
 
-def _computed_mask(masker, images, kept):
-    """Return the mask that nilearn computes over all runs."""
-    images = [
-        _mean_of_kept(image, scans) if len(scans) < image.shape[-1] else image
-        for image, scans in zip(images, kept, strict=True)
-    ]
-    if len(images) == 1:
-        return clone(masker).fit(images[0]).mask_img_
-    names = ("mask_strategy", "mask_args", "target_affine", "target_shape")
-    given = masker.get_params(deep=False)
-    many = MultiNiftiMasker(**{key: given[key] for key in names}, reports=False)
-    return many.fit(images).mask_img_
-
-
-def _mean_of_kept(image, scans):
-    """Return the mean of the kept scans: a censored scan has no say in the mask."""
-    image, _ = read_scans(image, scans, "the mask")
-    return mean_img(image, copy_header=False)
-
-
-def _what_fit_needs(masker, images):
-    """Return the arguments for the masker's `fit`."""
-    if isinstance(masker, NiftiSpheresMasker):
-        return []
-    if isinstance(masker, VOXELWISE_MASKERS) and masker.mask_img is not None:
-        return []
-    if isinstance(masker, MultiNiftiMasker):
-        return [images]
-    if isinstance(masker, REGION_MASKERS) and is_nilearn_masker(masker):
-        # Regions are laid on the grid of the run; its scans are not looked at.
-        grid = np.ones(images[0].shape[:3], dtype=np.uint8)
-        return [nibabel.Nifti1Image(grid, images[0].affine)]
-    return [images[0]]
+def _lies_on(mask_img, image):
+    """Whether a mask and a run have the same grid, as nilearn judges it."""
+    same_shape = mask_img.shape == image.shape[:3]
+    return same_shape and np.allclose(mask_img.affine, image.affine)
 
 
 # Checks of a run against a source, before its scans are read
@@ -233,9 +145,9 @@ def _what_fit_needs(masker, images):
 
 def check_run_fits(source, image, t_r, where):
     """Raise an error where a run cannot give signals, as far as its header tells."""
-    if source.path == "reference":
-        return
     masker = source.masker
+    if not is_nilearn_masker(masker):
+        return
     _check_kind(source, image, where)
     source.cleaning.with_t_r(t_r).check(f"{where}, {source.name}")
     if isinstance(masker, NiftiSpheresMasker):
@@ -271,7 +183,57 @@ def _check_overlap(mask_img, image, where):
         )
 
 
-# Extraction
+# Streamed: while the scans are read
+
+
+def stream_of(source, image, operator, where):
+    """Return what takes in a run's scans for a source.
+
+    Parameters
+    ----------
+    source : SignalSource
+        Its path for this run is "streamed".
+    image : nibabel image
+    operator : CleaningOperator
+    where : str
+        Names the run in errors.
+
+    Returns
+    -------
+    stream : SeedStream, MaskStream or SmoothStream
+        Seeds come raw, voxels come cleaned.
+    """
+    if source.name == "seed_masker":
+        voxels, weights = _seed_weights(source, image, where)
+        return SeedStream(voxels, weights, image.shape[:3], scaling(image))
+    mask = np.asarray(source.masker.mask_img_.dataobj) != 0
+    fwhm = source.masker.smoothing_fwhm
+    matrices = smoothing_matrices(fwhm, image.affine, mask.shape)
+    if matrices is None:
+        return MaskStream(operator, mask, scaling(image))
+    return SmoothStream(operator, mask, matrices, scaling(image))
+
+
+def _seed_weights(source, image, where):
+    """Return the voxels that seeds are made of and their weights, a column a seed."""
+    masker = source.masker
+    if isinstance(masker, NiftiMasker):
+        voxels = np.flatnonzero(np.asarray(masker.mask_img_.dataobj))
+        return voxels, sparse.eye_array(len(voxels), format="csc")
+    shape = image.shape[:3]
+    spheres = _spheres(source, image, where)
+    parts = [(voxels, np.full(len(voxels), 1 / len(voxels))) for voxels in spheres]
+    matrices = smoothing_matrices(masker.smoothing_fwhm, image.affine, shape)
+    if matrices is not None:
+        parts = [smoothed_weights(*part, matrices, shape) for part in parts]
+    seeds = np.repeat(np.arange(len(parts)), [len(voxels) for voxels, _ in parts])
+    voxels, rows = np.unique(np.concatenate([p[0] for p in parts]), return_inverse=True)
+    weights = np.concatenate([p[1] for p in parts])
+    shape = (len(voxels), len(parts))
+    return voxels, sparse.csc_array((weights, (rows, seeds)), shape=shape)
+
+
+# Compiled: from scans in memory
 
 
 def raw_signals(source, image, where):
@@ -280,7 +242,7 @@ def raw_signals(source, image, where):
     Parameters
     ----------
     source : SignalSource
-        With path "compiled".
+        With one of nilearn's own maskers.
     image : Nifti1Image or SurfaceImage
         The kept scans, as `read_scans` returns them.
     where : str
@@ -308,10 +270,10 @@ def _extractor(masker):
     return extractor
 
 
-def signals_without_data(source, not_finite):
+def signals_not_finite(source, not_finite):
     """Return which voxels had a scan that was not finite, bool `(n_voxels,)`.
 
-    Only smoothing hides them: without it such voxels are constant.
+    Only smoothing hides them, without it they are constant; None where it cannot.
     """
     masker = source.masker
     if not_finite is None or not isinstance(masker, VOXELWISE_MASKERS):
@@ -323,15 +285,17 @@ def signals_without_data(source, not_finite):
     return np.asarray(extractor.transform(not_finite)).ravel() > 0.5
 
 
+# Reference: the masker does all
+
+
 def own_signals(source, run, kept, where):
     """Return what a masker of another make gives for a run, cleaned by itself.
 
     Parameters
     ----------
     source : SignalSource
-        With path "reference".
     run : Run
-        With confounds loaded and its t_r set.
+        With its confounds as an array, or None.
     kept : ndarray or None
         The scans to keep, None for all.
     where : str
@@ -356,8 +320,8 @@ def own_signals(source, run, kept, where):
     signals = np.asarray(masker.transform(run.img, **arguments), dtype=np.float64)
     if signals.ndim != 2:
         raise ValueError(
-            f"{where}: transform of {source.name} ({type(masker).__name__}) must return "
-            f"an array of shape (n_scans, n_signals), got shape {signals.shape}."
+            f"{where}: transform of {source.name} ({type(masker).__name__}) must "
+            f"return shape (n_scans, n_signals), got shape {signals.shape}."
         )
     return signals
 
@@ -381,9 +345,8 @@ def _check_accepts(source, arguments, where):
 
 def _spheres(source, image, where):
     """Return the voxels of every sphere on the grid of a run."""
-    masker = source.masker
+    masker, shape = source.masker, image.shape[:3]
     mask = _mask_on_grid(masker.mask_img_, image)
-    shape = image.shape[:3]
     spheres = sphere_voxels(masker.seeds_, masker.radius, image.affine, shape, mask)
     for position, voxels in enumerate(spheres):
         if not len(voxels):
@@ -401,18 +364,17 @@ def _spheres(source, image, where):
 
 def _raise_seed_outside(source, position, image, where):
     """Raise the error of a sphere without voxels."""
-    masker = source.masker
-    seed = _coordinates(masker.seeds_[position])
+    seed = source.masker.seeds_[position]
     shape = image.shape[:3]
-    in_image = sphere_voxels([masker.seeds_[position]], masker.radius, image.affine, shape)
-    what = "its mask_img" if len(in_image[0]) else "the image"
+    inside = sphere_voxels([seed], source.masker.radius, image.affine, shape)[0]
+    what = "its mask_img" if len(inside) else "the image"
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
     corners = image.affine[:3, :3] @ corners + image.affine[:3, 3:]
     low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
     raise ValueError(
-        f"{where}: seed {position} at {seed} mm of {source.name} lies outside {what}; "
-        f"the image spans {low.tolist()} to {high.tolist()} mm. Move the seed, or "
-        "check that seeds and image are in the same space."
+        f"{where}: seed {position} at {_coordinates(seed)} mm of {source.name} lies "
+        f"outside {what}; the image spans {low.tolist()} to {high.tolist()} mm. Move "
+        "the seed, or check that seeds and image are in the same space."
     )
 
 
@@ -420,9 +382,7 @@ def _mask_on_grid(mask_img, image):
     """Return a mask on the grid of a run, nearest neighbours, or None."""
     if mask_img is None:
         return None
-    if mask_img.shape != image.shape[:3] or not np.allclose(
-        mask_img.affine, image.affine
-    ):
+    if not _lies_on(mask_img, image):
         mask_img = resample_img(
             mask_img,
             target_affine=image.affine,
@@ -457,6 +417,7 @@ def signal_names(source, n_signals, prefix):
 
 def _region_names(masker):
     """Return the names of a labels masker's regions, in the order of its signals."""
-    names = getattr(masker, "region_names_", None) or getattr(masker, "label_names_", {})
-    names = list(names.values()) if isinstance(names, dict) else list(names)
+    names = getattr(masker, "region_names_", None)
+    names = getattr(masker, "label_names_", {}) if names is None else names
+    names = names.values() if isinstance(names, dict) else names
     return [str(name) for name in names]

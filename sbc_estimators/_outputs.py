@@ -1,0 +1,87 @@
+"""Files that appear whole or not at all."""
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+
+PNG_DPI = 200
+
+
+@contextmanager
+def staged(folder):
+    """Give a place to write files in; move them to `folder` if all went well.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be. After an error nothing in it has changed, and neither it nor
+        a parent is left behind if it was made here.
+
+    Yields
+    ------
+    stage : Path
+        A hidden folder inside of `folder`, gone in the end.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".sbc-map-") as stage:
+            yield Path(stage)
+            for path in sorted(Path(stage).iterdir()):
+                os.replace(path, folder / path.name)
+    except BaseException:
+        for path in made:
+            # Not empty, if the disk filled up between two files that were moved.
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def write_map(img, path, description):
+    """Write maps as float32 NIfTI: 3D for one volume, else 4D.
+
+    Parameters
+    ----------
+    img : Nifti1Image of shape (x, y, z, n_maps)
+    path : Path
+    description : str
+        For the header, at most 79 letters.
+    """
+    data = np.asarray(img.dataobj, dtype=np.float32)
+    data = data[..., 0] if data.shape[-1] == 1 else data
+    out = nibabel.Nifti1Image(data, img.affine)
+    out.header.set_xyzt_units("mm")
+    out.header["descrip"] = description
+    nibabel.save(out, path)
+
+
+def write_table(array, names, path):
+    """Write columns with a header as TSV, to six digits."""
+    table = pd.DataFrame(array, columns=names)
+    table.to_csv(path, sep="\t", index=False, float_format="%.6g")
+
+
+def write_json(content, path):
+    """Write a dict as JSON; what JSON does not know becomes its text."""
+    text = json.dumps(content, indent=2, default=_plain, allow_nan=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _plain(value):
+    """Return a value in terms of JSON."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value)
+
+
+def write_figure(figure, stem):
+    """Write a figure as PNG and PDF."""
+    figure.savefig(f"{stem}.png", dpi=PNG_DPI)
+    # Without its date, the same input gives the same file.
+    figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None})

@@ -1,0 +1,72 @@
+"""Maps on a surface, drawn as views of each hemisphere; and nilearn's plotting."""
+
+import warnings
+from contextlib import suppress
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+
+
+def nilearn_plotting():
+    """Return nilearn.plotting, imported without its changes and words on backends."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using the 'agg'", UserWarning)
+        import nilearn.plotting
+    return nilearn.plotting
+
+
+def check_none_on_surface(**arguments):
+    """Raise ValueError where an argument has no meaning for a surface."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(
+                f"{name} must be None for a map on a surface, which is drawn as four "
+                f"views, got {value!r}. Pass figure instead."
+            )
+
+
+def draw_surface(img, region, bg_img, figure, options):
+    """Draw lateral and medial views of each hemisphere; return the figure."""
+    if figure is None:
+        figure = plt.figure(figsize=(7.3, 2.4 * len(img.mesh.parts)))
+    if not isinstance(bg_img, str):
+        options["bg_map"] = bg_img
+    title, show_bar = options.pop("title"), options.pop("colorbar", True)
+    panels = figure.subplots(
+        len(img.mesh.parts),
+        2,
+        squeeze=False,
+        subplot_kw={"projection": "3d"},
+        gridspec_kw={"left": 0, "right": 0.95, "bottom": 0, "top": 0.95, "hspace": 0},
+    )
+    for row, hemisphere in zip(panels, img.mesh.parts, strict=True):
+        for axes, view in zip(row, ("lateral", "medial"), strict=True):
+            place = {"hemi": hemisphere, "view": view, "axes": axes, "figure": figure}
+            bar = show_bar and axes is panels[0, 1]
+            _draw_view(_flat(img), region, place, {**options, "colorbar": bar})
+    # Last, because nilearn repeats a title that it finds on every outlined view.
+    figure.suptitle(title, size=11)
+    return figure
+
+
+def _draw_view(img, region, place, options):
+    """Draw one view of one hemisphere, with the outline of the seed."""
+    plotting = nilearn_plotting()
+    plotting.plot_surf_stat_map(stat_map=img, **place, **options)
+    if region is None or not np.any(region.data.parts[place["hemi"]]):
+        return
+    outline = {key: place[key] for key in ("hemi", "axes", "figure")}
+    # nilearn has no outline for a region too small to hold a whole face.
+    with suppress(ValueError):
+        plotting.plot_surf_contours(
+            roi_map=_flat(region, is_mask=True), levels=[1], colors=["white"], **outline
+        )
+
+
+def _flat(img, is_mask=False):
+    """Return a SurfaceImage of one map with 1D data."""
+    parts = {name: np.ravel(data) for name, data in img.data.parts.items()}
+    if is_mask:
+        parts = {name: (data > 0).astype(int) for name, data in parts.items()}
+    return type(img)(mesh=img.mesh, data=parts)
