@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 
 from ._checks import check_band
 
-RANK_TOLERANCE = 1e-6
+RANK_TOLERANCE = 1e-5
 """Directions of time that cleaning shrinks below this are left out."""
 
 CONSTANT_TOLERANCE = 1e-7
@@ -262,7 +262,10 @@ def _interpolation(n_scans, kept, clean_args):
 
 def _factorise(matrix, confounds, where):
     """Return the operator of a cleaning matrix, if it leaves anything to correlate."""
-    basis, scales, directions = np.linalg.svd(matrix)
+    # The eigenvectors of matrix.T @ matrix are its right singular vectors, had several
+    # times faster; the error is rounding beside the largest singular value.
+    squares, directions = np.linalg.eigh(matrix.T @ matrix)
+    scales = np.sqrt(np.maximum(squares[::-1], 0.0))
     rank = int(np.sum(scales > RANK_TOLERANCE))
     if rank < 2:
         n_confounds = 0 if confounds is None else confounds.shape[1]
@@ -271,5 +274,6 @@ def _factorise(matrix, confounds, where):
             f"{n_confounds} confounds: {rank} directions of time remain, at least 2 "
             "are needed. Use fewer confounds, a wider band, or keep more scans."
         )
-    projection = scales[:rank, np.newaxis] * directions[:rank]
-    return CleaningOperator(matrix, basis[:, :rank], projection)
+    scales, directions = scales[:rank], directions[:, ::-1][:, :rank]
+    basis = matrix @ directions / scales
+    return CleaningOperator(matrix, basis, (scales * directions).T)

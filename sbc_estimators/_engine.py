@@ -1,15 +1,15 @@
 """One run to its correlation map, and many runs in turn or in parallel."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from nilearn.image import high_variance_confounds
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._checks import check_confounds, check_sample_mask, describe_run
 from ._cleaning import CleaningOperator, compile_cleaning
 from ._correlation import column_norms, correlate, has_signal
-from ._images import open_image, read_scans, scan_blocks
+from ._images import read_scans, scan_blocks
+from ._opened_run import open_run
 from ._signals import (
     SignalSource,
     check_run_fits,
@@ -20,53 +20,7 @@ from ._signals import (
     stream_of,
 )
 from ._streaming import consume
-from .runs import Run, load_confounds
-
-
-@dataclass(frozen=True)
-class OpenedRun:
-    """A run whose header and tables are read and checked, and whose scans are not.
-
-    Attributes
-    ----------
-    run : Run
-        As the user passed it.
-    image : nibabel image or SurfaceImage
-    kept : ndarray of shape (n_kept_scans,)
-        Indices of the scans that are not censored.
-    confounds : ndarray of shape (n_scans, n_confounds) or None
-    where : str
-        Names the run in messages.
-    """
-
-    run: Run
-    image: object
-    kept: np.ndarray
-    confounds: np.ndarray | None
-    where: str
-
-    @property
-    def n_scans(self):
-        """Number of scans, censored ones included."""
-        return self.image.shape[-1]
-
-
-def open_run(run, position):
-    """Read and check everything of a run but its scans.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If a file is missing, the image is not 4D, or confounds or sample mask do not
-        fit its scans.
-    """
-    where = describe_run(position, run.img)
-    image = open_image(run.img, where)
-    n_scans = image.shape[-1]
-    kept = check_sample_mask(run.sample_mask, n_scans, where)
-    confounds = load_confounds(run.confounds, where)
-    confounds = check_confounds(confounds, n_scans, kept, where)
-    return OpenedRun(run, image, kept, confounds, where)
+from ._threads import slab_workers
 
 
 @dataclass(frozen=True)
@@ -79,7 +33,7 @@ class Mapper:
     def check(self, opened):
         """Raise an error where a run cannot be mapped, as far as its header tells."""
         for source in (self.seeds, self.brain):
-            check_run_fits(source, opened.image, opened.run.t_r, opened.where)
+            check_run_fits(source, opened)
 
 
 @dataclass(frozen=True)
@@ -107,6 +61,16 @@ class SeedMap:
     rank: int | None
     n_without_signal: int
     paths: dict
+
+    def summary(self):
+        """Return what there is to say of the run in one row of a table."""
+        return {
+            "run": self.where,
+            "n_scans": self.n_scans,
+            "n_kept_scans": self.n_kept_scans,
+            "rank": self.rank,
+            "n_without_signal": self.n_without_signal,
+        }
 
 
 def map_run(mapper, run, position):
@@ -158,7 +122,7 @@ def clean_signals(source, run, position):
     A signal that is none is 0 throughout.
     """
     opened = open_run(run, position)
-    check_run_fits(source, opened.image, run.t_r, opened.where)
+    check_run_fits(source, opened)
     paths = choose_paths([source], opened.image)
     cleaned = _cleaned_signals(opened, [source], paths)[source.name]
     return np.where(cleaned.norms > 0, cleaned.series(), 0.0)
@@ -211,12 +175,14 @@ def _cleaned_signals(opened, sources, paths):
 
 def _streamed_signals(opened, sources):
     """Return cleaned signals had while the scans are read."""
-    operators = _operators(opened, sources)
-    streams = [
-        stream_of(source, opened.image, operator, opened.where)
-        for source, operator in zip(sources, operators, strict=True)
-    ]
-    results = consume(scan_blocks(opened.image, opened.kept, opened.where), streams)
+    blocks = scan_blocks(opened.image, opened.kept, opened.where)
+    with slab_workers() as run:
+        operators = _operators(opened, sources)
+        streams = [
+            stream_of(source, opened, operator)
+            for source, operator in zip(sources, operators, strict=True)
+        ]
+        results = consume(blocks, streams, run)
     return {
         source.name: _clean_raw(result, operator)
         if source.name == "seed_masker"
@@ -246,11 +212,9 @@ def _compiled_signals(opened, sources):
 
 def _reference_signals(opened, sources):
     """Return the signals of maskers that do all by themselves, centred."""
-    kept = None if opened.run.sample_mask is None else opened.kept
-    run = replace(opened.run, confounds=opened.confounds)
     signals = {}
     for source in sources:
-        own = own_signals(source, run, kept, opened.where)
+        own = own_signals(source, opened)
         finite = np.isfinite(own).all(axis=0)
         own = np.where(finite, own, 0.0)
         centred = own - own.mean(axis=0)
@@ -297,7 +261,7 @@ def _operator(opened, cleaning, scans):
     confounds = opened.confounds
     if cleaning.high_variance_confounds:
         confounds = _with_high_variance(opened, scans)
-    cleaning = cleaning.with_t_r(opened.run.t_r)
+    cleaning = cleaning.with_t_r(opened.t_r)
     return compile_cleaning(
         cleaning, opened.n_scans, opened.kept, confounds, opened.where
     )

@@ -1,10 +1,9 @@
 """Maskers cloned, given the shared parameters, and fitted to runs."""
 
-import os
+import warnings
 
 import nibabel
 import numpy as np
-from nilearn.image import check_niimg, mean_img
 from nilearn.maskers import (
     MultiNiftiMasker,
     NiftiLabelsMasker,
@@ -15,12 +14,13 @@ from nilearn.maskers import (
 )
 from sklearn.base import clone
 
-from ._checks import check_file, check_masker
-from ._images import is_surface, read_scans
+from ._checks import check_masker
+from ._images import mean_scan, read_mask
 from ._signals import (
     SURFACE_MASKERS,
     VOXELWISE_MASKERS,
     SignalSource,
+    check_kind,
     is_nilearn_masker,
 )
 
@@ -56,8 +56,8 @@ def default_brain_masker(seed_masker):
 
     Smoothing is no cleaning: the voxels are not smoothed.
     """
-    masker = SurfaceMasker() if isinstance(seed_masker, SURFACE_MASKERS) else None
-    masker = NiftiMasker() if masker is None else masker
+    is_on_surface = isinstance(seed_masker, SURFACE_MASKERS)
+    masker = (SurfaceMasker if is_on_surface else NiftiMasker)(reports=False)
     given = seed_masker.get_params(deep=False)
     names = ("standardize_confounds", "high_variance_confounds", "detrend")
     names += ("low_pass", "high_pass", "t_r", "clean_args")
@@ -65,7 +65,7 @@ def default_brain_masker(seed_masker):
     return masker.set_params(standardize=None, **cleaning)
 
 
-def fit_masker(masker, name, images, kept):
+def fit_masker(masker, name, opened):
     """Fit a masker to the runs, reading no more of them than it needs.
 
     Parameters
@@ -74,10 +74,7 @@ def fit_masker(masker, name, images, kept):
         Changed in place: fitted, and given the mask where one is computed.
     name : str
         Names the masker in errors.
-    images : list
-        The opened images of all runs.
-    kept : list of ndarray
-        The scans to keep of each.
+    opened : list of OpenedRun
 
     Returns
     -------
@@ -85,55 +82,44 @@ def fit_masker(masker, name, images, kept):
 
     Raises
     ------
-    TypeError, ValueError, FileNotFoundError
-        If the mask is missing, empty, or anything else nilearn does not accept.
+    TypeError, ValueError, OSError
+        If the mask is missing, unreadable, empty, or anything else nilearn does not
+        accept.
     """
+    for run in opened:
+        check_kind(SignalSource(name, masker), run)
     mask_img = masker.get_params(deep=False).get("mask_img")
-    _check_mask(mask_img, name)
+    if mask_img is not None:
+        _check_mask(mask_img, f"mask_img of {name}")
+    means = None
+    if mask_img is None and isinstance(masker, NiftiMasker):
+        means = [mean_scan(run.image, run.kept, run.where) for run in opened]
     try:
-        if isinstance(masker, NiftiMasker) and mask_img is None:
-            masker.set_params(mask_img=_computed_mask(masker, images, kept))
-        masker.fit(*_what_fit_needs(masker, images))
+        if means is not None:
+            masker.set_params(mask_img=_computed_mask(masker, means))
+        masker.fit(*_what_fit_needs(masker, [run.image for run in opened]))
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name} could not be fitted: {error}") from error
     return SignalSource(name, masker)
 
 
-def _check_mask(mask_img, name):
-    """Raise an error where a mask image is missing or empty."""
-    if mask_img is None:
-        return
-    if isinstance(mask_img, str | os.PathLike):
-        check_file(mask_img, f"{name}: mask_img")
-    if is_surface(mask_img):
-        has_any = any(np.any(part) for part in mask_img.data.parts.values())
-    else:
-        has_any = np.any(np.asarray(check_niimg(mask_img).dataobj))
-    if not has_any:
+def _check_mask(mask_img, where):
+    """Raise an error where a mask image is missing, unreadable or empty."""
+    if not any(np.any(part) for part in read_mask(mask_img, where)):
         raise ValueError(
-            f"{name}: mask_img is empty, it holds no voxel that is not 0. Pass a mask "
-            "of the brain."
+            f"{where} is empty, it holds no voxel that is not 0. Pass a mask of the "
+            "brain."
         )
 
 
-def _computed_mask(masker, images, kept):
-    """Return the mask that nilearn computes over all runs."""
-    images = [
-        _mean_of_kept(image, scans) if len(scans) < image.shape[-1] else image
-        for image, scans in zip(images, kept, strict=True)
-    ]
-    if len(images) == 1:
-        return clone(masker).fit(images[0]).mask_img_
+def _computed_mask(masker, means):
+    """Return the mask that nilearn computes over the mean scans of all runs."""
+    if len(means) == 1:
+        return clone(masker).fit(means[0]).mask_img_
     names = ("mask_strategy", "mask_args", "target_affine", "target_shape")
     given = masker.get_params(deep=False)
     many = MultiNiftiMasker(**{key: given[key] for key in names}, reports=False)
-    return many.fit(images).mask_img_
-
-
-def _mean_of_kept(image, scans):
-    """Return the mean of the kept scans: a censored scan has no say in the mask."""
-    image, _ = read_scans(image, scans, "the mask")
-    return mean_img(image, copy_header=False)
+    return many.fit(means).mask_img_
 
 
 def _what_fit_needs(masker, images):
@@ -144,10 +130,24 @@ def _what_fit_needs(masker, images):
         return []
     if isinstance(masker, MultiNiftiMasker):
         return [images]
-    if isinstance(masker, NiftiLabelsMasker | NiftiMapsMasker) and is_nilearn_masker(
-        masker
-    ):
+    has_regions = isinstance(masker, NiftiLabelsMasker | NiftiMapsMasker)
+    if has_regions and is_nilearn_masker(masker):
         # Regions are laid on the grid of the run; its scans are not looked at.
         grid = np.ones(images[0].shape[:3], dtype=np.uint8)
         return [nibabel.Nifti1Image(grid, images[0].affine)]
     return [images[0]]
+
+
+def warn_of_different_cleaning(seeds, brain):
+    """Warn where the sources of seeds and of voxels are not cleaned alike."""
+    ours, theirs = seeds.cleaning, brain.cleaning
+    pairs = [
+        f"{name} ({getattr(ours, name)!r} and {getattr(theirs, name)!r})"
+        for name in ours.differences(theirs)
+    ]
+    if pairs:
+        warnings.warn(
+            f"seed_masker and brain_masker clean differently, in {', '.join(pairs)}. "
+            "Set both alike, or low_pass, high_pass and t_r of SeedCorrelationMap.",
+            stacklevel=6,
+        )

@@ -77,6 +77,19 @@ def _check_surface(image, where):
     check_enough_scans(image.shape[1], where)
 
 
+def read_mask(mask_img, where):
+    """Return the arrays of a mask image: one of a volume, one a part of a surface."""
+    if is_surface(mask_img):
+        return [np.asarray(part) for part in mask_img.data.parts.values()]
+    image = (
+        _load(mask_img, where) if isinstance(mask_img, str | os.PathLike) else mask_img
+    )
+    try:
+        return [np.asarray(image.dataobj)]
+    except READ_ERRORS as error:
+        raise _unreadable(where, error) from error
+
+
 def read_scans(image, kept, where):
     """Return the kept scans of an opened image in float64, in memory.
 
@@ -223,6 +236,16 @@ def scan_blocks(image, kept, where, block_bytes=BLOCK_BYTES):
                     yield ScanBlock(data, kept[first:last] - start, slice(first, last))
     except READ_ERRORS as error:
         raise _unreadable(where, error) from error
+
+
+def mean_scan(image, kept, where):
+    """Return the mean over the kept scans of a volume as a 3D image, in float64."""
+    total = np.zeros(image.shape[2::-1])
+    for block in scan_blocks(image, kept, where):
+        total += block.data[block.rows].sum(axis=0, dtype=np.float64)
+    scale = scaling(image)
+    mean = scale.slope * (total / len(kept)) + scale.intercept
+    return nibabel.Nifti1Image(mean.T, image.affine)
 
 
 def _unreadable(where, error):

@@ -10,8 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._checks import check_kept_from_fit, describe_run
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._engine import Mapper, clean_signals, map_runs, open_run
-from ._fitting import clone_masker, default_brain_masker, fit_masker
+from ._engine import Mapper, clean_signals, map_runs
+from ._fitting import (
+    clone_masker,
+    default_brain_masker,
+    fit_masker,
+    warn_of_different_cleaning,
+)
+from ._opened_run import open_run
 from ._signals import SignalSource, signal_names
 from .runs import as_runs
 
@@ -290,14 +296,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """Return what maps a run, after checking all that can be known before."""
         seed_masker, brain_masker = self._clones()
         opened = [open_run(run, position) for position, run in enumerate(runs)]
-        images, kept = [o.image for o in opened], [o.kept for o in opened]
         mapper = Mapper(
-            fit_masker(seed_masker, "seed_masker", images[:1], kept[:1]),
-            fit_masker(brain_masker, "brain_masker", images, kept),
+            fit_masker(seed_masker, "seed_masker", opened),
+            fit_masker(brain_masker, "brain_masker", opened),
         )
         for run in opened:
             mapper.check(run)
-        _warn_of_different_cleaning(mapper)
+        warn_of_different_cleaning(mapper.seeds, mapper.brain)
         return mapper
 
     def _clones(self):
@@ -321,7 +326,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             name: "; ".join(dict.fromkeys(seed_map.paths[name] for seed_map in maps))
             for name in ("seed_masker", "brain_masker")
         }
-        self.run_report_ = pd.DataFrame([_report_row(seed_map) for seed_map in maps])
+        self.run_report_ = pd.DataFrame([seed_map.summary() for seed_map in maps])
         self._all_had_confounds = all(run.confounds is not None for run in runs)
         self._all_had_sample_mask = all(run.sample_mask is not None for run in runs)
 
@@ -375,17 +380,6 @@ def _rows_of_z(maps, n_runs):
     return rows
 
 
-def _report_row(seed_map):
-    """Return a row of `run_report_`."""
-    return {
-        "run": seed_map.where,
-        "n_scans": seed_map.n_scans,
-        "n_kept_scans": seed_map.n_kept_scans,
-        "rank": seed_map.rank,
-        "n_without_signal": seed_map.n_without_signal,
-    }
-
-
 def _warn_of_no_signal(seed_map):
     """Warn once a run of voxels whose r is 0 for lack of a signal."""
     if seed_map.n_without_signal:
@@ -394,20 +388,4 @@ def _warn_of_no_signal(seed_map):
             "voxels have no signal (constant, not finite, or nothing left after "
             "cleaning). Their r and z are 0.",
             stacklevel=4,
-        )
-
-
-def _warn_of_different_cleaning(mapper):
-    """Warn where seed and voxels are not cleaned alike."""
-    differences = mapper.seeds.cleaning.differences(mapper.brain.cleaning)
-    if differences:
-        pairs = [
-            f"{name} ({getattr(mapper.seeds.cleaning, name)!r} and "
-            f"{getattr(mapper.brain.cleaning, name)!r})"
-            for name in differences
-        ]
-        warnings.warn(
-            f"seed_masker and brain_masker clean differently, in {', '.join(pairs)}. "
-            "Set both alike, or low_pass, high_pass and t_r of SeedCorrelationMap.",
-            stacklevel=5,
         )

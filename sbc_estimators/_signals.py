@@ -1,6 +1,6 @@
 """From a fitted masker and a run to raw signals, in whichever way is fastest.
 
-This room and `_fitting` are the only ones that look inside a masker.
+This room, `_fitting` and `_seed_regions` are the only ones that look inside a masker.
 """
 
 import copy
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from joblib import Memory
-from nilearn.image import resample_img, smooth_img
+from nilearn.image import smooth_img
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -22,12 +22,12 @@ from nilearn.maskers import (
     SurfaceMapsMasker,
     SurfaceMasker,
 )
-from scipy import sparse
 
 from ._cleaning import CleaningParameters
 from ._images import is_surface, scaling, why_not_in_blocks
-from ._smoothing import is_separable, smoothed_weights, smoothing_matrices
-from ._spheres import overlapping_pair, sphere_means, sphere_voxels
+from ._seed_regions import coordinates, lies_on, seed_weights, spheres_of
+from ._smoothing import is_separable, smoothing_matrices
+from ._spheres import sphere_means
 from ._streaming import MaskStream, SeedStream, SmoothStream
 
 VOLUME_MASKERS = (
@@ -127,45 +127,41 @@ def _why_not_streamed(source, image):
         return "high_variance_confounds are computed from all voxels first"
     if not is_separable(masker.smoothing_fwhm):
         return f"smoothing_fwhm={masker.smoothing_fwhm!r} is not one matrix an axis"
-    if isinstance(masker, NiftiMasker) and not _lies_on(masker.mask_img_, image):
+    if isinstance(masker, NiftiMasker) and not lies_on(masker.mask_img_, image):
         return "the run is not on the grid of the mask and has to be resampled"
     if isinstance(masker, NiftiMasker) and is_seed and masker.smoothing_fwhm:
         return "every voxel of a smoothed mask is a seed"
     return why_not_in_blocks(image)
 
 
-def _lies_on(mask_img, image):
-    """Whether a mask and a run have the same grid, as nilearn judges it."""
-    same_shape = mask_img.shape == image.shape[:3]
-    return same_shape and np.allclose(mask_img.affine, image.affine)
-
-
 # Checks of a run against a source, before its scans are read
 
 
-def check_run_fits(source, image, t_r, where):
+def check_run_fits(source, opened):
     """Raise an error where a run cannot give signals, as far as its header tells."""
-    masker = source.masker
+    masker, image, where = source.masker, opened.image, opened.where
     if not is_nilearn_masker(masker):
         return
-    _check_kind(source, image, where)
-    source.cleaning.with_t_r(t_r).check(f"{where}, {source.name}")
+    check_kind(source, opened)
+    source.cleaning.with_t_r(opened.t_r).check(f"{where}, {source.name}")
     if isinstance(masker, NiftiSpheresMasker):
-        _spheres(source, image, where)
+        spheres_of(masker, image, f"{where}, {source.name}")
     mask_img = getattr(masker, "mask_img_", None)
     if mask_img is not None and not is_surface(image):
         _check_overlap(mask_img, image, f"{where}, {source.name}")
 
 
-def _check_kind(source, image, where):
+def check_kind(source, opened):
     """Raise TypeError where a volume masker meets a surface image or the reverse."""
+    if not is_nilearn_masker(source.masker):
+        return
     wants_surface = isinstance(source.masker, SURFACE_MASKERS)
-    if wants_surface != is_surface(image):
+    if wants_surface != is_surface(opened.image):
         kinds = {True: "a SurfaceImage", False: "a volume (4D image)"}
         raise TypeError(
-            f"{where}: {source.name} is a {type(source.masker).__name__}, which needs "
-            f"{kinds[wants_surface]}, but the run is {kinds[not wants_surface]}. Use a "
-            "masker of the run's kind."
+            f"{opened.where}: {source.name} is a {type(source.masker).__name__}, which "
+            f"needs {kinds[wants_surface]}, but the run is {kinds[not wants_surface]}. "
+            "Use a masker of the run's kind."
         )
 
 
@@ -186,25 +182,26 @@ def _check_overlap(mask_img, image, where):
 # Streamed: while the scans are read
 
 
-def stream_of(source, image, operator, where):
+def stream_of(source, opened, operator):
     """Return what takes in a run's scans for a source.
 
     Parameters
     ----------
     source : SignalSource
         Its path for this run is "streamed".
-    image : nibabel image
+    opened : OpenedRun
     operator : CleaningOperator
-    where : str
-        Names the run in errors.
 
     Returns
     -------
     stream : SeedStream, MaskStream or SmoothStream
         Seeds come raw, voxels come cleaned.
     """
+    image = opened.image
     if source.name == "seed_masker":
-        voxels, weights = _seed_weights(source, image, where)
+        voxels, weights = seed_weights(
+            source.masker, image, f"{opened.where}, {source.name}"
+        )
         return SeedStream(voxels, weights, image.shape[:3], scaling(image))
     mask = np.asarray(source.masker.mask_img_.dataobj) != 0
     fwhm = source.masker.smoothing_fwhm
@@ -212,25 +209,6 @@ def stream_of(source, image, operator, where):
     if matrices is None:
         return MaskStream(operator, mask, scaling(image))
     return SmoothStream(operator, mask, matrices, scaling(image))
-
-
-def _seed_weights(source, image, where):
-    """Return the voxels that seeds are made of and their weights, a column a seed."""
-    masker = source.masker
-    if isinstance(masker, NiftiMasker):
-        voxels = np.flatnonzero(np.asarray(masker.mask_img_.dataobj))
-        return voxels, sparse.eye_array(len(voxels), format="csc")
-    shape = image.shape[:3]
-    spheres = _spheres(source, image, where)
-    parts = [(voxels, np.full(len(voxels), 1 / len(voxels))) for voxels in spheres]
-    matrices = smoothing_matrices(masker.smoothing_fwhm, image.affine, shape)
-    if matrices is not None:
-        parts = [smoothed_weights(*part, matrices, shape) for part in parts]
-    seeds = np.repeat(np.arange(len(parts)), [len(voxels) for voxels, _ in parts])
-    voxels, rows = np.unique(np.concatenate([p[0] for p in parts]), return_inverse=True)
-    weights = np.concatenate([p[1] for p in parts])
-    shape = (len(voxels), len(parts))
-    return voxels, sparse.csc_array((weights, (rows, seeds)), shape=shape)
 
 
 # Compiled: from scans in memory
@@ -252,12 +230,13 @@ def raw_signals(source, image, where):
     -------
     signals : ndarray of shape (n_kept_scans, n_signals)
     """
-    if isinstance(source.masker, NiftiSpheresMasker):
-        spheres = _spheres(source, image, where)
-        if source.masker.smoothing_fwhm is not None:
-            image = smooth_img(image, source.masker.smoothing_fwhm)
+    masker = source.masker
+    if isinstance(masker, NiftiSpheresMasker):
+        spheres = spheres_of(masker, image, f"{where}, {source.name}")
+        if masker.smoothing_fwhm is not None:
+            image = smooth_img(image, masker.smoothing_fwhm)
         return sphere_means(np.asarray(image.dataobj), spheres)
-    return np.asarray(_extractor(source.masker).transform(image))
+    return np.asarray(_extractor(masker).transform(image))
 
 
 def _extractor(masker):
@@ -288,18 +267,13 @@ def signals_not_finite(source, not_finite):
 # Reference: the masker does all
 
 
-def own_signals(source, run, kept, where):
+def own_signals(source, opened):
     """Return what a masker of another make gives for a run, cleaned by itself.
 
     Parameters
     ----------
     source : SignalSource
-    run : Run
-        With its confounds as an array, or None.
-    kept : ndarray or None
-        The scans to keep, None for all.
-    where : str
-        Names the run in errors.
+    opened : OpenedRun
 
     Returns
     -------
@@ -311,11 +285,14 @@ def own_signals(source, run, kept, where):
         If the run has confounds or a sample mask and `transform` takes none, or what
         it returns is no matrix of signals.
     """
-    masker = source.masker
-    if run.t_r is not None and "t_r" in masker.get_params(deep=False):
-        masker = copy.copy(masker).set_params(t_r=run.t_r)
-    arguments = {"confounds": run.confounds, "sample_mask": kept}
-    arguments = {name: value for name, value in arguments.items() if value is not None}
+    masker, run, where = source.masker, opened.run, opened.where
+    if opened.t_r is not None and "t_r" in masker.get_params(deep=False):
+        masker = copy.copy(masker).set_params(t_r=opened.t_r)
+    arguments = {}
+    if opened.confounds is not None:
+        arguments["confounds"] = opened.confounds
+    if run.sample_mask is not None:
+        arguments["sample_mask"] = opened.kept
     _check_accepts(source, arguments, where)
     signals = np.asarray(masker.transform(run.img, **arguments), dtype=np.float64)
     if signals.ndim != 2:
@@ -340,65 +317,6 @@ def _check_accepts(source, arguments, where):
             )
 
 
-# Spheres
-
-
-def _spheres(source, image, where):
-    """Return the voxels of every sphere on the grid of a run."""
-    masker, shape = source.masker, image.shape[:3]
-    mask = _mask_on_grid(masker.mask_img_, image)
-    spheres = sphere_voxels(masker.seeds_, masker.radius, image.affine, shape, mask)
-    for position, voxels in enumerate(spheres):
-        if not len(voxels):
-            _raise_seed_outside(source, position, image, where)
-    pair = None if masker.allow_overlap else overlapping_pair(spheres)
-    if pair is not None:
-        first, second = (_coordinates(masker.seeds_[i]) for i in pair)
-        raise ValueError(
-            f"{where}: the spheres of seeds {pair[0]} {first} and {pair[1]} {second} "
-            f"overlap at radius={masker.radius!r} mm. Use a smaller radius, or "
-            f"{source.name}.allow_overlap=True."
-        )
-    return spheres
-
-
-def _raise_seed_outside(source, position, image, where):
-    """Raise the error of a sphere without voxels."""
-    seed = source.masker.seeds_[position]
-    shape = image.shape[:3]
-    inside = sphere_voxels([seed], source.masker.radius, image.affine, shape)[0]
-    what = "its mask_img" if len(inside) else "the image"
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
-    corners = image.affine[:3, :3] @ corners + image.affine[:3, 3:]
-    low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
-    raise ValueError(
-        f"{where}: seed {position} at {_coordinates(seed)} mm of {source.name} lies "
-        f"outside {what}; the image spans {low.tolist()} to {high.tolist()} mm. Move "
-        "the seed, or check that seeds and image are in the same space."
-    )
-
-
-def _mask_on_grid(mask_img, image):
-    """Return a mask on the grid of a run, nearest neighbours, or None."""
-    if mask_img is None:
-        return None
-    if not _lies_on(mask_img, image):
-        mask_img = resample_img(
-            mask_img,
-            target_affine=image.affine,
-            target_shape=image.shape[:3],
-            interpolation="nearest",
-            force_resample=True,
-            copy_header=True,
-        )
-    return np.asarray(mask_img.dataobj) != 0
-
-
-def _coordinates(seed):
-    """Return coordinates in mm as people write them."""
-    return f"({', '.join(f'{float(x):g}' for x in seed)})"
-
-
 # Names
 
 
@@ -407,7 +325,7 @@ def signal_names(source, n_signals, prefix):
     masker = source.masker
     names = None
     if isinstance(masker, NiftiSpheresMasker):
-        names = [_coordinates(seed) for seed in masker.seeds_]
+        names = [coordinates(seed) for seed in masker.seeds_]
     elif isinstance(masker, NiftiLabelsMasker | SurfaceLabelsMasker):
         names = _region_names(masker)
     if names is None or len(names) != n_signals or len(set(names)) < n_signals:

@@ -14,13 +14,12 @@ import numpy as np
 
 from ._cleaning import constant_response
 from ._smoothing import reach
-from ._threads import slab_workers
 
 EXACT_IN_FLOAT32 = ("bool", "int8", "int16", "uint8", "uint16", "float16", "float32")
 """Types whose numbers float32 holds without rounding."""
 
 
-def consume(blocks, streams):
+def consume(blocks, streams, run):
     """Feed blocks of scans to each stream, and return what each makes of them.
 
     Parameters
@@ -28,17 +27,18 @@ def consume(blocks, streams):
     blocks : iterable of ScanBlock
         Read once.
     streams : list of SeedStream, MaskStream or SmoothStream
+    run : callable
+        Maps a function over slabs, as `slab_workers` gives it.
 
     Returns
     -------
     results : list
         What `finish` of each stream returns.
     """
-    with slab_workers() as run:
-        for block in blocks:
-            for stream in streams:
-                stream.add(block, run)
-        return [stream.finish(run) for stream in streams]
+    for block in blocks:
+        for stream in streams:
+            stream.add(block, run)
+    return [stream.finish(run) for stream in streams]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _ENTRY = threading.Lock()
 
@@ -29,8 +29,10 @@ def slab_workers():
     whoever finds BLAS at one thread leaves it alone and works on its own.
     """
     with _ENTRY:
-        n_threads = _blas_threads()
-        limits = threadpool_limits(1, user_api="blas") if n_threads > 1 else None
+        blas = ThreadpoolController().select(user_api="blas")
+        # Where threadpoolctl knows no BLAS, there is nothing to share out.
+        n_threads = max((pool["num_threads"] for pool in blas.info()), default=1)
+        limits = blas.limit(limits=1) if n_threads > 1 else None
     try:
         if n_threads == 1:
             yield lambda function, items: [function(item) for item in items]
@@ -40,9 +42,3 @@ def slab_workers():
     finally:
         if limits is not None:
             limits.restore_original_limits()
-
-
-def _blas_threads():
-    """Return how many threads BLAS may use now, 1 where that cannot be told."""
-    pools = (pool for pool in threadpool_info() if pool["user_api"] == "blas")
-    return max((pool["num_threads"] for pool in pools), default=1)

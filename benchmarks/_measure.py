@@ -1,0 +1,110 @@
+"""What the benchmarks share: timing in turn, peak memory, and who ran on what."""
+
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+PACKAGES = ("sbc_estimators", "nilearn", "nibabel", "numpy", "scipy", "sklearn")
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Wall times of several contestants, measured in turn.
+
+    Attributes
+    ----------
+    seconds : dict of str to list of float
+        One time a round for each contestant.
+    """
+
+    seconds: dict
+
+    def median(self, name):
+        """Return the median time of a contestant in seconds."""
+        return statistics.median(self.seconds[name])
+
+    def ratio(self, name, peer):
+        """Return the median, smallest and largest ratio of two contestants a round."""
+        pairs = zip(self.seconds[name], self.seconds[peer], strict=False)
+        ratios = [ours / theirs for ours, theirs in pairs]
+        return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def time_in_turn(contestants, rounds, rare=()):
+    """Return the `Timings` of callables that take turns.
+
+    Parameters
+    ----------
+    contestants : dict of str to callable
+    rounds : int
+        How often each is called, after one call of each that is not timed.
+    rare : collection of str
+        Names of slow contestants that are called in the first round only, and not
+        before it.
+    """
+    for name, call in contestants.items():
+        if name not in rare:
+            call()
+    seconds = {name: [] for name in contestants}
+    for i in range(rounds):
+        for name, call in contestants.items():
+            if i == 0 or name not in rare:
+                start = time.perf_counter()
+                call()
+                seconds[name].append(time.perf_counter() - start)
+    return Timings(seconds)
+
+
+def peak_memory(function, *args):
+    """Return by how many MiB a call raises the peak of a fresh process.
+
+    The process imports what the function's module imports before it starts to count.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_report_peak, args=(sender, function, args))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    finally:
+        process.join()
+
+
+def _report_peak(sender, function, args):
+    """Send by how many MiB a call raises this process's peak."""
+    before = _peak()
+    function(*args)
+    sender.send(_peak() - before)
+
+
+def _peak():
+    """Return the largest resident size of this process so far in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # On Linux ru_maxrss begins at what the parent process had.
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def describe_setting():
+    """Return lines that say which versions and how many threads took part."""
+    from threadpoolctl import threadpool_info
+
+    versions = ", ".join(
+        f"{name} {import_module(name).__version__}" for name in PACKAGES
+    )
+    pools = ", ".join(
+        f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()
+    )
+    python = f"Python {platform.python_version()} on {platform.machine()}"
+    return f"{python}, {os.cpu_count()} cores\n{versions}\nthreads: {pools}"

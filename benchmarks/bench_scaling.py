@@ -1,0 +1,178 @@
+"""What a seed map costs with more scans, voxels, seeds and runs, and a large run.
+
+Every line varies one size and holds the others. Beside each time stands that of
+reading the same file with nibabel, and the peak memory of a fresh process.
+
+    python benchmarks/bench_scaling.py
+"""
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from _measure import describe_setting, peak_memory, time_in_turn
+from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators.datasets import make_runs
+
+CLEANING = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "standardize": None}
+FIELD_OF_VIEW = np.array([180.0, 216.0, 180.0])
+BRAIN_FRACTION = 0.26
+
+
+@dataclass(frozen=True)
+class Size:
+    """The sizes of a benchmark; the defaults are what is held."""
+
+    n_scans: int = 176
+    voxel_size: float = 3.0
+    n_seeds: int = 1
+    n_runs: int = 1
+
+    @property
+    def shape(self):
+        """Grid of the field of view."""
+        return tuple(int(n) for n in np.ceil(FIELD_OF_VIEW / self.voxel_size))
+
+    @property
+    def n_voxels(self):
+        """Voxels in the brain mask."""
+        return int(np.prod(self.shape) * BRAIN_FRACTION)
+
+
+VARIED = {
+    "n_scans": [Size(n_scans=n) for n in (100, 200, 400, 800, 1200)],
+    "voxel_size": [Size(voxel_size=mm) for mm in (5.0, 4.0, 3.0, 2.5, 2.0)],
+    "n_seeds": [Size(n_seeds=n) for n in (1, 10, 100, 1000)],
+    "n_runs": [Size(n_runs=n) for n in (1, 2, 4, 8)],
+}
+SMALL = Size(n_scans=60, voxel_size=9.0)
+FAST = {
+    "n_scans": [SMALL, Size(n_scans=80, voxel_size=9.0)],
+    "n_seeds": [Size(n_scans=60, voxel_size=9.0, n_seeds=5)],
+    "n_runs": [Size(n_scans=60, voxel_size=9.0, n_runs=2)],
+}
+
+
+def write_runs(size, folder):
+    """Write the runs of a size and their mask; return their files and the mask's."""
+    simulated = make_runs(
+        size.n_runs,
+        size.n_scans,
+        size.n_voxels,
+        n_confounds=0,
+        shape=size.shape,
+        voxel_size=size.voxel_size,
+        dtype="int16",
+        directory=folder,
+        random_state=0,
+    )
+    mask = Path(folder, "mask.nii.gz")
+    nibabel.save(simulated.mask_img, mask)
+    return [str(run.img) for run in simulated.runs], str(mask)
+
+
+def map_files(files, mask, n_seeds):
+    """Return the fitted estimator of some runs."""
+    mask_img = nibabel.load(mask)
+    voxels = np.argwhere(mask_img.get_fdata())
+    chosen = np.random.default_rng(0).choice(len(voxels), n_seeds, replace=False)
+    mm = nibabel.affines.apply_affine(mask_img.affine, voxels[chosen])
+    seed = NiftiSpheresMasker(mm, radius=8, allow_overlap=True, t_r=2.0, **CLEANING)
+    brain = NiftiMasker(mask_img=mask, smoothing_fwhm=6, t_r=2.0, **CLEANING)
+    estimator = SeedCorrelationMap(seed, brain)
+    estimator.fit_transform([Run(file) for file in files])
+    return estimator
+
+
+def read_files(files):
+    """Read the scans of some runs as everybody does."""
+    for file in files:
+        nibabel.load(file).get_fdata()
+
+
+def measure(size, rounds):
+    """Print one line: the cost at a size."""
+    with tempfile.TemporaryDirectory() as folder:
+        files, mask = write_runs(size, folder)
+        calls = {
+            "ours": lambda: map_files(files, mask, size.n_seeds),
+            "reading": lambda: read_files(files),
+        }
+        timings = time_in_turn(calls, rounds)
+        peak = peak_memory(map_files, files, mask, size.n_seeds)
+    ratio, low, high = timings.ratio("ours", "reading")
+    print(
+        f"{size.n_scans:7d} {size.voxel_size:5.1f} {size.n_voxels:7d} "
+        f"{size.n_seeds:5d} {size.n_runs:4d} {timings.median('ours'):8.3f} "
+        f"{timings.median('reading'):8.3f} {ratio:6.2f} ({low:.2f} to {high:.2f}) "
+        f"{peak:6.0f}"
+    )
+
+
+def write_large_run(folder, shape, n_scans):
+    """Write an uncompressed float32 run scan by scan, and a mask of its middle."""
+    rng = np.random.default_rng(0)
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = -np.array(shape)
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.float32)
+    header.set_data_shape((*shape, n_scans))
+    header.set_sform(affine, code="mni")
+    header.set_slope_inter(1, 0)
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    path = Path(folder, "large.nii")
+    with open(path, "wb") as file:
+        file.write(header.binaryblock)
+        file.write(bytes(352 - len(header.binaryblock)))
+        mean = 1000 + 100 * rng.random(shape[::-1], dtype=np.float32)
+        for _ in range(n_scans):
+            file.write(mean + 10 * rng.standard_normal(shape[::-1], dtype=np.float32))
+    distances = np.indices(shape) - (np.reshape(shape, (3, 1, 1, 1)) - 1) / 2
+    radii = np.reshape(shape, (3, 1, 1, 1)) * 0.4
+    mask = ((distances / radii) ** 2).sum(axis=0) < 1
+    mask_path = Path(folder, "mask.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(mask.astype(np.uint8), affine), mask_path)
+    return str(path), str(mask_path), int(mask.sum())
+
+
+def measure_large_run(shape, n_scans):
+    """Print the time and peak memory of a run that does not fit in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, mask, n_voxels = write_large_run(folder, shape, n_scans)
+        timings = time_in_turn({"ours": lambda: map_files([path], mask, 1)}, 1)
+        peak = peak_memory(map_files, [path], mask, 1)
+        size = Path(path).stat().st_size / 2**20
+    print(
+        f"\nlarge run {(*shape, n_scans)}, float32 .nii of {size:.0f} MiB, "
+        f"{n_voxels} voxels: {timings.median('ours'):.1f} s, peak {peak:.0f} MiB"
+    )
+
+
+def main(argv=None):
+    """Read the command line and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=[*VARIED, "large"], help="one table")
+    parser.add_argument("--fast", action="store_true", help="small, for a smoke test")
+    options = parser.parse_args(argv)
+    print(describe_setting())
+    tables = FAST if options.fast else VARIED
+    rounds = 1 if options.fast else options.rounds
+    header = "  scans    mm  voxels seeds runs   ours s reading s ratio, peak MiB"
+    for varied, sizes in tables.items():
+        if options.only in (None, varied):
+            print(f"\n{varied} varies\n{header}")
+            for size in sizes:
+                measure(size, rounds)
+    if options.only in (None, "large"):
+        shape, n_scans = ((12, 14, 12), 100) if options.fast else ((91, 109, 91), 1200)
+        measure_large_run(shape, n_scans)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+"""The command line, `sbc-map`: what it understands, and how it ends.
+
+Next to the standard library only what imports nothing is imported here, so that
+`--help` and a mistyped option answer at once. The work is in `_command`.
+"""
+
+import argparse
+import math
+import os
+import re
+import sys
+import warnings
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import __version__
+
+PROGRAM = "sbc-map"
+
+DEFAULT_SEEDS = {"PCC": (0.0, -52.0, 18.0)}
+"""The posterior cingulate, hub of the default mode network (mm, MNI space)."""
+
+DESCRIPTION = """\
+Map the correlation of seeds with every voxel of a run of functional MRI. Writes Fisher
+z maps, pictures of maps and seed time series, and what was done. Without arguments:
+the posterior cingulate in the sample run that ships with the package."""
+
+EPILOG = """\
+example: sbc-map bold.nii.gz --confounds confounds.tsv --columns white_matter,csf
+         --seed PCC 0 -52 18 --seed mPFC 0 52 -6 --out maps"""
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        The arguments; None is those of the process.
+
+    Returns
+    -------
+    status : int
+        0, or 2 after one line on standard error where the input cannot be used.
+
+    Raises
+    ------
+    SystemExit
+        From argparse: status 0 after --help and --version, 2 after a mistyped option.
+    """
+    parser = _make_parser()
+    options = parser.parse_args(argv)
+    _check_together(parser, options)
+    try:
+        _check_paths(options)
+        # Imports nilearn, which takes seconds.
+        from ._command import describe, map_seeds
+
+        with _warnings_on_one_line():
+            summary = map_seeds(options)
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        _say("error", error)
+        return 2
+    print(describe(summary, options.out))
+    return 0
+
+
+def _make_parser():
+    """Return the parser of the arguments."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("func", nargs="?", metavar="FUNC", type=Path, help="the run: a 4D image")
+    add(
+        "--confounds",
+        metavar="FILE",
+        type=Path,
+        help="table of confounds, one row a scan: .tsv, .csv or white space",
+    )
+    add(
+        "--columns",
+        metavar="A,B",
+        type=_names,
+        help="the confounds to use, by name (default: all of the table)",
+    )
+    add(
+        "--seed",
+        nargs=4,
+        metavar=("NAME", "X", "Y", "Z"),
+        dest="seeds",
+        action=_AddSeed,
+        help="a seed and its centre in mm, can be repeated (default: PCC 0 -52 18)",
+    )
+    add(
+        "--radius",
+        metavar="MM",
+        type=_positive,
+        default=8.0,
+        help="radius of the seeds in mm (default: %(default)g)",
+    )
+    add(
+        "--mask",
+        metavar="FILE",
+        type=Path,
+        help="brain mask (default: computed from the run)",
+    )
+    add(
+        "--smoothing",
+        metavar="MM",
+        type=_not_negative,
+        default=6.0,
+        help="full width at half maximum in mm for the brain, 0 for none "
+        "(default: %(default)g)",
+    )
+    add(
+        "--band",
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        action=_Band,
+        default=(0.01, 0.1),
+        help="frequencies to keep in Hz; 0 and inf leave a side open "
+        "(default: 0.01 0.1)",
+    )
+    add(
+        "--t-r",
+        metavar="S",
+        type=_positive,
+        help="repetition time in seconds (default: that of FUNC's header)",
+    )
+    add(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=Path("sbc_map"),
+        help="folder to write to, made if need be (default: %(default)s)",
+    )
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+class _AddSeed(argparse.Action):
+    """Add NAME X Y Z to a dict of seeds."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        name, *coordinates = values
+        seeds = dict(getattr(namespace, self.dest) or {})
+        # Names become parts of file names.
+        if not re.fullmatch(r"\w[\w.+-]*", name):
+            raise argparse.ArgumentError(
+                self,
+                f"NAME must be letters, digits, '_', '.', '+' and '-', and not begin "
+                f"with a sign, got {name!r}",
+            )
+        if name.casefold() in (known.casefold() for known in seeds):
+            raise argparse.ArgumentError(
+                self, f"NAME must differ between seeds, got {name!r} twice"
+            )
+        seeds[name] = tuple(_number(self, value) for value in coordinates)
+        setattr(namespace, self.dest, seeds)
+
+
+class _Band(argparse.Action):
+    """Check LOW HIGH and keep them as a tuple."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        low, high = (_number(self, value, or_inf=True) for value in values)
+        if not 0 <= low < high:
+            raise argparse.ArgumentError(
+                self, f"LOW must be 0 or more and below HIGH, got {low:g} and {high:g}"
+            )
+        setattr(namespace, self.dest, (low, high))
+
+
+def _number(action, text, or_inf=False):
+    """Return the number that a text is."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value) or (or_inf and value == math.inf):
+        return value
+    raise argparse.ArgumentError(action, f"expected a number, got {text!r}")
+
+
+def _positive(text):
+    """Return the positive number that a text is."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0 and finite, got {text!r}")
+    return value
+
+
+def _not_negative(text):
+    """Return the number, 0 or more, that a text is."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be 0 or more and finite, got {text!r}")
+    return value
+
+
+def _names(text):
+    """Return the names in a list with commas."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(
+            f"must be different names with commas between them, got {text!r}"
+        )
+    return names
+
+
+def _check_together(parser, options):
+    """Fill in the default seeds, and exit where options contradict each other."""
+    options.seeds = options.seeds or DEFAULT_SEEDS
+    if options.func is None:
+        for name in ("confounds", "mask", "t_r"):
+            if getattr(options, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                parser.error(f"{option} needs FUNC: the sample run has its own")
+    elif options.columns is not None and options.confounds is None:
+        parser.error("--columns needs --confounds, the table that has them")
+
+
+def _check_paths(options):
+    """Raise an error where a file is missing or the folder cannot be written to."""
+    named = (
+        ("FUNC", options.func),
+        ("--confounds", options.confounds),
+        ("--mask", options.mask),
+    )
+    for name, path in named:
+        if path is not None and not path.is_file():
+            raise FileNotFoundError(f"{name}: there is no file {str(path)!r}")
+    nearest = next(
+        path for path in (options.out, *options.out.absolute().parents) if path.exists()
+    )
+    if not nearest.is_dir():
+        raise NotADirectoryError(
+            f"--out: {str(nearest)!r} is a file; say another folder"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"--out: cannot write to {str(nearest)!r}")
+
+
+@contextmanager
+def _warnings_on_one_line():
+    """Show warnings as the command's own words, without file and line of code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: _say("warning", message)
+        yield
+
+
+def _say(kind, message):
+    """Print one line to standard error."""
+    print(f"{PROGRAM}: {kind}: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
