@@ -6,6 +6,7 @@ cure. Nothing here reads image data, so that all of it can run before long work.
 
 import inspect
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,8 @@ def check_confounds(confounds, n_scans, kept, where):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{where}: confounds must be numbers of shape (n_scans, n_confounds), "
-            f"could not convert them: {error}."
+            f"could not convert {_first_column_of_words(confounds)}: {error}. Choose "
+            "other columns."
         ) from error
     array = array[:, np.newaxis] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != n_scans:
@@ -110,6 +112,14 @@ def check_confounds(confounds, n_scans, kept, where):
     _check_finite_confounds(array[kept], kept, names, where)
     array[~np.isfinite(array)] = 0.0
     return array if array.shape[1] else None
+
+
+def _first_column_of_words(confounds):
+    """Return the words that name the first column of a DataFrame without numbers."""
+    for name, dtype in getattr(confounds, "dtypes", {}).items():
+        if dtype.kind not in "biuf":
+            return f"column {name!r}"
+    return "them"
 
 
 def _check_finite_confounds(array, scans, names, where):
@@ -222,3 +232,31 @@ def check_kept_from_fit(name, in_fit, entries, descriptions):
                 "transform in cross-validation: pass Run(img, confounds=..., "
                 "sample_mask=...), which carries its own."
             )
+
+
+def check_spheres(seeds, radius, name):
+    """Raise ValueError unless seeds are coordinates in mm and a radius is a length."""
+    try:
+        array = np.array(seeds, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.ndim != 2 or array.shape[1] != 3 or not np.isfinite(array).all():
+        raise ValueError(
+            f"{name}: seeds must be at least one triplet of coordinates in mm, got "
+            f"{seeds!r}."
+        )
+    if radius != 0:
+        check_positive_or_none(radius, "radius", name)
+
+
+def warn(message):
+    """Warn the user, at the line outside this package that led here."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level + 1)
+
+
+def _is_ours(module):
+    """Whether a module is ours, or one of those through which we call ourselves."""
+    return module.partition(".")[0] in ("sbc_estimators", "sklearn", "joblib")

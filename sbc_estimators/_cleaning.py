@@ -6,17 +6,28 @@ the one authority on what cleaning means.
 """
 
 import inspect
+import warnings
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from nilearn.signal import clean
+from scipy import linalg
 from scipy.interpolate import CubicSpline
 
 from ._checks import check_band
 
-RANK_TOLERANCE = 1e-5
+RANK_TOLERANCE = 1e-7
 """Directions of time that cleaning shrinks below this are left out."""
+
+ALIKE_TOLERANCE = 1e-5
+"""The same where seeds and voxels are cleaned alike: its effect on r is the square."""
+
+ROUNDING = 1e-12
+"""A confound that varies less than this beside its size is a constant."""
+
+DEPENDENT = 1e-9
+"""A confound with less than this part of its own beside the others adds nothing."""
 
 CONSTANT_TOLERANCE = 1e-7
 """A response to a constant signal below this is rounding: the constant is removed."""
@@ -100,6 +111,13 @@ class CleaningOperator:
         """Number of independent directions of time that cleaning keeps."""
         return self.basis.shape[1]
 
+    def reduced(self, tolerance):
+        """Return the operator without directions that cleaning shrinks below this."""
+        keep = np.linalg.norm(self.projection, axis=1) > tolerance
+        return replace(
+            self, basis=self.basis[:, keep], projection=self.projection[keep]
+        )
+
     def clean(self, signals):
         """Return cleaned, centred signals `(n_kept_scans, n_signals)`."""
         return _apply(self.matrix, signals)
@@ -158,6 +176,8 @@ def compile_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
 
     Notes
     -----
+    Confounds that are sums of others take nothing more away, so they are left out.
+
     Censored scans are replaced before a Butterworth filter by cubic splines through
     the kept ones, and left out before anything else without one, as Lindquist et al.
     recommend [1]_ and nilearn means to do. Here interpolation comes first, for
@@ -172,27 +192,62 @@ def compile_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
        artifacts into fMRI data. Human Brain Mapping, 40(8), 2358-2376.
        https://doi.org/10.1002/hbm.24528
     """
-    confounds = _at_kept_scans_only(confounds, kept)
-    matrix = np.zeros((len(kept), len(kept)))
+    identity = np.eye(len(kept))
+    matrix = _clean_kept(parameters, identity, n_scans, kept, confounds, where)
+    matrix -= matrix.mean(axis=0)
+    basis, scales, directions = np.linalg.svd(matrix)
+    rank = int(np.sum(scales > RANK_TOLERANCE))
+    _check_rank(rank, len(kept), confounds, where)
+    projection = scales[:rank, np.newaxis] * directions[:rank]
+    return CleaningOperator(matrix, basis[:, :rank], projection)
+
+
+def check_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
+    """Raise the errors of `compile_cleaning` at a small part of its cost.
+
+    A few random signals stand for all: if less than two directions of time are left
+    of them, less than two are left of any.
+    """
+    probes = np.random.default_rng(0).standard_normal((len(kept), 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there is to say comes with the matrix
+        left = _clean_kept(parameters, probes, n_scans, kept, confounds, where)
+    scales = np.linalg.svd(left - left.mean(axis=0), compute_uv=False)
+    _check_rank(int(np.sum(scales > RANK_TOLERANCE)), len(kept), confounds, where)
+
+
+def _check_rank(rank, n_kept, confounds, where):
+    """Raise ValueError unless cleaning leaves something to correlate."""
+    if rank < 2:
+        n_confounds = 0 if confounds is None else confounds.shape[1]
+        raise ValueError(
+            f"{where}: nothing is left after cleaning {n_kept} kept scans with "
+            f"{n_confounds} confounds: {rank} directions of time remain, at least 2 "
+            "are needed. Use fewer confounds, a wider band, or keep more scans."
+        )
+
+
+def _clean_kept(parameters, signals, n_scans, kept, confounds, where):
+    """Return signals at the kept scans cleaned, in the same shape and order."""
+    cleaned = np.empty_like(signals)
     for scans in _scans_of_each_block(parameters.runs, n_scans, where):
         rows = np.flatnonzero(np.isin(kept, scans))
+        if not len(rows):
+            continue
         kept_in_block = np.flatnonzero(np.isin(scans, kept))
-        if len(rows):
-            block_confounds = None if confounds is None else confounds[scans]
-            block = _clean_identity(
-                parameters, len(scans), kept_in_block, block_confounds, where
+        block_confounds = None if confounds is None else confounds[scans]
+        full = np.zeros((len(scans), signals.shape[1]))
+        full[kept_in_block] = signals[rows]
+        try:
+            cleaned[rows] = _clean_block(
+                parameters, full, kept_in_block, block_confounds
             )
-            matrix[np.ix_(rows, rows)] = block[:, kept_in_block]
-    matrix -= matrix.mean(axis=0)
-    return _factorise(matrix, confounds, where)
-
-
-def _at_kept_scans_only(confounds, kept):
-    """Return confounds interpolated at censored scans, and less their first row."""
-    if confounds is None or len(kept) == len(confounds):
-        return confounds
-    inside = np.clip(np.arange(len(confounds)), kept[0], kept[-1])
-    return CubicSpline(kept, confounds[kept])(inside)
+        except ValueError as error:
+            raise ValueError(
+                f"{where}: {len(scans)} scans, {len(rows)} of them kept, could not be "
+                f"cleaned with {parameters}: {error}"
+            ) from error
+    return cleaned
 
 
 def _scans_of_each_block(labels, n_scans, where):
@@ -208,40 +263,58 @@ def _scans_of_each_block(labels, n_scans, where):
     return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 
-def _clean_identity(parameters, n_scans, kept, confounds, where):
-    """Return what cleaning makes of the identity, `(n_kept_scans, n_scans)`."""
-    signals, sample_mask = np.eye(n_scans), None
+def _clean_block(parameters, signals, kept, confounds):
+    """Return a block's signals cleaned by nilearn, `(n_kept_scans, n_signals)`.
+
+    The rows of censored scans are never looked at, in signals or confounds.
+    """
+    n_scans, sample_mask = len(signals), None
+    if confounds is not None:
+        confounds = _independent(confounds, kept, parameters)
     if len(kept) < n_scans:
-        sample_mask = kept.copy()
         if parameters.filter_name == "butterworth":
             weights, sample_mask = _interpolation(n_scans, kept, parameters.clean_args)
-            signals = weights
-            confounds = None if confounds is None else weights @ confounds
-    arguments = {"butterworth__copy": True, **(parameters.clean_args or {})}
-    if confounds is not None and (
-        parameters.detrend or parameters.standardize_confounds
-    ):
-        # A large constant column keeps a residue of rounding, which nilearn would
-        # scale up to a confound of noise.
-        confounds = confounds - confounds[0]
-    try:
-        return clean(
-            signals,
-            detrend=parameters.detrend,
-            standardize=None,
-            standardize_confounds=parameters.standardize_confounds,
-            low_pass=parameters.low_pass,
-            high_pass=parameters.high_pass,
-            t_r=parameters.t_r,
-            confounds=confounds,
-            sample_mask=sample_mask,
-            **arguments,
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"{where}: {n_scans} scans, {len(kept)} of them kept, could not be cleaned "
-            f"with {parameters}: {error}"
-        ) from error
+        else:
+            # nilearn compares all rows of confounds with the cosines of its filter.
+            sample_mask = kept.copy()
+            inside = np.clip(np.arange(n_scans), kept[0], kept[-1])
+            weights = _spline_weights(n_scans, kept, inside)
+        signals = weights @ signals
+        confounds = None if confounds is None else weights @ confounds
+    return clean(
+        signals,
+        detrend=parameters.detrend,
+        standardize=None,
+        standardize_confounds=parameters.standardize_confounds,
+        low_pass=parameters.low_pass,
+        high_pass=parameters.high_pass,
+        t_r=parameters.t_r,
+        confounds=confounds,
+        sample_mask=sample_mask,
+        **{"butterworth__copy": True, **(parameters.clean_args or {})},
+    )
+
+
+def _independent(confounds, kept, parameters):
+    """Return the confounds less columns that are sums of others at the kept scans.
+
+    nilearn filters and scales each column before it looks for such sums, and would
+    take the rounding that is left of them for one more confound.
+    """
+    columns = confounds[kept]
+    sizes = np.linalg.norm(columns, axis=0)
+    if parameters.detrend or parameters.standardize_confounds:
+        degree = 1 if parameters.detrend else 0
+        trend = np.vander(np.linspace(-1, 1, len(confounds))[kept], degree + 1)
+        columns = columns - trend @ np.linalg.lstsq(trend, columns, rcond=None)[0]
+    own = np.linalg.norm(columns, axis=0)
+    is_new = own > ROUNDING * sizes
+    columns = columns[:, is_new] / own[is_new]
+    if not columns.shape[1]:
+        return None
+    _, triangle, order = linalg.qr(columns, mode="economic", pivoting=True)
+    rank = int(np.sum(np.abs(np.diag(triangle)) > DEPENDENT))
+    return confounds[:, np.flatnonzero(is_new)[np.sort(order[:rank])]]
 
 
 def _interpolation(n_scans, kept, clean_args):
@@ -253,27 +326,13 @@ def _interpolation(n_scans, kept, clean_args):
     default = inspect.signature(clean).parameters["extrapolate"].default
     extrapolate = (clean_args or {}).get("extrapolate", default)
     first, stop = (0, n_scans) if extrapolate else (kept[0], kept[-1] + 1)
-    weights = np.zeros((stop - first, n_scans))
-    spline = CubicSpline(kept, np.eye(len(kept)))
-    weights[:, kept] = spline(np.arange(first, stop))
-    weights[kept - first] = np.eye(n_scans)[kept]
-    return weights, kept - first
+    return _spline_weights(n_scans, kept, np.arange(first, stop)), kept - first
 
 
-def _factorise(matrix, confounds, where):
-    """Return the operator of a cleaning matrix, if it leaves anything to correlate."""
-    # The eigenvectors of matrix.T @ matrix are its right singular vectors, had several
-    # times faster; the error is rounding beside the largest singular value.
-    squares, directions = np.linalg.eigh(matrix.T @ matrix)
-    scales = np.sqrt(np.maximum(squares[::-1], 0.0))
-    rank = int(np.sum(scales > RANK_TOLERANCE))
-    if rank < 2:
-        n_confounds = 0 if confounds is None else confounds.shape[1]
-        raise ValueError(
-            f"{where}: nothing is left after cleaning {len(matrix)} kept scans with "
-            f"{n_confounds} confounds: {rank} directions of time remain, at least 2 "
-            "are needed. Use fewer confounds, a wider band, or keep more scans."
-        )
-    scales, directions = scales[:rank], directions[:, ::-1][:, :rank]
-    basis = matrix @ directions / scales
-    return CleaningOperator(matrix, basis, (scales * directions).T)
+def _spline_weights(n_scans, kept, scans):
+    """Return the matrix of the cubic spline through kept scans, a row for each scan."""
+    weights = np.zeros((len(scans), n_scans))
+    weights[:, kept] = CubicSpline(kept, np.eye(len(kept)))(scans)
+    is_kept = np.isin(scans, kept)
+    weights[is_kept] = np.eye(n_scans)[scans[is_kept]]
+    return weights

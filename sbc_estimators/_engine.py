@@ -6,13 +6,14 @@ import numpy as np
 from nilearn.image import high_variance_confounds
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._cleaning import CleaningOperator, compile_cleaning
+from ._cleaning import ALIKE_TOLERANCE, compile_cleaning
 from ._correlation import column_norms, correlate, has_signal
 from ._images import read_scans, scan_blocks
 from ._opened_run import open_run
 from ._signals import (
     SignalSource,
-    check_run_fits,
+    check_before_fit,
+    check_regions,
     choose_paths,
     own_signals,
     raw_signals,
@@ -30,10 +31,16 @@ class Mapper:
     seeds: SignalSource
     brain: SignalSource
 
+    @property
+    def sources(self):
+        """Both sources, seeds first."""
+        return self.seeds, self.brain
+
     def check(self, opened):
         """Raise an error where a run cannot be mapped, as far as its header tells."""
-        for source in (self.seeds, self.brain):
-            check_run_fits(source, opened)
+        for source in self.sources:
+            check_before_fit(source, opened)
+            check_regions(source, opened)
 
 
 @dataclass(frozen=True)
@@ -93,10 +100,8 @@ def map_run(mapper, run, position):
         If a seed has no signal, or the maskers return different numbers of scans.
     """
     opened = open_run(run, position)
-    mapper.check(opened)
-    sources = (mapper.seeds, mapper.brain)
-    paths = choose_paths(sources, opened.image)
-    signals = _cleaned_signals(opened, sources, paths)
+    paths = choose_paths(mapper.sources, opened.image)
+    signals = _cleaned_signals(opened, mapper.sources, paths)
     seeds, voxels = signals["seed_masker"], signals["brain_masker"]
     _check_seeds(seeds, opened.where)
     return SeedMap(
@@ -122,7 +127,8 @@ def clean_signals(source, run, position):
     A signal that is none is 0 throughout.
     """
     opened = open_run(run, position)
-    check_run_fits(source, opened)
+    check_before_fit(source, opened)
+    check_regions(source, opened)
     paths = choose_paths([source], opened.image)
     cleaned = _cleaned_signals(opened, [source], paths)[source.name]
     return np.where(cleaned.norms > 0, cleaned.series(), 0.0)
@@ -246,14 +252,11 @@ def _norms_of_signals(cleaned, raw_norms):
 
 
 def _operators(opened, sources, scans=None):
-    """Return the compiled cleaning of each source, equal ones compiled once."""
-    operators: list[CleaningOperator] = []
+    """Return the compiled cleaning of each source, one for both if they are alike."""
     cleanings = [source.cleaning for source in sources]
-    for i, cleaning in enumerate(cleanings):
-        same = [j for j in range(i) if not cleaning.differences(cleanings[j])]
-        operator = operators[same[0]] if same else _operator(opened, cleaning, scans)
-        operators.append(operator)
-    return operators
+    if len(cleanings) == 2 and not cleanings[0].differences(cleanings[1]):
+        return 2 * [_operator(opened, cleanings[0], scans).reduced(ALIKE_TOLERANCE)]
+    return [_operator(opened, cleaning, scans) for cleaning in cleanings]
 
 
 def _operator(opened, cleaning, scans):

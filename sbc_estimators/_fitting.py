@@ -1,28 +1,18 @@
 """Maskers cloned, given the shared parameters, and fitted to runs."""
 
-import warnings
-
 import nibabel
 import numpy as np
 from nilearn.maskers import (
     MultiNiftiMasker,
-    NiftiLabelsMasker,
-    NiftiMapsMasker,
     NiftiMasker,
     NiftiSpheresMasker,
     SurfaceMasker,
 )
 from sklearn.base import clone
 
-from ._checks import check_masker
-from ._images import mean_scan, read_mask
-from ._signals import (
-    SURFACE_MASKERS,
-    VOXELWISE_MASKERS,
-    SignalSource,
-    check_kind,
-    is_nilearn_masker,
-)
+from ._checks import check_masker, check_spheres, warn
+from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
+from ._signals import SURFACE_MASKERS, VOXELWISE_MASKERS, is_nilearn_masker
 
 
 def clone_masker(masker, name, overrides):
@@ -46,9 +36,7 @@ def clone_masker(masker, name, overrides):
             f"{name} ({type(masker).__name__}) has no parameter {missing[0]}. Set it "
             "on the other masker alone."
         )
-    # A masker that reports keeps the last image it saw.
-    quiet = {"reports": False} if "reports" in known else {}
-    return masker.set_params(**overrides, **quiet)
+    return masker.set_params(**overrides)
 
 
 def default_brain_masker(seed_masker):
@@ -57,7 +45,7 @@ def default_brain_masker(seed_masker):
     Smoothing is no cleaning: the voxels are not smoothed.
     """
     is_on_surface = isinstance(seed_masker, SURFACE_MASKERS)
-    masker = (SurfaceMasker if is_on_surface else NiftiMasker)(reports=False)
+    masker = SurfaceMasker() if is_on_surface else NiftiMasker()
     given = seed_masker.get_params(deep=False)
     names = ("standardize_confounds", "high_variance_confounds", "detrend")
     names += ("low_pass", "high_pass", "t_r", "clean_args")
@@ -65,20 +53,17 @@ def default_brain_masker(seed_masker):
     return masker.set_params(standardize=None, **cleaning)
 
 
-def fit_masker(masker, name, opened):
+def fit_masker(source, opened):
     """Fit a masker to the runs, reading no more of them than it needs.
+
+    A masker keeps what it was fitted to for its report, so nilearn's own are given
+    grids, mean scans or first scans, but never a run.
 
     Parameters
     ----------
-    masker : masker
-        Changed in place: fitted, and given the mask where one is computed.
-    name : str
-        Names the masker in errors.
-    opened : list of OpenedRun
-
-    Returns
-    -------
     source : SignalSource
+        Its masker is fitted in place, and given the mask where one is computed.
+    opened : list of OpenedRun
 
     Raises
     ------
@@ -86,21 +71,24 @@ def fit_masker(masker, name, opened):
         If the mask is missing, unreadable, empty, or anything else nilearn does not
         accept.
     """
-    for run in opened:
-        check_kind(SignalSource(name, masker), run)
+    masker = source.masker
     mask_img = masker.get_params(deep=False).get("mask_img")
     if mask_img is not None:
-        _check_mask(mask_img, f"mask_img of {name}")
+        _check_mask(mask_img, f"{source.name}: mask_img")
     means = None
     if mask_img is None and isinstance(masker, NiftiMasker):
+        _check_same_grid(source, opened)
         means = [mean_scan(run.image, run.kept, run.where) for run in opened]
     try:
         if means is not None:
             masker.set_params(mask_img=_computed_mask(masker, means))
-        masker.fit(*_what_fit_needs(masker, [run.image for run in opened]))
+        masker.fit(*_what_fit_needs(masker, opened))
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{name} could not be fitted: {error}") from error
-    return SignalSource(name, masker)
+        raise type(error)(
+            f"{source.name} could not be fitted to {opened[0].where}: {error}"
+        ) from error
+    if isinstance(masker, NiftiSpheresMasker):
+        check_spheres(masker.seeds_, masker.radius, source.name)
 
 
 def _check_mask(mask_img, where):
@@ -112,30 +100,43 @@ def _check_mask(mask_img, where):
         )
 
 
+def _check_same_grid(source, opened):
+    """Raise ValueError where runs that shall share a mask have different grids."""
+    if source.masker.target_affine is not None:
+        return
+    first = opened[0]
+    for run in opened[1:]:
+        if not same_grid(run.image, first.image):
+            raise ValueError(
+                f"{run.where} is not on the grid of {first.where}, so {source.name} "
+                "cannot compute one mask for both. Pass a mask as its mask_img, or "
+                "set its target_affine."
+            )
+
+
 def _computed_mask(masker, means):
     """Return the mask that nilearn computes over the mean scans of all runs."""
     if len(means) == 1:
         return clone(masker).fit(means[0]).mask_img_
     names = ("mask_strategy", "mask_args", "target_affine", "target_shape")
     given = masker.get_params(deep=False)
-    many = MultiNiftiMasker(**{key: given[key] for key in names}, reports=False)
-    return many.fit(means).mask_img_
+    return MultiNiftiMasker(**{key: given[key] for key in names}).fit(means).mask_img_
 
 
-def _what_fit_needs(masker, images):
+def _what_fit_needs(masker, opened):
     """Return the arguments for the masker's `fit`."""
+    image = opened[0].image
     if isinstance(masker, NiftiSpheresMasker):
         return []
     if isinstance(masker, VOXELWISE_MASKERS) and masker.mask_img is not None:
         return []
-    if isinstance(masker, MultiNiftiMasker):
-        return [images]
-    has_regions = isinstance(masker, NiftiLabelsMasker | NiftiMapsMasker)
-    if has_regions and is_nilearn_masker(masker):
-        # Regions are laid on the grid of the run; its scans are not looked at.
-        grid = np.ones(images[0].shape[:3], dtype=np.uint8)
-        return [nibabel.Nifti1Image(grid, images[0].affine)]
-    return [images[0]]
+    if not is_nilearn_masker(masker):
+        return [opened[0].run.img]
+    if is_surface(image):
+        return [first_scan(image)]
+    # Regions are laid on the grid of the run; its scans are not looked at.
+    grid = np.ones(image.shape[:3], dtype=np.uint8)
+    return [nibabel.Nifti1Image(grid, image.affine)]
 
 
 def warn_of_different_cleaning(seeds, brain):
@@ -146,8 +147,7 @@ def warn_of_different_cleaning(seeds, brain):
         for name in ours.differences(theirs)
     ]
     if pairs:
-        warnings.warn(
+        warn(
             f"seed_masker and brain_masker clean differently, in {', '.join(pairs)}. "
-            "Set both alike, or low_pass, high_pass and t_r of SeedCorrelationMap.",
-            stacklevel=6,
+            "Set both alike, or low_pass, high_pass and t_r of SeedCorrelationMap."
         )

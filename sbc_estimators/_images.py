@@ -29,6 +29,18 @@ def is_surface(img):
     return hasattr(img, "mesh")
 
 
+def same_grid(image, other):
+    """Whether two volumes have the same grid, as nilearn judges it."""
+    same_shape = image.shape[:3] == other.shape[:3]
+    return same_shape and np.allclose(image.affine, other.affine)
+
+
+def first_scan(image):
+    """Return a SurfaceImage of the first scan alone."""
+    parts = {name: np.asarray(part[:, :1]) for name, part in image.data.parts.items()}
+    return SurfaceImage(image.mesh, parts)
+
+
 def open_image(img, where):
     """Return the image of a run with its header read and its data not.
 
@@ -45,10 +57,15 @@ def open_image(img, where):
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, TypeError, ValueError
         If there is no such file, it is no image, or it is not 4D.
     """
     image = _load(img, where) if isinstance(img, str | os.PathLike) else img
+    if not is_surface(image) and not hasattr(image, "dataobj"):
+        raise TypeError(
+            f"{where}: img must be a path, a 4D nibabel image or a SurfaceImage, got "
+            f"{type(image).__name__}."
+        )
     if is_surface(image):
         _check_surface(image, where)
     else:
@@ -142,7 +159,8 @@ def _selected(data, kept):
 
 def _finite(data):
     """Return data with zeros in the voxels that are not finite, and those voxels."""
-    bad = ~np.isfinite(data.sum(axis=-1))
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        bad = ~np.isfinite(data.sum(axis=-1))
     if bad.any():
         bad = ~np.isfinite(data).all(axis=-1)
         data = np.where(bad[..., np.newaxis], 0.0, data)
@@ -241,8 +259,9 @@ def scan_blocks(image, kept, where, block_bytes=BLOCK_BYTES):
 def mean_scan(image, kept, where):
     """Return the mean over the kept scans of a volume as a 3D image, in float64."""
     total = np.zeros(image.shape[2::-1])
-    for block in scan_blocks(image, kept, where):
-        total += block.data[block.rows].sum(axis=0, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        for block in scan_blocks(image, kept, where):
+            total += block.data[block.rows].sum(axis=0, dtype=np.float64)
     scale = scaling(image)
     mean = scale.slope * (total / len(kept)) + scale.intercept
     return nibabel.Nifti1Image(mean.T, image.affine)

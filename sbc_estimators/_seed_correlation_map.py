@@ -1,6 +1,5 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_kept_from_fit, describe_run
+from ._checks import check_kept_from_fit, describe_run, warn
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._engine import Mapper, clean_signals, map_runs
 from ._fitting import (
@@ -18,7 +17,12 @@ from ._fitting import (
     warn_of_different_cleaning,
 )
 from ._opened_run import open_run
-from ._signals import SignalSource, signal_names
+from ._signals import (
+    SignalSource,
+    check_before_fit,
+    check_regions,
+    signal_names,
+)
 from .runs import as_runs
 
 
@@ -294,26 +298,32 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def _fit_maskers(self, runs):
         """Return what maps a run, after checking all that can be known before."""
-        seed_masker, brain_masker = self._clones()
+        mapper = Mapper(*self._unfitted_sources())
         opened = [open_run(run, position) for position, run in enumerate(runs)]
-        mapper = Mapper(
-            fit_masker(seed_masker, "seed_masker", opened),
-            fit_masker(brain_masker, "brain_masker", opened),
-        )
-        for run in opened:
-            mapper.check(run)
-        warn_of_different_cleaning(mapper.seeds, mapper.brain)
+        for source in mapper.sources:
+            for run in opened:
+                check_before_fit(source, run)
+        for source in mapper.sources:
+            fit_masker(source, opened)
+            for run in opened:
+                check_regions(source, run)
+        warn_of_different_cleaning(*mapper.sources)
         return mapper
 
-    def _clones(self):
+    def _unfitted_sources(self):
         """Return clones of both maskers with the shared parameters set."""
         shared = {"low_pass": self.low_pass, "high_pass": self.high_pass}
         shared["t_r"] = self.t_r
         overrides = {k: v for k, v in shared.items() if not _is_masker_own(v)}
         seed_masker = clone_masker(self.seed_masker, "seed_masker", overrides)
         if self.brain_masker is None:
-            return seed_masker, default_brain_masker(seed_masker)
-        return seed_masker, clone_masker(self.brain_masker, "brain_masker", overrides)
+            brain_masker = default_brain_masker(seed_masker)
+        else:
+            brain_masker = clone_masker(self.brain_masker, "brain_masker", overrides)
+        return (
+            SignalSource("seed_masker", seed_masker),
+            SignalSource("brain_masker", brain_masker),
+        )
 
     def _keep(self, mapper, runs, r, maps):
         """Set the fitted attributes."""
@@ -383,9 +393,8 @@ def _rows_of_z(maps, n_runs):
 def _warn_of_no_signal(seed_map):
     """Warn once a run of voxels whose r is 0 for lack of a signal."""
     if seed_map.n_without_signal:
-        warnings.warn(
+        warn(
             f"{seed_map.where}: {seed_map.n_without_signal} of {seed_map.r.shape[1]} "
             "voxels have no signal (constant, not finite, or nothing left after "
-            "cleaning). Their r and z are 0.",
-            stacklevel=4,
+            "cleaning). Their r and z are 0."
         )

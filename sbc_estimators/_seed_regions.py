@@ -5,17 +5,19 @@ from nilearn.image import resample_img
 from nilearn.maskers import NiftiMasker
 from scipy import sparse
 
+from ._images import same_grid
 from ._smoothing import smoothed_weights, smoothing_matrices
 from ._spheres import overlapping_pair, sphere_voxels
 
 
-def seed_weights(masker, image, where):
+def seed_weights(source, image, where):
     """Return the voxels that seeds are made of and their weights, a column a seed."""
+    masker = source.masker
     if isinstance(masker, NiftiMasker):
         voxels = np.flatnonzero(np.asarray(masker.mask_img_.dataobj))
         return voxels, sparse.eye_array(len(voxels), format="csc")
     shape = image.shape[:3]
-    spheres = spheres_of(masker, image, where)
+    spheres = spheres_of(source, image, where)
     parts = [(voxels, np.full(len(voxels), 1 / len(voxels))) for voxels in spheres]
     matrices = smoothing_matrices(masker.smoothing_fwhm, image.affine, shape)
     if matrices is not None:
@@ -27,36 +29,36 @@ def seed_weights(masker, image, where):
     return voxels, sparse.csc_array((weights, (rows, seeds)), shape=shape)
 
 
-def spheres_of(masker, image, where):
+def spheres_of(source, image, where):
     """Return the voxels of every sphere on the grid of a run."""
-    shape = image.shape[:3]
+    masker, shape = source.masker, image.shape[:3]
     mask = _mask_on_grid(masker.mask_img_, image)
     spheres = sphere_voxels(masker.seeds_, masker.radius, image.affine, shape, mask)
     for position, voxels in enumerate(spheres):
         if not len(voxels):
-            _raise_seed_outside(masker, position, image, where)
+            _raise_seed_outside(source, position, image, where)
     pair = None if masker.allow_overlap else overlapping_pair(spheres)
     if pair is not None:
         first, second = (coordinates(masker.seeds_[i]) for i in pair)
         raise ValueError(
             f"{where}: the spheres of seeds {pair[0]} {first} and {pair[1]} {second} "
             f"overlap at radius={masker.radius!r} mm. Use a smaller radius, or "
-            "allow_overlap=True."
+            f"{source.name}.allow_overlap=True."
         )
     return spheres
 
 
-def _raise_seed_outside(masker, position, image, where):
+def _raise_seed_outside(source, position, image, where):
     """Raise the error of a sphere without voxels."""
+    masker, shape = source.masker, image.shape[:3]
     seed = masker.seeds_[position]
-    shape = image.shape[:3]
     inside = sphere_voxels([seed], masker.radius, image.affine, shape)[0]
     what = "its mask_img" if len(inside) else "the image"
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
     corners = image.affine[:3, :3] @ corners + image.affine[:3, 3:]
     low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
     raise ValueError(
-        f"{where}: seed {position} at {coordinates(seed)} mm lies "
+        f"{where}: seed {position} at {coordinates(seed)} mm of {source.name} lies "
         f"outside {what}; the image spans {low.tolist()} to {high.tolist()} mm. Move "
         "the seed, or check that seeds and image are in the same space."
     )
@@ -66,7 +68,7 @@ def _mask_on_grid(mask_img, image):
     """Return a mask on the grid of a run, nearest neighbours, or None."""
     if mask_img is None:
         return None
-    if not lies_on(mask_img, image):
+    if not same_grid(mask_img, image):
         mask_img = resample_img(
             mask_img,
             target_affine=image.affine,
@@ -81,9 +83,3 @@ def _mask_on_grid(mask_img, image):
 def coordinates(seed):
     """Return coordinates in mm as people write them."""
     return f"({', '.join(f'{float(x):g}' for x in seed)})"
-
-
-def lies_on(mask_img, image):
-    """Whether a mask and a run have the same grid, as nilearn judges it."""
-    same_shape = mask_img.shape == image.shape[:3]
-    return same_shape and np.allclose(mask_img.affine, image.affine)

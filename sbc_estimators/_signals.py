@@ -23,9 +23,9 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 
-from ._cleaning import CleaningParameters
-from ._images import is_surface, scaling, why_not_in_blocks
-from ._seed_regions import coordinates, lies_on, seed_weights, spheres_of
+from ._cleaning import CleaningParameters, check_cleaning
+from ._images import is_surface, same_grid, scaling, why_not_in_blocks
+from ._seed_regions import coordinates, seed_weights, spheres_of
 from ._smoothing import is_separable, smoothing_matrices
 from ._spheres import sphere_means
 from ._streaming import MaskStream, SeedStream, SmoothStream
@@ -53,7 +53,6 @@ NEUTRAL = {
     "runs": None,
     "clean_args": None,
     "dtype": None,
-    "reports": False,
     "verbose": 0,
 }
 """Parameters under which a nilearn masker extracts and does nothing else."""
@@ -127,7 +126,7 @@ def _why_not_streamed(source, image):
         return "high_variance_confounds are computed from all voxels first"
     if not is_separable(masker.smoothing_fwhm):
         return f"smoothing_fwhm={masker.smoothing_fwhm!r} is not one matrix an axis"
-    if isinstance(masker, NiftiMasker) and not lies_on(masker.mask_img_, image):
+    if isinstance(masker, NiftiMasker) and not same_grid(masker.mask_img_, image):
         return "the run is not on the grid of the mask and has to be resampled"
     if isinstance(masker, NiftiMasker) and is_seed and masker.smoothing_fwhm:
         return "every voxel of a smoothed mask is a seed"
@@ -137,24 +136,31 @@ def _why_not_streamed(source, image):
 # Checks of a run against a source, before its scans are read
 
 
-def check_run_fits(source, opened):
-    """Raise an error where a run cannot give signals, as far as its header tells."""
-    masker, image, where = source.masker, opened.image, opened.where
-    if not is_nilearn_masker(masker):
-        return
-    check_kind(source, opened)
-    source.cleaning.with_t_r(opened.t_r).check(f"{where}, {source.name}")
-    if isinstance(masker, NiftiSpheresMasker):
-        spheres_of(masker, image, f"{where}, {source.name}")
-    mask_img = getattr(masker, "mask_img_", None)
-    if mask_img is not None and not is_surface(image):
-        _check_overlap(mask_img, image, f"{where}, {source.name}")
-
-
-def check_kind(source, opened):
-    """Raise TypeError where a volume masker meets a surface image or the reverse."""
+def check_before_fit(source, opened):
+    """Raise an error where a run and the parameters of a masker do not go together."""
     if not is_nilearn_masker(source.masker):
         return
+    _check_kind(source, opened)
+    where = f"{opened.where}, {source.name}"
+    cleaning = source.cleaning.with_t_r(opened.t_r)
+    cleaning.check(where)
+    check_cleaning(cleaning, opened.n_scans, opened.kept, opened.confounds, where)
+
+
+def check_regions(source, opened):
+    """Raise an error where a fitted masker's seeds or mask miss the run."""
+    masker, image = source.masker, opened.image
+    if not is_nilearn_masker(masker) or is_surface(image):
+        return
+    if isinstance(masker, NiftiSpheresMasker):
+        spheres_of(source, image, opened.where)
+    mask_img = getattr(masker, "mask_img_", None)
+    if mask_img is not None:
+        _check_overlap(mask_img, image, f"{opened.where}, {source.name}")
+
+
+def _check_kind(source, opened):
+    """Raise TypeError where a volume masker meets a surface image or the reverse."""
     wants_surface = isinstance(source.masker, SURFACE_MASKERS)
     if wants_surface != is_surface(opened.image):
         kinds = {True: "a SurfaceImage", False: "a volume (4D image)"}
@@ -199,9 +205,7 @@ def stream_of(source, opened, operator):
     """
     image = opened.image
     if source.name == "seed_masker":
-        voxels, weights = seed_weights(
-            source.masker, image, f"{opened.where}, {source.name}"
-        )
+        voxels, weights = seed_weights(source, image, opened.where)
         return SeedStream(voxels, weights, image.shape[:3], scaling(image))
     mask = np.asarray(source.masker.mask_img_.dataobj) != 0
     fwhm = source.masker.smoothing_fwhm
@@ -232,7 +236,7 @@ def raw_signals(source, image, where):
     """
     masker = source.masker
     if isinstance(masker, NiftiSpheresMasker):
-        spheres = spheres_of(masker, image, f"{where}, {source.name}")
+        spheres = spheres_of(source, image, where)
         if masker.smoothing_fwhm is not None:
             image = smooth_img(image, masker.smoothing_fwhm)
         return sphere_means(np.asarray(image.dataobj), spheres)
@@ -241,7 +245,8 @@ def raw_signals(source, image, where):
 
 def _extractor(masker):
     """Return a copy of a fitted nilearn masker that extracts and does not clean."""
-    extractor = copy.copy(masker)
+    # A copy to the last attribute: maskers note the image they see for their report.
+    extractor = copy.deepcopy(masker)
     for name in NEUTRAL.keys() & masker.get_params(deep=False).keys():
         setattr(extractor, name, NEUTRAL[name])
     extractor.clean_args_ = {}

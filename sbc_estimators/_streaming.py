@@ -129,9 +129,11 @@ class _SlabSums:
         if self.sums[i] is None:
             self.first[i] = raw[:1].copy()
             self.sums[i] = np.zeros((len(projection) + 1, raw.shape[1]), np.float32)
-        signals = _less_first_scan(raw, self.first[i])
-        self.sums[i][:-1] += projection @ signals
-        self.sums[i][-1] += np.einsum("ij,ij->j", signals, signals)
+        # What is not finite is found in the sums.
+        with np.errstate(invalid="ignore", over="ignore"):
+            signals = _less_first_scan(raw, self.first[i])
+            self.sums[i][:-1] += projection @ signals
+            self.sums[i][-1] += np.einsum("ij,ij->j", signals, signals)
 
     def finish_slab(self, i):
         """Return a slab's projected signals with raw norms below, and what is bad.

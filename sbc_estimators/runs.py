@@ -186,9 +186,18 @@ def load_confounds(confounds, where):
     if not isinstance(confounds, str | os.PathLike):
         return confounds
     check_file(confounds, f"{where}: confounds")
-    separator = {".tsv": "\t", ".csv": ","}.get(Path(confounds).suffix, r"[\s,]+")
-    table = pd.read_csv(confounds, sep=separator, header=None, engine="python")
-    numbers = pd.to_numeric(table.iloc[0], errors="coerce")
-    if numbers.isna().any():
-        table = pd.read_csv(confounds, sep=separator, engine="python")
-    return table
+    try:
+        table = _read_table(confounds, header=None)
+        is_number = pd.to_numeric(table.iloc[0], errors="coerce").notna()
+        return table if is_number.all() else _read_table(confounds, header=0)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{where}: confounds {os.fspath(confounds)!r} is no table that can be "
+            f"read: {error}"
+        ) from error
+
+
+def _read_table(path, header):
+    """Return a table as a DataFrame; the file's ending says what separates columns."""
+    separator = {".tsv": "\t", ".csv": ","}.get(Path(path).suffix, r"[\s,]+")
+    return pd.read_csv(path, sep=separator, header=header, engine="python")
