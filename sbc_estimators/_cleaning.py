@@ -281,18 +281,21 @@ def _clean_block(parameters, signals, kept, confounds):
             weights = _spline_weights(n_scans, kept, inside)
         signals = weights @ signals
         confounds = None if confounds is None else weights @ confounds
-    return clean(
-        signals,
-        detrend=parameters.detrend,
-        standardize=None,
-        standardize_confounds=parameters.standardize_confounds,
-        low_pass=parameters.low_pass,
-        high_pass=parameters.high_pass,
-        t_r=parameters.t_r,
-        confounds=confounds,
-        sample_mask=sample_mask,
-        **{"butterworth__copy": True, **(parameters.clean_args or {})},
-    )
+    with warnings.catch_warnings():
+        # nilearn 0.13 announces another scale of confounds; only their space matters.
+        warnings.filterwarnings("ignore", "From release 0.14.0, confounds will be")
+        return clean(
+            signals,
+            detrend=parameters.detrend,
+            standardize=None,
+            standardize_confounds=parameters.standardize_confounds,
+            low_pass=parameters.low_pass,
+            high_pass=parameters.high_pass,
+            t_r=parameters.t_r,
+            confounds=confounds,
+            sample_mask=sample_mask,
+            **{"butterworth__copy": True, **(parameters.clean_args or {})},
+        )
 
 
 def _independent(confounds, kept, parameters):

@@ -2,7 +2,7 @@
 
 import numpy as np
 from nilearn.image import resample_img
-from nilearn.maskers import NiftiMasker
+from nilearn.maskers import NiftiLabelsMasker, NiftiMasker
 from scipy import sparse
 
 from ._images import same_grid
@@ -16,6 +16,40 @@ def seed_weights(source, image, where):
     if isinstance(masker, NiftiMasker):
         voxels = np.flatnonzero(np.asarray(masker.mask_img_.dataobj))
         return voxels, sparse.eye_array(len(voxels), format="csc")
+    if isinstance(masker, NiftiLabelsMasker):
+        return _label_weights(masker)
+    return _sphere_weights(source, image, where)
+
+
+def _label_weights(masker):
+    """Return the voxels of all labelled regions, and a mean over each region."""
+    labels = np.asarray(masker.labels_img_.dataobj).ravel()
+    voxels = np.flatnonzero(labels != masker.background_label)
+    _, regions, sizes = np.unique(
+        labels[voxels], return_inverse=True, return_counts=True
+    )
+    places = (np.arange(len(voxels)), regions)
+    return voxels, sparse.csc_array((1 / sizes[regions], places))
+
+
+def why_no_label_weights(masker, image):
+    """Return why regions are not means of labelled voxels as they lie, or None."""
+    if masker.strategy != "mean":
+        return f"strategy={masker.strategy!r} is no mean"
+    if masker.smoothing_fwhm is not None or masker.mask_img_ is not None:
+        return "regions that are smoothed or masked are left to nilearn"
+    if not same_grid(masker.labels_img_, image):
+        return "the run is not on the grid of the labels"
+    background = {masker.background_label}
+    labels = set(np.unique(np.asarray(masker.labels_img_.dataobj)).tolist())
+    if labels - background != set(masker.lut_["index"]) - background:
+        return "labels and their look-up table differ"
+    return None
+
+
+def _sphere_weights(source, image, where):
+    """Return the voxels of all spheres, smoothed or not, and a mean over each."""
+    masker = source.masker
     shape = image.shape[:3]
     spheres = spheres_of(source, image, where)
     parts = [(voxels, np.full(len(voxels), 1 / len(voxels))) for voxels in spheres]

@@ -25,7 +25,12 @@ from nilearn.maskers import (
 
 from ._cleaning import CleaningParameters, check_cleaning
 from ._images import is_surface, same_grid, scaling, why_not_in_blocks
-from ._seed_regions import coordinates, seed_weights, spheres_of
+from ._seed_regions import (
+    coordinates,
+    seed_weights,
+    spheres_of,
+    why_no_label_weights,
+)
 from ._smoothing import is_separable, smoothing_matrices
 from ._spheres import sphere_means
 from ._streaming import MaskStream, SeedStream, SmoothStream
@@ -40,6 +45,7 @@ VOLUME_MASKERS = (
     MultiNiftiMapsMasker,
 )
 SURFACE_MASKERS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
+STREAMED_SEEDS = (NiftiMasker, NiftiSpheresMasker, NiftiLabelsMasker)
 VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
 
 NEUTRAL = {
@@ -120,8 +126,13 @@ def _why_not_streamed(source, image):
     masker, is_seed = source.masker, source.name == "seed_masker"
     if is_surface(image):
         return "the run is on a surface"
-    if not isinstance(masker, (NiftiMasker, NiftiSpheresMasker)[: 1 + is_seed]):
+    known = STREAMED_SEEDS if is_seed else NiftiMasker
+    if not isinstance(masker, known):
         return f"{type(masker).__name__} is not a linear map that is known beforehand"
+    if isinstance(masker, NiftiLabelsMasker):
+        reason = why_no_label_weights(masker, image)
+        if reason is not None:
+            return reason
     if masker.high_variance_confounds:
         return "high_variance_confounds are computed from all voxels first"
     if not is_separable(masker.smoothing_fwhm):
@@ -233,6 +244,11 @@ def raw_signals(source, image, where):
     Returns
     -------
     signals : ndarray of shape (n_kept_scans, n_signals)
+
+    Raises
+    ------
+    ValueError
+        If there is no signal, as none of the masker's regions lies in the image.
     """
     masker = source.masker
     if isinstance(masker, NiftiSpheresMasker):
@@ -240,7 +256,13 @@ def raw_signals(source, image, where):
         if masker.smoothing_fwhm is not None:
             image = smooth_img(image, masker.smoothing_fwhm)
         return sphere_means(np.asarray(image.dataobj), spheres)
-    return np.asarray(_extractor(masker).transform(image))
+    signals = np.asarray(_extractor(masker).transform(image))
+    if not signals.shape[1]:
+        raise ValueError(
+            f"{where}: nothing of {source.name} ({type(masker).__name__}) lies within "
+            "the image. Are both in the same space?"
+        )
+    return signals
 
 
 def _extractor(masker):

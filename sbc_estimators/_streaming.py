@@ -8,6 +8,7 @@ Files have x fastest and scans slowest, so arrays here have the axes (z, y, x), 
 a slab is all that lies at one z.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,11 +89,15 @@ class SeedStream:
 
         A voxel that is not finite in any scan counts as 0 in all.
         """
-        values = np.concatenate(self.parts).astype(np.float64)
-        values *= self.scaling.slope
-        values += self.scaling.intercept
-        values[:, ~np.isfinite(values).all(axis=0)] = 0.0
-        return values @ self.weights
+        finite = np.all([np.isfinite(part).all(axis=0) for part in self.parts], axis=0)
+        n_scans = sum(len(part) for part in self.parts)
+        signals = np.empty((n_scans, self.weights.shape[1]))
+        # Scan by scan, as an atlas has as many voxels as a brain.
+        for row, values in enumerate(itertools.chain.from_iterable(self.parts)):
+            scaled = values.astype(np.float64) * self.scaling.slope
+            scaled += self.scaling.intercept
+            signals[row] = np.where(finite, scaled, 0.0) @ self.weights
+        return signals
 
 
 class _SlabSums:

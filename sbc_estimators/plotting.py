@@ -1,0 +1,343 @@
+"""Pictures of a fitted `SeedCorrelationMap`: its maps and its seeds' time series."""
+
+from contextlib import contextmanager
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._correlation import fisher_z
+from ._surface_views import check_none_on_surface, draw_surface, nilearn_plotting
+
+INK = "#1f3b5c"
+"""The one hue of lines."""
+
+LINE_SPACING = 6
+"""Standard deviations between the lines of two seeds, so that few of them cross."""
+
+MAP_SIZE = (7.3, 2.6)
+"""Inches of nilearn's three cuts with a colour bar."""
+
+
+def plot_seed_map(
+    estimator,
+    z=None,
+    *,
+    seed=0,
+    threshold=0.4,
+    vmax=None,
+    title=None,
+    bg_img="MNI152",
+    cut_coords=None,
+    figure=None,
+    axes=None,
+    output_file=None,
+    **kwargs,
+):
+    """Plot the correlation map of one seed, cut through the seed.
+
+    Parameters
+    ----------
+    estimator : SeedCorrelationMap
+        Fitted.
+    z : array-like of shape (n_voxels,) or (n_seeds * n_voxels,) or None, default=None
+        Fisher z: one map, or the maps of all seeds as in a row of `transform`. None
+        is the Fisher z of `correlations_`.
+    seed : int or str, default=0
+        The position of the seed, or its name in `seed_names_`.
+    threshold : float, default=0.4
+        Where abs(z) is lower, nothing is drawn. 0.4 is an r of 0.38.
+    vmax : float or None, default=None
+        Where the colours end. None is the 99.5th percentile of abs(z), so that the
+        seed's own voxels, with r near 1, do not set the scale, and no less than twice
+        the threshold.
+    title : str or None, default=None
+        None is the seed's name and what is shown, "" no title.
+    bg_img : image or None, default="MNI152"
+        What is under the map: nilearn's MNI152 template, an image or its path in the
+        space of the run, or None. On a surface: a SurfaceImage, such as the sulcal
+        depth.
+    cut_coords : tuple of float or None, default=None
+        In mm, as nilearn wants it for the display mode; not on a surface. None is the
+        seed's centre.
+    figure : matplotlib Figure or None, default=None
+        Where to draw. None is a new figure.
+    axes : matplotlib Axes or None, default=None
+        The part of a figure to draw in; not on a surface.
+    output_file : str, path or None, default=None
+        Also write the picture to this file; its suffix is the format. A figure made
+        for it is closed.
+    **kwargs : dict
+        Passed to `nilearn.plotting.plot_stat_map`, or `plot_surf_stat_map`.
+
+    Returns
+    -------
+    display : nilearn display or matplotlib Figure
+        What nilearn returns for a map in a volume; the Figure, with lateral and medial
+        views of each hemisphere, for one on a surface.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If `seed` is none of the seeds, or `z` is not as wide as the map.
+
+    Notes
+    -----
+    The centre of a seed is the `seeds_` of a `NiftiSpheresMasker`. Other maskers
+    put the seed alone back into an image, and nilearn finds the centre of its
+    largest part. On a surface the seed's outline is drawn instead.
+    """
+    check_is_fitted(estimator)
+    position = _seed_position(estimator, seed)
+    values = _map_of_seed(estimator, z, position)
+    img = estimator.brain_masker_.inverse_transform(values[np.newaxis])
+    if title is None:
+        title = f"{estimator.seed_names_[position]}: Fisher z"
+    options = {"threshold": threshold, "vmax": vmax, "title": title}
+    # Not nilearn's "auto", which shows a low positive z in the colours of negative ones
+    # where a map has none.
+    options |= {"symmetric_cbar": True, **kwargs}
+    if vmax is None:
+        options["vmax"] = _colour_limit(values, threshold)
+    with _closing(keep=output_file is None):
+        if hasattr(img, "mesh"):
+            check_none_on_surface(axes=axes, cut_coords=cut_coords)
+            region = _seed_region(estimator, position)
+            drawn = draw_surface(img, region, bg_img, figure, options)
+        else:
+            centre = _seed_centre(estimator, position, img)
+            options |= {"cut_coords": cut_coords, "figure": figure, "axes": axes}
+            drawn = _draw_volume(img, centre, bg_img, options)
+        if output_file is not None:
+            drawn.savefig(output_file)
+    return drawn
+
+
+def plot_signals(
+    estimator,
+    run,
+    *,
+    signals=None,
+    names=None,
+    title=None,
+    figure=None,
+    axes=None,
+    output_file=None,
+):
+    """Plot the cleaned time series of the seeds over time, one line a seed.
+
+    Parameters
+    ----------
+    estimator : SeedCorrelationMap
+        Fitted.
+    run : Run, path or image
+        The run to take the signals from.
+    signals : array-like of shape (n_kept_scans, n_seeds) or None, default=None
+        What `seed_signals` returned for the run, where it has been called already.
+    names : sequence of str or None, default=None
+        What to call the seeds. None is `seed_names_`.
+    title : str or None, default=None
+        None is no title.
+    figure : matplotlib Figure or None, default=None
+        Where to draw. None is a new figure.
+    axes : matplotlib Axes or None, default=None
+        Where to draw. None is new axes over the whole figure.
+    output_file : str, path or None, default=None
+        Also write the picture to this file; its suffix is the format. A figure made
+        for it is closed.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+        The figure drawn in.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If `names` has not one name a seed.
+
+    Notes
+    -----
+    Time is in seconds where the run, the estimator or the seed masker knows the
+    repetition time, in this order, otherwise in scans. Lines break where scans are
+    left out. Each line has unit variance; those of several seeds are stacked, first
+    seed on top.
+    """
+    check_is_fitted(estimator)
+    names = _checked_names(names, estimator.seed_names_)
+    signals = estimator.seed_signals(run) if signals is None else np.asarray(signals)
+    scans, signals = _with_gaps(signals, getattr(run, "sample_mask", None))
+    t_r = _repetition_time(estimator, run)
+    with _closing(keep=output_file is None):
+        axes = _axes_for_signals(figure, axes, len(names))
+        _draw_lines(axes, scans * (1 if t_r is None else t_r), signals, names)
+        axes.set_xlabel("scan" if t_r is None else "time (s)")
+        if title is not None:
+            axes.set_title(title, loc="left")
+        if output_file is not None:
+            axes.figure.savefig(output_file)
+    return axes.figure
+
+
+@contextmanager
+def _closing(keep):
+    """Close the figures pyplot gains in here after an error, and unless kept."""
+    before = set(plt.get_fignums())
+    try:
+        yield
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        for number in () if keep else set(plt.get_fignums()) - before:
+            plt.close(number)
+
+
+def _seed_position(estimator, seed):
+    """Return the position of a seed given by position or name."""
+    names = list(estimator.seed_names_)
+    if isinstance(seed, str) and seed in names:
+        return names.index(seed)
+    is_position = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if is_position and 0 <= seed < len(names):
+        return int(seed)
+    raise ValueError(
+        f"seed must be a position from 0 to {len(names) - 1} or a name in "
+        f"seed_names_, got {seed!r}. The names are {', '.join(names)}."
+    )
+
+
+def _map_of_seed(estimator, z, position):
+    """Return the Fisher z of one seed, `(n_voxels,)`."""
+    n_seeds, n_voxels = estimator.correlations_.shape
+    if z is None:
+        return fisher_z(estimator.correlations_[position])
+    values = np.asarray(z)
+    if values.size == n_voxels:
+        return values.reshape(n_voxels)
+    if values.size == n_seeds * n_voxels:
+        return values.reshape(n_seeds, n_voxels)[position]
+    raise ValueError(
+        f"z must hold {n_voxels} values for one map or {n_seeds * n_voxels} for those "
+        f"of {n_seeds} seeds, got shape {values.shape}. Pass one row of transform."
+    )
+
+
+def _colour_limit(values, threshold):
+    """Return where the colours end: a high quantile, and twice a numeric threshold."""
+    floor = 2 * threshold if isinstance(threshold, int | float) else 0
+    return float(max(np.quantile(np.abs(values), 0.995), floor, 1e-3))
+
+
+def _seed_centre(estimator, position, img):
+    """Return the centre of a seed in mm; where none is known, that of the map."""
+    seeds = getattr(estimator.seed_masker_, "seeds_", None)
+    if seeds is not None:
+        return tuple(float(value) for value in seeds[position])
+    region = _seed_region(estimator, position)
+    find = nilearn_plotting().find_xyz_cut_coords
+    return tuple(find(img if region is None else region))
+
+
+def _seed_region(estimator, position):
+    """Return the image in which one seed is 1 and the others are 0, if there is one."""
+    masker = estimator.seed_masker_
+    if not hasattr(masker, "inverse_transform"):
+        return None
+    row = np.zeros((1, len(estimator.seed_names_)))
+    row[0, position] = 1
+    return masker.inverse_transform(row)
+
+
+def _draw_volume(img, centre, bg_img, options):
+    """Draw cuts of a volume, by default through the seed; return the display."""
+    if options["cut_coords"] is None:
+        mode = options.get("display_mode", "ortho")
+        options["cut_coords"] = _cuts_through(centre, mode)
+    if not (isinstance(bg_img, str) and bg_img == "MNI152"):
+        options["bg_img"] = bg_img
+    title = options.pop("title")
+    options = {"draw_cross": False, **options}
+    display = nilearn_plotting().plot_stat_map(img, **options)
+    # White on black is seen on every colour of the map and of the background.
+    for width, colour in ((3.2, "black"), (1.6, "white")):
+        ring = {"edgecolors": colour, "linewidths": width}
+        display.add_markers([centre], marker_color="none", marker_size=70, **ring)
+    if title:
+        display.title(title, size=11, color="black", bgcolor="white")
+    return display
+
+
+def _cuts_through(centre, display_mode):
+    """Return cut coordinates through a point in the form that a display mode wants."""
+    if display_mode in ("ortho", "tiled"):
+        return centre
+    if display_mode == "mosaic":
+        return None
+    return [centre["xyz".index(direction)] for direction in display_mode]
+
+
+def _checked_names(names, seed_names):
+    """Return the names of the seeds as a list, if there is one for each."""
+    names = list(seed_names if names is None else names)
+    if len(names) != len(seed_names):
+        raise ValueError(
+            f"names must have one name a seed, {len(seed_names)}, got {len(names)}: "
+            f"{names!r}."
+        )
+    return names
+
+
+def _with_gaps(signals, sample_mask):
+    """Return scan numbers, and the signals with NaN where scans were left out."""
+    if sample_mask is None:
+        return np.arange(len(signals)), signals
+    kept = np.asarray(sample_mask)
+    kept = np.flatnonzero(kept) if kept.dtype == bool else kept
+    scans = np.arange(kept[0], kept[-1] + 1)
+    with_gaps = np.full((len(scans), signals.shape[1]), np.nan)
+    with_gaps[kept - kept[0]] = signals
+    return scans, with_gaps
+
+
+def _repetition_time(estimator, run):
+    """Return the repetition time in seconds of the run, or None if nobody knows it."""
+    if getattr(run, "t_r", None) is not None:
+        return run.t_r
+    if not isinstance(estimator.t_r, str):
+        return estimator.t_r
+    return getattr(estimator.seed_masker_, "t_r", None)
+
+
+def _axes_for_signals(figure, axes, n_seeds):
+    """Return the axes to draw in: those given, or new ones."""
+    if axes is not None:
+        return axes
+    if figure is None:
+        figure = plt.figure(figsize=signals_size(n_seeds), layout="constrained")
+    return figure.add_subplot()
+
+
+def signals_size(n_seeds):
+    """Return width and height in inches of the picture of `n_seeds` time series."""
+    return 7.3, min(1.6 + 0.7 * n_seeds, 14)
+
+
+def _draw_lines(axes, times, signals, names):
+    """Draw one line a seed, stacked; a single one has an axis of its own."""
+    offsets = -LINE_SPACING * np.arange(len(names))
+    marker = "." if np.isnan(signals).any() else None
+    for offset, line in zip(offsets, signals.T, strict=True):
+        axes.axhline(offset, color="0.8", linewidth=0.6, zorder=0)
+        axes.plot(times, line + offset, color=INK, linewidth=1, marker=marker, ms=3)
+    if len(names) == 1:
+        axes.set_ylabel(f"{names[0]} (SD)")
+    else:
+        axes.set_yticks(offsets, names)
+        axes.set_ylabel(f"seeds, {LINE_SPACING} SD apart")
+    axes.set_xlim(times[0], times[-1])
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,162 @@
+"""Small runs that tests share, and plain nilearn to compare with."""
+
+import warnings
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nilearn.maskers import (
+    MultiNiftiLabelsMasker,
+    MultiNiftiMapsMasker,
+    MultiNiftiMasker,
+)
+from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+from sklearn.base import clone
+
+from sbc_estimators import Run
+from sbc_estimators.datasets import load_sample_run, make_runs
+
+MULTI_MASKERS = (MultiNiftiMasker, MultiNiftiLabelsMasker, MultiNiftiMapsMasker)
+
+
+def _nilearn_signals(masker, run):
+    """Return what a masker makes of a run by itself, not standardized."""
+    masker = clone(masker).set_params(standardize=None)
+    # The same numbers, without nilearn's loop over voxels in Python.
+    clean_args = {"butterworth__copy": True, **(masker.clean_args or {})}
+    masker.set_params(clean_args=clean_args)
+    if run.t_r is not None:
+        masker.set_params(t_r=run.t_r)
+    confounds, sample_mask = run.confounds, run.sample_mask
+    if isinstance(masker, MULTI_MASKERS):
+        confounds, sample_mask = [confounds], [sample_mask]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what nilearn says of itself
+        masker.fit(run.img)
+        return masker.transform(run.img, confounds=confounds, sample_mask=sample_mask)
+
+
+def _nilearn_r(seed_masker, brain_masker, run):
+    """Return np.corrcoef of seed and voxel signals, `(n_seeds, n_voxels)`."""
+    seeds = _nilearn_signals(seed_masker, run)
+    voxels = _nilearn_signals(brain_masker, run)
+    return np.corrcoef(seeds, voxels, rowvar=False)[: seeds.shape[1], seeds.shape[1] :]
+
+
+@pytest.fixture(scope="session")
+def nilearn_signals():
+    """The function ``(masker, run) -> signals`` of plain nilearn."""
+    return _nilearn_signals
+
+
+@pytest.fixture(scope="session")
+def nilearn_r():
+    """The function ``(seed_masker, brain_masker, run) -> r`` of plain nilearn."""
+    return _nilearn_r
+
+
+def _float64(img):
+    """Return an image with its data in float64, in memory."""
+    return nib.Nifti1Image(np.array(img.dataobj, dtype=np.float64), img.affine)
+
+
+def _regions(mask_img, n_regions):
+    """Return a label image: slabs of the brain along y, 0 outside and at the edge."""
+    mask = np.zeros(mask_img.shape, dtype=bool)
+    inner = (slice(1, -1),) * 3
+    mask[inner] = np.asarray(mask_img.dataobj)[inner] != 0
+    slabs = np.linspace(1, n_regions + 1, mask.shape[1], endpoint=False).astype(int)
+    labels = np.where(mask, slabs[np.newaxis, :, np.newaxis], 0)
+    return nib.Nifti1Image(labels.astype(np.int16), mask_img.affine)
+
+
+def _soft_maps(mask_img, n_maps):
+    """Return maps of positive weights that overlap, 0 outside the brain."""
+    mask = np.asarray(mask_img.dataobj) != 0
+    weights = np.random.default_rng(0).random((*mask.shape, n_maps))
+    weights[~mask] = 0
+    return nib.Nifti1Image(weights, mask_img.affine)
+
+
+def _coarser(mask_img, voxel_size):
+    """Return a mask of other voxels, shifted, in the middle half of the image."""
+    shape = np.array(mask_img.shape)
+    edges = shape * nib.affines.voxel_sizes(mask_img.affine)
+    affine = np.diag([voxel_size] * 3 + [1.0])
+    affine[:3, 3] = mask_img.affine[:3, 3] + edges / 4 + [0.3, 0.7, -0.4]
+    data = np.ones(np.floor(edges / 2 / voxel_size).astype(int), dtype=np.uint8)
+    data[0] = 0  # nilearn warns of an overflow where a mask has no zeros
+    return nib.Nifti1Image(data, affine)
+
+
+def _volume_data(img, mask_img, seeds, confounds, t_r):
+    """Return everything that maskers of a run's voxels are made of."""
+    return SimpleNamespace(
+        img=img,
+        mask_img=mask_img,
+        seeds=seeds,
+        confounds=confounds,
+        t_r=t_r,
+        n_scans=img.shape[-1],
+        labels_img=_regions(mask_img, 4),
+        maps_img=_soft_maps(mask_img, 3),
+        coarse_mask_img=_coarser(mask_img, 7.0),
+        run=Run(img, t_r=t_r),
+    )
+
+
+@pytest.fixture(scope="session")
+def sample_box():
+    """The sample run around the posterior cingulate: float64, 11 x 9 x 8 voxels."""
+    sample = load_sample_run()
+    box = (slice(11, 22), slice(8, 17), slice(13, 21))
+    return _volume_data(
+        _float64(nib.load(sample.func).slicer[box]),
+        nib.load(sample.mask_img).slicer[box],
+        [(0, -52, 18), (21.4, -63.2, 12.9), (-17, -38, 33)],
+        sample.run.confounds,
+        sample.t_r,
+    )
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """A simulated run of 1000 voxels of 4 mm, 100 scans, in float64."""
+    data = make_runs(1, 100, 1000, n_confounds=3, random_state=0)
+    run = data.runs[0]
+    return _volume_data(
+        _float64(run.img), data.mask_img, data.seeds, run.confounds, run.t_r
+    )
+
+
+def _random_mesh(rng, n_vertices):
+    """Return a mesh of vertices anywhere and a strip of faces."""
+    first = np.arange(n_vertices - 2)
+    faces = np.stack([first, first + 1, first + 2], axis=1)
+    return InMemoryMesh(rng.standard_normal((n_vertices, 3)), faces)
+
+
+@pytest.fixture(scope="session")
+def surface():
+    """A surface run of 2 x 60 vertices and 90 scans, with masks, labels and maps."""
+    rng = np.random.default_rng(1)
+    parts = ("left", "right")
+    mesh = PolyMesh(**{part: _random_mesh(rng, 60) for part in parts})
+
+    def image(make):
+        return SurfaceImage(mesh, {part: make() for part in parts})
+
+    common = rng.standard_normal(90).cumsum()
+    img = image(lambda: 100 + rng.random((60, 1)) * common + rng.normal(size=(60, 90)))
+    confounds = rng.standard_normal((90, 3)) + common[:, np.newaxis]
+    return SimpleNamespace(
+        img=img,
+        mask_img=image(lambda: rng.random(60) < 0.7),
+        labels_img=image(lambda: np.arange(60) // 20),
+        maps_img=image(lambda: rng.random((60, 3))),
+        confounds=confounds,
+        t_r=2.0,
+        n_scans=90,
+        run=Run(img, t_r=2.0),
+    )

@@ -1,0 +1,489 @@
+"""The command line: what it understands, what it writes, and how it fails."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.masking import apply_mask
+
+import sbc_estimators
+from sbc_estimators import Run, SeedCorrelationMap, _command
+from sbc_estimators.__main__ import main
+from sbc_estimators.datasets import load_sample_run
+
+ONE_SEED = {
+    "sbc_z.nii.gz",
+    "sbc_z.png",
+    "sbc_z.pdf",
+    "sbc_z.json",
+    "seed_signals.png",
+    "seed_signals.pdf",
+    "seed_signals.tsv",
+}
+
+
+class Outcome:
+    """What one call of the command left behind."""
+
+    def __init__(self, folder, text):
+        self.folder = folder
+        self.text = text
+        self.files = {path.name for path in folder.iterdir()}
+        self.z_img = nib.load(folder / "sbc_z.nii.gz")
+        self.signals = pd.read_csv(folder / "seed_signals.tsv", sep="\t")
+        self.sidecar = json.loads((folder / "sbc_z.json").read_text("utf-8"))
+
+
+def call(folder, capsys, *arguments):
+    """Return the outcome of a call that succeeds."""
+    assert main([*map(str, arguments), "--out", str(folder)]) == 0
+    text, errors = capsys.readouterr()
+    assert errors == ""
+    return Outcome(folder, text)
+
+
+def fail(capsys, *arguments):
+    """Return the one line that a call which cannot work ends with."""
+    assert main(list(map(str, arguments))) == 2
+    text, errors = capsys.readouterr()
+    assert text == ""
+    assert errors.startswith("sbc-map: error: ")
+    assert errors.count("\n") == 1
+    return errors
+
+
+def refuse(capsys, *arguments):
+    """Return the last line of argparse where it does not understand."""
+    with pytest.raises(SystemExit) as end:
+        main(list(map(str, arguments)))
+    assert end.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return load_sample_run()
+
+
+@pytest.fixture(scope="module")
+def default(tmp_path_factory):
+    """What the command writes without arguments, in a working folder of its own."""
+    folder = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main([]) == 0
+    return Outcome(folder / "sbc_map", "")
+
+
+@pytest.fixture
+def small(tmp_path, simulated):
+    """Files of a simulated run: 4D image, mask, table of confounds; and a seed."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    img = nib.Nifti1Image(
+        simulated.img.get_fdata(dtype=np.float32), simulated.img.affine
+    )
+    img.header.set_xyzt_units("mm", "sec")
+    img.header.set_zooms((*img.header.get_zooms()[:3], simulated.t_r))
+    nib.save(img, folder / "bold.nii.gz")
+    nib.save(simulated.mask_img, folder / "mask.nii.gz")
+    table = pd.DataFrame(np.asarray(simulated.confounds), columns=["a", "b", "c"])
+    table.insert(0, "d", np.r_[np.nan, np.ones(simulated.n_scans - 1)])
+    table.to_csv(folder / "confounds.tsv", sep="\t", index=False, na_rep="n/a")
+    return folder
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Draw no pictures, which takes most of the command's time."""
+    monkeypatch.setattr(_command, "write_figure", lambda *_: None)
+    for name in ("plot_seed_map", "plot_signals"):
+        monkeypatch.setattr(_command.plotting, name, lambda *_, **__: None)
+
+
+def seed_arguments(simulated, *names):
+    """Return --seed options for the first seeds of a simulated run."""
+    centres = np.asarray(simulated.seeds, dtype=float)
+    return [
+        argument
+        for name, centre in zip(names, centres, strict=False)
+        for argument in ("--seed", name, *centre)
+    ]
+
+
+def set_header(path, t_r, unit="sec"):
+    """Change the repetition time in a file's header."""
+    img = nib.load(path)
+    img = nib.Nifti1Image(np.asarray(img.dataobj), img.affine, img.header)
+    img.header.set_xyzt_units("mm", unit)
+    img.header["pixdim"][4] = t_r
+    nib.save(img, path)
+
+
+def test_default_maps_the_default_mode_network(default):
+    assert default.files == ONE_SEED
+    assert default.z_img.shape == (33, 39, 31)
+    assert default.z_img.get_data_dtype() == np.float32
+    assert default.z_img.header.get_xyzt_units()[0] == "mm"
+    at = nib.affines.apply_affine(
+        np.linalg.inv(default.z_img.affine), [(0, 52, -6), (-36, -22, 56)]
+    )
+    prefrontal, motor = default.z_img.get_fdata()[tuple(np.rint(at).astype(int).T)]
+    assert np.tanh(prefrontal) > np.tanh(motor) + 0.3
+
+
+def test_default_is_z_of_the_signals_that_python_gives(default, sample):
+    band = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "t_r": 1.5}
+    estimator = SeedCorrelationMap(
+        NiftiSpheresMasker([(0, -52, 18)], radius=8, **band),
+        NiftiMasker(sample.mask_img, smoothing_fwhm=6, **band),
+    ).fit(sample.run)
+    seed = estimator.seed_signals(sample.run)[:, 0]
+    voxels = estimator.brain_signals(sample.run)
+    z = apply_mask(default.z_img, sample.mask_img)
+    some = np.linspace(0, len(z) - 1, 50).astype(int)
+    r = [np.corrcoef(seed, voxels[:, i])[0, 1] for i in some]
+    np.testing.assert_allclose(z[some], np.arctanh(r), atol=1e-5)
+    np.testing.assert_allclose(default.signals["PCC"], seed, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start", "end"), [("png", b"\x89PNG\r\n", b""), ("pdf", b"%PDF", b"EOF")]
+)
+def test_default_draws_pictures(default, suffix, start, end):
+    for stem in ("sbc_z", "seed_signals"):
+        content = (default.folder / f"{stem}.{suffix}").read_bytes()
+        assert content.startswith(start)
+        assert end in content[-20:]
+        assert len(content) > 5000
+
+
+def test_default_says_what_was_done(default, sample):
+    said = default.sidecar
+    z = apply_mask(default.z_img, sample.mask_img)
+    assert said["func"] == str(sample.func)
+    assert said["mask"] == str(sample.mask_img)
+    assert said["confounds"] == list(sample.run.confounds.columns)
+    assert (said["n_scans"], said["n_kept_scans"]) == (200, 200)
+    assert said["n_voxels"] == len(z)
+    # Of 200 scans of 1.5 s, the band has 54 frequencies; the filter's edges are soft.
+    assert 50 < said["rank"] < 192
+    assert (said["high_pass_hz"], said["low_pass_hz"]) == (0.01, 0.1)
+    assert (said["t_r_s"], said["t_r_source"]) == (1.5, "header")
+    (seed,) = said["seeds"]
+    assert (seed["name"], seed["centre_mm"]) == ("PCC", [0, -52, 18])
+    np.testing.assert_allclose(seed["z"], [z.min(), z.max()], rtol=1e-6)
+    np.testing.assert_allclose(np.arctanh(seed["r"]), seed["z"], rtol=1e-4)
+    assert set(said["files"]) == default.files
+    assert said["versions"]["sbc_estimators"] == sbc_estimators.__version__
+    assert {"python", "nilearn", "numpy", "scipy", "scikit-learn", "nibabel"} <= set(
+        said["versions"]
+    )
+    estimator = SeedCorrelationMap(NiftiSpheresMasker(), NiftiMasker())
+    nested = {"seed_masker", "brain_masker"}
+    assert set(said["parameters"]) == set(estimator.get_params()) - nested
+
+
+def test_options_reach_the_estimator(small, simulated, tmp_path, capsys):
+    outcome = call(
+        tmp_path / "out" / "deep",
+        capsys,
+        small / "bold.nii.gz",
+        *("--mask", small / "mask.nii.gz"),
+        *("--confounds", small / "confounds.tsv", "--columns", "a,c"),
+        *seed_arguments(simulated, "first", "second"),
+        *("--radius", 6, "--smoothing", 0, "--band", 0, 0.15, "--t-r", 2.5),
+    )
+    assert outcome.files == ONE_SEED - {"sbc_z.png", "sbc_z.pdf"} | {
+        f"sbc_z_{name}.{suffix}"
+        for name in ("first", "second")
+        for suffix in ("png", "pdf")
+    }
+    estimator = SeedCorrelationMap(
+        NiftiSpheresMasker(
+            simulated.seeds[:2], radius=6, allow_overlap=True, detrend=True
+        ),
+        NiftiMasker(simulated.mask_img, detrend=True),
+        high_pass=None,
+        low_pass=0.15,
+        t_r=2.5,
+    )
+    confounds = pd.read_csv(small / "confounds.tsv", sep="\t")[["a", "c"]]
+    z = estimator.fit_transform(Run(str(small / "bold.nii.gz"), confounds=confounds))
+    maps = apply_mask(outcome.z_img, simulated.mask_img)
+    np.testing.assert_allclose(maps.ravel(), z.ravel(), rtol=1e-5)
+    assert list(outcome.signals) == ["first", "second"]
+    said = outcome.sidecar
+    assert said["confounds"] == ["a", "c"]
+    assert (said["high_pass_hz"], said["low_pass_hz"]) == (None, 0.15)
+    assert (said["t_r_s"], said["t_r_source"]) == (2.5, "--t-r")
+    assert said["parameters"]["seed_masker__radius"] == 6
+    assert said["parameters"]["brain_masker__smoothing_fwhm"] is None
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_prints_shapes_ranges_and_places(small, simulated, tmp_path, capsys):
+    out = tmp_path / "out"
+    seeds = seed_arguments(simulated, "here")
+    mask = ("--mask", small / "mask.nii.gz")
+    outcome = call(out, capsys, small / "bold.nii.gz", *seeds, *mask)
+    (seed,) = outcome.sidecar["seeds"]
+    n_voxels = outcome.sidecar["n_voxels"]
+    for piece in (
+        f"shape {nib.load(small / 'bold.nii.gz').shape}",
+        f"shape ({simulated.n_scans}, 1)",
+        f"shape ({simulated.n_scans}, {n_voxels})",
+        f"r {seed['r'][0]:.3f} to {seed['r'][1]:.3f}",
+        f"z {seed['z'][0]:.3f} to {seed['z'][1]:.3f}",
+        f"rank {outcome.sidecar['rank']}",
+        *(str(out / name) for name in outcome.files),
+    ):
+        assert piece in outcome.text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_mask_is_computed_and_columns_are_all_by_default(
+    small, simulated, tmp_path, capsys
+):
+    table = pd.read_csv(small / "confounds.tsv", sep="\t").drop(columns="d")
+    table.to_csv(small / "no_header.txt", sep=" ", index=False, header=False)
+    outcome = call(
+        tmp_path / "out",
+        capsys,
+        small / "bold.nii.gz",
+        *("--confounds", small / "no_header.txt"),
+        *seed_arguments(simulated, "here"),
+    )
+    assert outcome.sidecar["mask"] is None
+    assert outcome.sidecar["confounds"] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("in_header", "unit", "t_r", "where"),
+    [
+        (2.0, "sec", 2.0, "header"),
+        (720, "msec", 0.72, "header"),
+        (1_500_000, "usec", 1.5, "header"),
+        (0.72, "unknown", 0.72, "header, which has no unit of time"),
+    ],
+)
+@pytest.mark.usefixtures("no_pictures")
+def test_repetition_time_of_header(
+    small, simulated, tmp_path, capsys, in_header, unit, t_r, where
+):
+    set_header(small / "bold.nii.gz", in_header, unit)
+    seeds = seed_arguments(simulated, "here")
+    outcome = call(tmp_path / "out", capsys, small / "bold.nii.gz", *seeds)
+    assert outcome.sidecar["t_r_s"] == pytest.approx(t_r, rel=1e-12)
+    assert outcome.sidecar["t_r_source"] == where
+    assert f"{t_r:g} s ({where})" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("in_header", "unit"), [(0, "sec"), (np.nan, "sec"), (2, "hz")]
+)
+@pytest.mark.usefixtures("no_pictures")
+def test_band_needs_a_repetition_time(
+    small, simulated, tmp_path, capsys, in_header, unit
+):
+    set_header(small / "bold.nii.gz", in_header, unit)
+    out = tmp_path / "out"
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    line = fail(capsys, *arguments, "--out", out)
+    assert "a band needs the repetition time" in line
+    assert f"says {in_header} (unit: {unit}); say --t-r" in line
+    assert not out.exists()
+    outcome = call(out, capsys, *arguments, "--band", 0, "inf")
+    assert outcome.sidecar["t_r_s"] is None
+    assert outcome.sidecar["low_pass_hz"] is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda d: [d / "nothing.nii"], "FUNC: there is no file"),
+        (lambda d: [d / "mask.nii.gz"], "must be a 4D image"),
+        (lambda d: [d / "confounds.tsv"], "no image that can be opened"),
+        (
+            lambda d: [d / "bold.nii.gz", "--mask", d / "nothing.nii"],
+            "--mask: there is no file",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--mask", d / "confounds.tsv"],
+            "--mask .* no image that can be opened",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--mask", d / "bold.nii.gz"],
+            "--mask .* must be a 3D image, got 4D",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--confounds", d / "nothing.tsv"],
+            "--confounds: there is no file",
+        ),
+        (
+            lambda d: [
+                d / "bold.nii.gz",
+                *("--confounds", d / "confounds.tsv", "--columns", "a,x"),
+            ],
+            "--columns: .* has no column 'x'; it has d, a, b, c",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--confounds", d / "confounds.tsv"],
+            "column 'd' has NaN",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--seed", "far", 0, 900, 0],
+            "lies outside the image",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--seed", "s", 0, 0, 0, "--band", 0.01, 9],
+            "Nyquist",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--out", d / "mask.nii.gz" / "out"],
+            "--out: .* is a file",
+        ),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(small, tmp_path, capsys, make, message):
+    out = ["--out", tmp_path / "out"]
+    before = sorted(tmp_path.rglob("*"))
+    line = fail(capsys, *out, *make(small))
+    assert re.search(message, line)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_truncated_run(small, tmp_path, capsys):
+    path = small / "bold.nii.gz"
+    path.write_bytes(path.read_bytes()[:-50_000])
+    out, mask = tmp_path / "out", small / "mask.nii.gz"
+    line = fail(capsys, path, "--mask", mask, "--seed", "s", 0, 0, 0, "--out", out)
+    assert "truncated" in line
+    assert not out.exists()
+
+
+def test_folder_that_cannot_be_written_to(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    line = fail(capsys, "--out", tmp_path / "out")
+    assert f"--out: cannot write to {str(tmp_path)!r}" in line
+
+
+@pytest.mark.parametrize("writer", ["write_map", "write_figure", "write_json"])
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.usefixtures("no_pictures")
+def test_nothing_is_half_written(
+    small, simulated, tmp_path, capsys, monkeypatch, writer, existing
+):
+    out = tmp_path / "new" / "out"
+    if existing:
+        out.mkdir(parents=True)
+        (out / "sbc_z.nii.gz").write_text("of before")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_command, writer, full)
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    assert "No space left on device" in fail(capsys, *arguments, "--out", out)
+    if existing:
+        assert [path.name for path in out.iterdir()] == ["sbc_z.nii.gz"]
+        assert (out / "sbc_z.nii.gz").read_text() == "of before"
+    else:
+        assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_files_of_before_are_replaced(small, simulated, tmp_path, capsys):
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sbc_z.nii.gz").write_text("of before")
+    (tmp_path / "out" / "notes.txt").write_text("of the user")
+    outcome = call(tmp_path / "out", capsys, *arguments)
+    assert outcome.z_img.ndim == 3
+    assert outcome.files == set(outcome.sidecar["files"]) | {"notes.txt"}
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
+    img = nib.load(small / "bold.nii.gz")
+    data = img.get_fdata(dtype=np.float32)
+    data[tuple(np.argwhere(simulated.mask_img.get_fdata())[0])] = 5
+    nib.save(nib.Nifti1Image(data, img.affine, img.header), small / "dead.nii.gz")
+    arguments = [small / "dead.nii.gz", "--mask", small / "mask.nii.gz"]
+    arguments += [*seed_arguments(simulated, "here"), "--smoothing", 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        showwarning = warnings.showwarning
+        assert main([*map(str, arguments), "--out", str(tmp_path / "out")]) == 0
+        assert warnings.showwarning is showwarning
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("sbc-map: warning: run 0")
+    assert "have no signal" in line
+    said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
+    assert said["n_voxels_without_signal"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--helpp"], "unrecognized arguments: --helpp"),
+        (["--smooth", 5], "unrecognized arguments: --smooth"),
+        (["--seed", "PCC", 0, -52], "--seed: expected 4 arguments"),
+        (["--seed", "PCC", 0, -52, "x"], "--seed: expected a number, got 'x'"),
+        (["--seed", "PCC", 0, -52, "inf"], "--seed: expected a number, got 'inf'"),
+        (["--seed", "-PCC", 0, -52, 18], "--seed: expected 4 arguments"),
+        (["--seed", -5, 0, -52, 18], "not begin with a sign, got '-5'"),
+        (["--seed", "a/b", 0, 0, 0], "NAME must be letters"),
+        (["--seed", "a", 0, 0, 0, "--seed", "A", 1, 1, 1], "got 'A' twice"),
+        (["--band", 0.1, 0.01], "--band: LOW must be 0 or more and below HIGH"),
+        (["--band", 0.01, "nan"], "--band: expected a number, got 'nan'"),
+        (["--radius", 0], "--radius: must be above 0 and finite, got '0'"),
+        (["--radius", "wide"], "--radius: invalid"),
+        (["--smoothing", -1], "--smoothing: must be 0 or more and finite, got '-1'"),
+        (["--t-r", "inf"], "--t-r: must be above 0 and finite, got 'inf'"),
+        (["--columns", "a,,b"], "--columns: must be different names"),
+        (["--confounds", "c.tsv"], "--confounds needs FUNC"),
+        (["--mask", "m.nii"], "--mask needs FUNC"),
+        (["--t-r", 2], "--t-r needs FUNC"),
+        (["bold.nii", "--columns", "a"], "--columns needs --confounds"),
+    ],
+)
+def test_arguments_that_are_not_understood(capsys, arguments, message):
+    assert message in refuse(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["--help"], 0), (["--version"], 0), (["--helpp"], 2), (["no file"], 2)],
+)
+def test_answers_at_once(arguments, status):
+    code = (
+        "import sys, runpy\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "try:\n"
+        "    runpy.run_module('sbc_estimators', run_name='__main__')\n"
+        "finally:\n"
+        "    heavy = {'numpy', 'pandas', 'scipy', 'sklearn', 'nilearn', 'matplotlib'}\n"
+        "    print('loaded:', *sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert done.stdout.splitlines()[-1].strip() == "loaded:"
+    assert (done.stderr == "") == (status == 0)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"sbc-map {sbc_estimators.__version__}\n"

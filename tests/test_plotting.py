@@ -1,0 +1,321 @@
+"""Pictures: what they show, and that they leave matplotlib as it was."""
+
+import dataclasses
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import nibabel as nib
+import nilearn.plotting
+import numpy as np
+import pytest
+from nilearn.maskers import (
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMasker,
+)
+from nilearn.masking import apply_mask
+from sklearn.exceptions import NotFittedError
+
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators.plotting import plot_seed_map, plot_signals
+
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_left_open():
+    """Close what a test opened; fail where figures were open before."""
+    assert plt.get_fignums() == []
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def fitted(sample_box):
+    """An estimator of three seeds, fitted on part of the sample run."""
+    return SeedCorrelationMap(
+        NiftiSpheresMasker(sample_box.seeds, radius=6, detrend=True),
+        NiftiMasker(sample_box.mask_img, detrend=True),
+    ).fit(sample_box.run)
+
+
+@pytest.fixture(scope="module")
+def fitted_surface(surface):
+    """An estimator of labelled seeds on a surface."""
+    return SeedCorrelationMap(
+        SurfaceLabelsMasker(surface.labels_img, detrend=True),
+        SurfaceMasker(surface.mask_img, detrend=True),
+    ).fit(surface.run)
+
+
+@pytest.fixture
+def stat_map(monkeypatch):
+    """What `plot_stat_map` is called with; nothing is drawn."""
+
+    class Seen(dict):
+        def add_markers(self, coordinates, **_):
+            self["marked"] = coordinates
+
+        def title(self, text, **_):
+            self["title"] = text
+
+    seen = Seen()
+
+    def remember(img, **options):
+        seen.update(options, img=img)
+        return seen
+
+    monkeypatch.setattr(nilearn.plotting, "plot_stat_map", remember)
+    return seen
+
+
+@pytest.mark.parametrize(("seed", "position"), [(0, 0), (2, 2), ("(-17, -38, 33)", 2)])
+def test_map_is_fisher_z_of_the_seed_cut_through_it(
+    fitted, sample_box, stat_map, seed, position
+):
+    plot_seed_map(fitted, seed=seed)
+    shown = np.ravel(apply_mask(stat_map["img"], sample_box.mask_img))
+    np.testing.assert_allclose(shown, np.arctanh(fitted.correlations_[position]))
+    assert stat_map["cut_coords"] == pytest.approx(sample_box.seeds[position])
+    assert stat_map["marked"] == [pytest.approx(sample_box.seeds[position])]
+    assert stat_map["title"] == f"{fitted.seed_names_[position]}: Fisher z"
+
+
+@pytest.mark.parametrize("width", ["one map", "all maps"])
+def test_map_of_other_z(fitted, stat_map, width):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(1, fitted.n_seeds_ * fitted.n_voxels_))
+    of_seed = z.reshape(fitted.n_seeds_, -1)[1]
+    plot_seed_map(fitted, of_seed if width == "one map" else z, seed=1)
+    data = stat_map["img"].get_fdata()
+    np.testing.assert_allclose(np.sort(data[data != 0]), np.sort(of_seed))
+
+
+def test_colours_end_at_a_quantile_and_are_symmetric(fitted, stat_map):
+    z = np.zeros(fitted.n_voxels_)
+    z[:100], z[0] = 1.5, 8.0
+    plot_seed_map(fitted, z)
+    assert stat_map["vmax"] == pytest.approx(1.5)
+    assert stat_map["symmetric_cbar"] is True
+    plot_seed_map(fitted, np.zeros(fitted.n_voxels_), threshold=0.6)
+    assert stat_map["vmax"] == pytest.approx(1.2)
+    plot_seed_map(fitted, z, threshold="90%", vmax=3)
+    assert (stat_map["threshold"], stat_map["vmax"]) == ("90%", 3)
+
+
+@pytest.mark.parametrize("kind", ["labels", "maps", "mask"])
+def test_centre_of_seeds_without_coordinates(sample_box, stat_map, kind):
+    affine, shape = sample_box.mask_img.affine, sample_box.mask_img.shape
+    region = np.zeros(shape, dtype=np.int16)
+    region[4:7, 5:8, 3:6] = 7
+    maskers = {
+        "labels": NiftiLabelsMasker(nib.Nifti1Image(region, affine)),
+        "maps": NiftiMapsMasker(nib.Nifti1Image(region[..., None] / 7.0, affine)),
+        "mask": NiftiMasker(nib.Nifti1Image((region > 0).astype(np.int8), affine)),
+    }
+    estimator = SeedCorrelationMap(maskers[kind], NiftiMasker(sample_box.mask_img))
+    # The middle one of the 27 seeds that the mask's voxels are.
+    plot_seed_map(estimator.fit(sample_box.img), seed=13 if kind == "mask" else 0)
+    centre = nib.affines.apply_affine(affine, (5, 6, 4))
+    assert stat_map["cut_coords"] == pytest.approx(tuple(centre))
+
+
+@pytest.mark.parametrize(
+    ("display_mode", "cut_coords"), [("x", [0]), ("yz", [-52, 18]), ("mosaic", None)]
+)
+def test_cuts_of_other_display_modes(fitted, stat_map, display_mode, cut_coords):
+    plot_seed_map(fitted, display_mode=display_mode)
+    assert stat_map["cut_coords"] == cut_coords
+
+
+def test_background_and_kwargs_reach_nilearn(fitted, sample_box, stat_map):
+    plot_seed_map(fitted, bg_img=sample_box.mask_img, draw_cross=True, title="")
+    assert stat_map["bg_img"] is sample_box.mask_img
+    assert stat_map["draw_cross"] is True
+    assert "title" not in stat_map
+    plot_seed_map(fitted, bg_img=None, cut_coords=(0, -40, 10))
+    assert stat_map["bg_img"] is None
+    assert stat_map["cut_coords"] == (0, -40, 10)
+
+
+def test_map_marks_the_seed_in_every_cut(fitted):
+    display = plot_seed_map(fitted)
+    assert set(display.axes) == {"x", "y", "z"}
+    seen = {
+        direction: [
+            tuple(collection.get_offsets()[0])
+            for collection in cut.ax.collections
+            if len(collection.get_offsets()) == 1
+        ]
+        for direction, cut in display.axes.items()
+    }
+    assert seen["x"] == [(-52, 18)] * 2
+    assert seen["y"] == [(0, 18)] * 2
+    assert seen["z"] == [(0, -52)] * 2
+    assert plt.get_fignums() == [display.frame_axes.figure.number]
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_output_file_is_written_and_closed(fitted, sample_box, tmp_path, suffix):
+    for name, draw in (
+        ("map", lambda path: plot_seed_map(fitted, output_file=path)),
+        (
+            "signals",
+            lambda path: plot_signals(fitted, sample_box.run, output_file=path),
+        ),
+    ):
+        path = tmp_path / f"{name}.{suffix}"
+        assert draw(path) is not None
+        assert path.read_bytes().startswith(PNG if suffix == "png" else b"%PDF")
+        assert plt.get_fignums() == []
+
+
+def test_figure_and_axes_are_used(fitted, sample_box):
+    figure = mpl.figure.Figure()
+    left, right = figure.subplots(1, 2)
+    assert plot_seed_map(fitted, axes=left).frame_axes is left
+    assert plot_signals(fitted, sample_box.run, axes=right) is figure
+    assert right.lines
+    figure = mpl.figure.Figure()
+    assert plot_seed_map(fitted, figure=figure).frame_axes.figure is figure
+    figure = mpl.figure.Figure()
+    assert plot_signals(fitted, sample_box.run, figure=figure) is figure
+    assert plt.get_fignums() == []
+
+
+def test_matplotlib_is_left_as_it_was(fitted, sample_box, tmp_path):
+    with mpl.rc_context({"lines.linewidth": 7}):
+        before = dict(mpl.rcParams)
+        plot_seed_map(fitted, output_file=tmp_path / "map.png")
+        plot_signals(fitted, sample_box.run, output_file=tmp_path / "signals.png")
+        assert dict(mpl.rcParams) == before
+
+
+def test_no_figure_is_left_open_by_an_error(fitted, sample_box, tmp_path):
+    with pytest.raises(ValueError, match="not supported"):
+        plot_seed_map(fitted, output_file=tmp_path / "map.nope")
+    with pytest.raises(AttributeError, match="no_such_option"):
+        plot_seed_map(fitted, no_such_option=1)
+    with pytest.raises(ValueError, match="not supported"):
+        plot_signals(fitted, sample_box.run, output_file=tmp_path / "signals.nope")
+    assert plt.get_fignums() == []
+
+
+def test_surface_map_shows_both_hemispheres(fitted_surface, tmp_path):
+    path = tmp_path / "map.png"
+    figure = plot_seed_map(fitted_surface, seed=1, output_file=path)
+    views = [axes for axes in figure.axes if axes.name == "3d"]
+    assert len(views) == 4
+    assert len(figure.axes) == 5  # and one colour bar
+    assert figure.get_suptitle() == f"{fitted_surface.seed_names_[1]}: Fisher z"
+    assert path.read_bytes().startswith(PNG)
+    assert plt.get_fignums() == []
+
+
+def test_surface_seed_is_outlined(fitted_surface, monkeypatch):
+    outlines = []
+    monkeypatch.setattr(
+        nilearn.plotting, "plot_surf_contours", lambda **kw: outlines.append(kw)
+    )
+    figure = mpl.figure.Figure()
+    assert plot_seed_map(fitted_surface, seed=1, figure=figure) is figure
+    assert [outline["hemi"] for outline in outlines] == ["left"] * 2 + ["right"] * 2
+    vertices = outlines[0]["roi_map"].data.parts["left"]
+    np.testing.assert_array_equal(np.flatnonzero(vertices), np.arange(40, 60))
+
+
+def test_surface_map_takes_no_axes(fitted_surface):
+    axes = mpl.figure.Figure().subplots()
+    with pytest.raises(ValueError, match=r"axes must be None.*Pass figure"):
+        plot_seed_map(fitted_surface, axes=axes)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("seed", [3, -1, "PCC", True, 0.5])
+def test_unknown_seed(fitted, seed):
+    with pytest.raises(ValueError, match="seed must be a position from 0 to 2"):
+        plot_seed_map(fitted, seed=seed)
+
+
+def test_z_of_wrong_width(fitted):
+    match = rf"z must hold {fitted.n_voxels_} .* got shape \(2, 5\)"
+    with pytest.raises(ValueError, match=match):
+        plot_seed_map(fitted, np.zeros((2, 5)))
+
+
+def test_unfitted_estimator(sample_box):
+    estimator = SeedCorrelationMap(NiftiSpheresMasker(sample_box.seeds))
+    with pytest.raises(NotFittedError):
+        plot_seed_map(estimator)
+    with pytest.raises(NotFittedError):
+        plot_signals(estimator, sample_box.run)
+
+
+def _drawn(figure):
+    """Return the lines of signals in a figure, less those of zero."""
+    lines = figure.axes[0].lines
+    return [line for line in lines if len(line.get_xdata()) > 2]
+
+
+def test_signals_are_stacked_over_seconds(fitted, sample_box):
+    figure = plot_signals(fitted, sample_box.run, names=["a", "b", "c"], title="Seeds")
+    axes = figure.axes[0]
+    signals = fitted.seed_signals(sample_box.run)
+    for i, line in enumerate(_drawn(figure)):
+        np.testing.assert_allclose(line.get_ydata(), signals[:, i] - 6 * i)
+        np.testing.assert_allclose(line.get_xdata(), 1.5 * np.arange(len(signals)))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+    assert axes.get_xlabel() == "time (s)"
+    assert axes.get_title(loc="left") == "Seeds"
+
+
+def test_signals_that_are_given_are_not_computed_again(fitted, sample_box, monkeypatch):
+    signals = fitted.seed_signals(sample_box.run)
+    monkeypatch.setattr(SeedCorrelationMap, "seed_signals", None)
+    lines = _drawn(plot_signals(fitted, sample_box.run, signals=signals))
+    np.testing.assert_allclose(lines[0].get_ydata(), signals[:, 0])
+
+
+def test_one_seed_has_its_own_axis(sample_box):
+    masker = NiftiSpheresMasker(sample_box.seeds[:1], radius=6)
+    estimator = SeedCorrelationMap(masker, NiftiMasker(sample_box.mask_img))
+    figure = plot_signals(estimator.fit(sample_box.img), sample_box.run)
+    assert figure.axes[0].get_ylabel() == "(0, -52, 18) (SD)"
+
+
+@pytest.mark.parametrize(
+    ("of_run", "of_estimator", "of_masker", "step", "label"),
+    [
+        (3.0, 2.0, 1.0, 3.0, "time (s)"),
+        (None, 2.0, 1.0, 2.0, "time (s)"),
+        (None, "masker", 1.0, 1.0, "time (s)"),
+        (None, "masker", None, 1.0, "scan"),
+    ],
+)
+def test_repetition_time(sample_box, of_run, of_estimator, of_masker, step, label):
+    masker = NiftiSpheresMasker(sample_box.seeds, radius=6, t_r=of_masker)
+    brain = NiftiMasker(sample_box.mask_img, t_r=of_masker)
+    estimator = SeedCorrelationMap(masker, brain, t_r=of_estimator).fit(sample_box.img)
+    figure = plot_signals(estimator, Run(sample_box.img, t_r=of_run))
+    assert np.diff(_drawn(figure)[0].get_xdata()[:2]) == step
+    assert figure.axes[0].get_xlabel() == label
+
+
+@pytest.mark.parametrize("as_boolean", [False, True])
+def test_lines_break_where_scans_are_left_out(fitted, sample_box, as_boolean):
+    kept = np.r_[5:40, 50:120]
+    mask = np.isin(np.arange(sample_box.n_scans), kept) if as_boolean else kept
+    run = dataclasses.replace(sample_box.run, sample_mask=mask)
+    line = _drawn(plot_signals(fitted, run))[0]
+    x, y = line.get_xdata() / 1.5, line.get_ydata()
+    np.testing.assert_allclose(x, np.arange(5, 120))
+    np.testing.assert_array_equal(x[np.isnan(y)], np.arange(40, 50))
+    np.testing.assert_allclose(y[~np.isnan(y)], fitted.seed_signals(run)[:, 0])
+
+
+def test_names_of_wrong_length(fitted, sample_box):
+    with pytest.raises(ValueError, match=r"names must have one name a seed, 3, got 1"):
+        plot_signals(fitted, sample_box.run, names=["PCC"])
