@@ -16,6 +16,7 @@ from scipy import linalg
 from scipy.interpolate import CubicSpline
 
 from ._checks import check_band
+from ._correlation import typical_values
 
 RANK_TOLERANCE = 1e-7
 """Directions of time that cleaning shrinks below this are left out."""
@@ -128,16 +129,16 @@ class CleaningOperator:
 
 
 def _apply(matrix, signals):
-    """Return ``matrix @ signals``, with the first scan taken off for precision.
+    """Return ``matrix @ signals``, with typical values taken off first.
 
     A BOLD signal's mean is a thousand times its fluctuations, and so would be the
     rounding of the product. What the matrix makes of a constant is added back.
     """
-    first = signals[0]
-    result = matrix @ (signals - first)
+    typical = typical_values(signals)
+    result = matrix @ (signals - typical)
     constant = constant_response(matrix)
     if constant.any():
-        result += np.outer(constant, first)
+        result += np.outer(constant, typical)
     return result
 
 

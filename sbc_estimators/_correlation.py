@@ -12,6 +12,25 @@ NO_SIGNAL_RATIO = 1e-5
 """A cleaned norm below this part of the raw one is rounding noise."""
 
 
+def typical_values(signals):
+    """Return for each signal the median of its first, middle and last value.
+
+    What to take off a signal for precision: one of its own values, so that nothing is
+    rounded and a constant becomes exactly 0; and not that of a single odd scan, such
+    as the first one is before the steady state.
+
+    Parameters
+    ----------
+    signals : ndarray of shape (n_scans, n_signals)
+
+    Returns
+    -------
+    values : ndarray of shape (n_signals,)
+        In the dtype of `signals`.
+    """
+    return np.sort(signals[[0, len(signals) // 2, -1]], axis=0)[1]
+
+
 def column_norms(array):
     """Return the Euclidean norms of the columns in float64, `(n_columns,)`.
 

@@ -7,7 +7,7 @@ from nilearn.image import high_variance_confounds
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._cleaning import ALIKE_TOLERANCE, compile_cleaning
-from ._correlation import column_norms, correlate, has_signal
+from ._correlation import column_norms, correlate, has_signal, typical_values
 from ._images import read_scans, scan_blocks
 from ._opened_run import open_run
 from ._signals import (
@@ -210,7 +210,7 @@ def _compiled_signals(opened, sources):
             signals[source.name] = _clean_raw(raw, operator)
         else:
             bad = signals_not_finite(source, not_finite)
-            raw_norms = column_norms(raw - raw[0])
+            raw_norms = column_norms(raw - typical_values(raw))
             coordinates = operator.project(raw)
             signals[source.name] = _in_basis(coordinates, raw_norms, bad, operator)
     return signals
@@ -224,7 +224,7 @@ def _reference_signals(opened, sources):
         finite = np.isfinite(own).all(axis=0)
         own = np.where(finite, own, 0.0)
         centred = own - own.mean(axis=0)
-        norms = _norms_of_signals(centred, column_norms(own - own[0]))
+        norms = _norms_of_signals(centred, column_norms(own))
         signals[source.name] = CleanedSignals(centred, norms)
     return signals
 
@@ -233,7 +233,7 @@ def _clean_raw(raw, operator):
     """Return raw signals cleaned, scan by scan."""
     cleaned = operator.clean(raw)
     return CleanedSignals(
-        cleaned, _norms_of_signals(cleaned, column_norms(raw - raw[0]))
+        cleaned, _norms_of_signals(cleaned, column_norms(raw - typical_values(raw)))
     )
 
 

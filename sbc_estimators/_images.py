@@ -138,17 +138,23 @@ def read_scans(image, kept, where):
         bad = {name: mask for name, (_, mask) in parts.items()}
         clean, flags = SurfaceImage(image.mesh, data), SurfaceImage(image.mesh, bad)
         return clean, flags if any(mask.any() for mask in bad.values()) else None
-    data, bad = _finite(_selected(_volume_data(image, where), kept))
+    if nibabel.is_proxy(image.dataobj):
+        data, bad = _finite(_read_volume(image, kept, where))
+    else:
+        data, bad = _finite(_selected(image.dataobj, kept))
     flags = new_img_like(image, bad) if bad.any() else None
     return nibabel.Nifti1Image(data, image.affine), flags
 
 
-def _volume_data(image, where):
-    """Return all scans in float64, without keeping them in the user's image."""
-    try:
-        return np.asarray(image.dataobj, dtype=np.float64)
-    except READ_ERRORS as error:
-        raise _unreadable(where, error) from error
+def _read_volume(image, kept, where):
+    """Return the kept scans of a file in float64."""
+    scale = scaling(image)
+    data = np.empty((len(kept), *image.shape[2::-1]))
+    for block in scan_blocks(image, kept, where):
+        data[block.kept] = block.data[block.rows]
+    data *= scale.slope
+    data += scale.intercept
+    return data.T
 
 
 def _selected(data, kept):
@@ -159,7 +165,7 @@ def _selected(data, kept):
 
 def _finite(data):
     """Return data with zeros in the voxels that are not finite, and those voxels."""
-    with np.errstate(invalid="ignore"):  # infinities of both signs
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, or large numbers
         bad = ~np.isfinite(data.sum(axis=-1))
     if bad.any():
         bad = ~np.isfinite(data).all(axis=-1)

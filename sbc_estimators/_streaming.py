@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._cleaning import constant_response
+from ._correlation import typical_values
 from ._smoothing import reach
 
 EXACT_IN_FLOAT32 = ("bool", "int8", "int16", "uint8", "uint16", "float16", "float32")
@@ -50,7 +51,7 @@ class VoxelSignals:
     ----------
     coordinates : ndarray of shape (rank, n_voxels), float32
     raw_norms : ndarray of shape (n_voxels,)
-        Norms of the raw signals less their first scan, smoothed like the signals and
+        Norms of the raw signals less a typical scan, smoothed like the signals and
         so an upper bound of the smoothed signals' own.
     not_finite : ndarray of bool of shape (n_voxels,)
         Voxels with a scan that was not finite.
@@ -116,7 +117,7 @@ class _SlabSums:
         self.projection = (operator.projection * scaling.slope).astype(np.float32)
         self.constant = constant_response(operator.projection)
         self.slabs = slabs
-        self.first = [None] * len(slabs)
+        self.references = [None] * len(slabs)
         self.sums = [None] * len(slabs)
 
     def add(self, block, run):
@@ -132,11 +133,11 @@ class _SlabSums:
         raw = scans[(slice(None), *selection)].reshape(len(scans), -1)
         projection = self.projection[:, block.kept]
         if self.sums[i] is None:
-            self.first[i] = raw[:1].copy()
+            self.references[i] = typical_values(raw)
             self.sums[i] = np.zeros((len(projection) + 1, raw.shape[1]), np.float32)
         # What is not finite is found in the sums.
         with np.errstate(invalid="ignore", over="ignore"):
-            signals = _less_first_scan(raw, self.first[i])
+            signals = _less_reference(raw, self.references[i])
             self.sums[i][:-1] += projection @ signals
             self.sums[i][-1] += np.einsum("ij,ij->j", signals, signals)
 
@@ -154,16 +155,16 @@ class _SlabSums:
         sums[:, not_finite] = 0.0
         sums[-1] = np.sqrt(sums[-1]) * abs(self.scaling.slope)
         if self.constant.any():
-            first = self.first[i][0] * self.scaling.slope + self.scaling.intercept
-            sums[:-1] += np.outer(self.constant, np.where(not_finite, 0.0, first))
+            means = self.references[i] * self.scaling.slope + self.scaling.intercept
+            sums[:-1] += np.outer(self.constant, np.where(not_finite, 0.0, means))
         return sums, not_finite
 
 
-def _less_first_scan(raw, first):
-    """Return scans less the first one in float32, subtracted before any rounding."""
+def _less_reference(raw, reference):
+    """Return scans less a reference in float32, subtracted before any rounding."""
     exact = np.float32 if raw.dtype.name in EXACT_IN_FLOAT32 else np.float64
     signals = raw.astype(exact)
-    signals -= first.astype(exact)
+    signals -= reference.astype(exact)
     return signals.astype(np.float32, copy=False)
 
 

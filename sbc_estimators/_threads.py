@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from threadpoolctl import ThreadpoolController
 
@@ -28,11 +28,13 @@ def slab_workers():
     at once in two threads from each noting the other's limit as the one to restore:
     whoever finds BLAS at one thread leaves it alone and works on its own.
     """
+    limits = ExitStack()
     with _ENTRY:
         blas = ThreadpoolController().select(user_api="blas")
         # Where threadpoolctl knows no BLAS, there is nothing to share out.
         n_threads = max((pool["num_threads"] for pool in blas.info()), default=1)
-        limits = blas.limit(limits=1) if n_threads > 1 else None
+        if n_threads > 1:
+            limits.enter_context(blas.limit(limits=1))
     try:
         if n_threads == 1:
             yield lambda function, items: [function(item) for item in items]
@@ -40,5 +42,5 @@ def slab_workers():
             with ThreadPoolExecutor(n_threads) as pool:
                 yield lambda function, items: list(pool.map(function, items))
     finally:
-        if limits is not None:
-            limits.restore_original_limits()
+        with _ENTRY:
+            limits.close()
