@@ -1,5 +1,6 @@
 """Small runs that tests share, and plain nilearn to compare with."""
 
+import gc
 import warnings
 from types import SimpleNamespace
 
@@ -160,3 +161,13 @@ def surface():
         n_scans=90,
         run=Run(img, t_r=2.0),
     )
+
+
+def pytest_collection_finish():
+    """Leave what the tests import out of garbage collection.
+
+    nilearn collects garbage each time it reads an image, which takes as long as there
+    are objects to look at.
+    """
+    gc.collect()
+    gc.freeze()

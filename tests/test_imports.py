@@ -1,0 +1,129 @@
+"""Imports only go down, use public names, and cost nothing before there is work."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "sbc_estimators"
+
+BESIDE = {"__init__", "datasets", "_simulation"}
+"""`__init__` hands out names when asked; the others know `Run` and nothing else."""
+
+MASKER_ROOMS = {"_seed_regions", "_signals", "_fitting", "_command"}
+"""Three look inside maskers; the command line only makes them, as a user does."""
+
+MODULES = sorted(PACKAGE.glob("*.py"))
+SOURCES = [
+    path
+    for folder in ("sbc_estimators", "tests", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+def floors():
+    """Return the floor of each module, from the table in CONTRIBUTING.md."""
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\d.]+) \| (`[^|]+`) \|", table, re.MULTILINE)
+    return {
+        module: float(floor)
+        for floor, modules in rows
+        for module in re.findall(r"`(\w+)\.py`", modules)
+    }
+
+
+FLOORS = floors()
+
+
+def imported(path):
+    """Return the dotted names that a file imports, ours as ``sbc_estimators.x``."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            ours = ["sbc_estimators"] if node.level else []
+            base = ".".join([*ours, *filter(None, [node.module])])
+            names += [f"{base}.{alias.name}" for alias in node.names]
+    return names
+
+
+def imported_rooms(path):
+    """Return the modules of the package that a file imports."""
+    parts = [name.split(".") for name in imported(path)]
+    ours = {name[1] for name in parts if name[0] == "sbc_estimators" and len(name) > 1}
+    return ours & {module.stem for module in MODULES}
+
+
+def by_name(path):
+    """Return the words for a file in a test's id."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_every_module_has_a_floor():
+    assert {path.stem for path in MODULES} == FLOORS.keys() | BESIDE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=by_name)
+def test_imports_go_down(path):
+    rooms = imported_rooms(path)
+    if path.stem in BESIDE:
+        assert rooms - BESIDE <= {"runs"}
+        return
+    floor = FLOORS[path.stem]
+    if path.stem == "_checks":
+        assert not rooms
+    elif floor == 0:
+        assert rooms <= {"_checks"}
+    else:
+        assert {room for room in rooms - BESIDE if FLOORS[room] >= floor} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=by_name)
+def test_few_rooms_look_inside_maskers(path):
+    maskers = [name for name in imported(path) if name.startswith("nilearn.maskers")]
+    assert not maskers or path.stem in MASKER_ROOMS
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=by_name)
+def test_only_public_names_of_other_packages(path):
+    ours = {"sbc_estimators", "__future__"} | {other.stem for other in SOURCES}
+    private = [
+        name
+        for name in imported(path)
+        if name.partition(".")[0] not in ours
+        and any(part.startswith("_") for part in name.split("."))
+    ]
+    assert private == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=by_name)
+def test_what_is_imported_is_declared(path):
+    settings = (ROOT / "pyproject.toml").read_text("utf-8")
+    declared = re.search(r"^dependencies = \[(.*?)^\]", settings, re.M | re.S)[1]
+    declared = set(re.findall(r'"([\w-]+)', declared)) - {"scikit-learn"} | {"sklearn"}
+    packages = {name.partition(".")[0] for name in imported(path)}
+    assert packages - sys.stdlib_module_names - {"sbc_estimators"} <= declared
+
+
+@pytest.mark.parametrize("module", ["sbc_estimators", "sbc_estimators.__main__"])
+def test_importing_is_free_of_heavy_packages(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded & {"nilearn", "sklearn", "numpy", "scipy", "matplotlib"} == set()
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if path.name != "test_imports.py"], ids=by_name
+)
+def test_no_leftovers(path):
+    text = path.read_text("utf-8")
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
+    assert not re.search(r"""["'](/home|/root|/Users|/work|[A-Z]:\\)""", text)

@@ -1,0 +1,78 @@
+"""What the README shows works: its Python runs here, its commands in .ci/run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import matplotlib as mpl
+import nibabel as nib
+import numpy as np
+import pytest
+
+from sbc_estimators.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language):
+    """Return the README's code blocks in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Return the names that the README's Python defines, and the folder it ran in."""
+    folder = tmp_path_factory.mktemp("readme")
+    names = {}
+    with pytest.MonkeyPatch.context() as patch, mpl.rc_context({"backend": "agg"}):
+        patch.chdir(folder)
+        for number, block in enumerate(blocks("python")):
+            exec(compile(block, f"README.md, Python block {number}", "exec"), names)
+    return names, folder
+
+
+def test_every_block_is_run():
+    assert len(blocks("python")) == 2
+    assert len(blocks("bash")) == 2
+    assert README.count("```") == 2 * 4
+
+
+def test_first_example_has_ten_lines():
+    assert len([line for line in blocks("python")[0].splitlines() if line]) <= 10
+
+
+def test_first_example_maps_as_the_command_does(results, tmp_path, capsys):
+    names, folder = results
+    assert main(["--out", str(tmp_path / "out")]) == 0
+    example = np.squeeze(nib.load(folder / "pcc_z.nii.gz").get_fdata())
+    command = nib.load(tmp_path / "out" / "sbc_z.nii.gz").get_fdata()
+    np.testing.assert_allclose(example, command, atol=1e-6)
+    assert names["z"].shape == (1, 16139)
+    assert (folder / "pcc_z.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pipeline_tells_the_groups_apart(results):
+    names, _ = results
+    assert names["search"].best_score_ > 0.8
+    assert names["weights_img"].shape == (*names["data"].mask_img.shape, 1)
+
+
+def test_commands_are_one_line_and_make_an_environment_of_their_own():
+    for block in blocks("bash"):
+        (line,) = block.splitlines()
+        steps = [shlex.split(step) for step in line.split("&&")]
+        assert steps[0] == ["python3", "-m", "venv", ".venv"]
+        assert all(step[0].startswith(".venv/bin/") for step in steps[1:])
+
+
+def test_ci_runs_the_commands_as_the_readme_has_them():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "readme_command 1" in script
+    assert "readme_command 2" in script
+    assert "sbc-map" not in script, "the command's text comes from README.md alone"
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,171 @@
+"""Smoothing as a matrix an axis, against nilearn.image.smooth_img on volumes."""
+
+import gc
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nilearn.image import smooth_img
+
+from sbc_estimators._smoothing import (
+    is_separable,
+    reach,
+    smoothed_weights,
+    smoothing_matrices,
+)
+
+SHAPES = [(9, 7, 8), (1, 6, 5), (3, 2, 1), (20, 4, 6)]
+WIDTHS = {
+    "number": 6,
+    "small": 1.3,
+    "wide": 30.0,
+    "triple": (4.0, 7.5, 2.0),
+    "list": [3, 3, 9],
+    "array": np.array([5.0, 4.0, 3.0]),
+    "triple-None": (5.0, None, 8.0),
+    "one-axis": (None, None, 6.0),
+    "numpy": np.float32(5.0),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_to_collect():
+    """Set aside what was imported: nilearn 0.13 collects garbage at every call."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def make_affine(seed, oblique=True):
+    """Return an affine with voxels of three sizes, turned and flipped."""
+    rng = np.random.default_rng(seed)
+    axes = np.diag([-1.0, 1.0, 1.0])
+    if oblique:
+        axes = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    affine = np.eye(4)
+    affine[:3, :3] = axes @ np.diag(rng.uniform(1.5, 5, 3))
+    affine[:3, 3] = rng.uniform(-50, 50, 3)
+    return affine
+
+
+def nilearn_smooth(volumes, affine, fwhm):
+    """Return volumes smoothed by nilearn, in float64."""
+    return np.asarray(smooth_img(nib.Nifti1Image(volumes, affine), fwhm).dataobj)
+
+
+def apply(matrices, volumes):
+    """Return volumes smoothed by one matrix an axis."""
+    return np.einsum("ai,bj,ck,ijkt->abct", *matrices, volumes)
+
+
+@pytest.mark.parametrize("oblique", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", WIDTHS)
+def test_matrices_are_what_nilearn_does(name, shape, oblique):
+    fwhm, affine = WIDTHS[name], make_affine(sum(shape), oblique)
+    volumes = 100 + np.random.default_rng(0).standard_normal((*shape, 3))
+    matrices = smoothing_matrices(fwhm, affine, shape)
+    assert [matrix.shape for matrix in matrices] == [(n, n) for n in shape]
+    expected = nilearn_smooth(volumes, affine, fwhm)
+    np.testing.assert_allclose(apply(matrices, volumes), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_smoothing_keeps_constants(shape):
+    for matrix in smoothing_matrices(8.0, make_affine(1), shape):
+        np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=1e-12)
+        assert (matrix >= 0).all()
+
+
+def test_axis_without_a_width_is_left_alone():
+    matrices = smoothing_matrices((None, 5.0, 0), make_affine(2), (5, 6, 7))
+    np.testing.assert_allclose(matrices[0], np.eye(5), atol=1e-15)
+    np.testing.assert_allclose(matrices[2], np.eye(7), atol=1e-15)
+    assert np.abs(matrices[1] - np.eye(6)).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "fwhm", [None, 0, 0.0, (0, 0, 0), (None, None, None), [0, None]]
+)
+def test_no_smoothing_is_none(fwhm):
+    assert smoothing_matrices(fwhm, make_affine(3), (4, 5, 6)) is None
+
+
+@pytest.mark.parametrize(
+    "fwhm", [None, 0, 6, 6.5, np.float64(3), (1, 2, None), [1, 2, 3]]
+)
+def test_separable(fwhm):
+    assert is_separable(fwhm)
+
+
+def test_fast_is_no_matrix():
+    # It depends on the values: nilearn leaves out voxels that are 0.
+    assert not is_separable("fast")
+
+
+# What an output depends on
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [(slice(0, 1), (0, 3)), (slice(4, 6), (2, 8)), (slice(9, 10), (7, 10))],
+)
+def test_reach_of_a_band(outputs, expected):
+    i, j = np.indices((10, 10))
+    band = (np.abs(i - j) <= 2).astype(float)
+    assert reach(band, outputs) == slice(*expected)
+
+
+@pytest.mark.parametrize("fwhm", [1.0, 4.0, 12.0])
+def test_reach_leaves_nothing_out(fwhm):
+    (matrix, _, _) = smoothing_matrices(fwhm, np.eye(4), (30, 1, 1))
+    for start in range(30):
+        for stop in range(start + 1, 31):
+            inputs = reach(matrix, slice(start, stop))
+            outside = np.delete(matrix[start:stop], np.r_[inputs], axis=1)
+            assert not outside.any()
+            edges = matrix[start:stop][:, [inputs.start, inputs.stop - 1]]
+            assert edges.any(axis=0).all()
+
+
+# Weights of raw voxels that are weights of smoothed ones
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", WIDTHS)
+def test_smoothing_then_averaging(name, seed):
+    rng = np.random.default_rng([seed, 7])
+    shape, affine = tuple(rng.integers(1, 10, 3)), make_affine(seed)
+    volumes = rng.standard_normal((*shape, 4))
+    n_voxels = rng.integers(1, np.prod(shape) + 1)
+    voxels = np.sort(rng.choice(np.prod(shape), n_voxels, replace=False))
+    weights = rng.standard_normal(n_voxels)
+    smoothed = nilearn_smooth(volumes, affine, WIDTHS[name]).reshape(-1, 4)
+    matrices = smoothing_matrices(WIDTHS[name], affine, shape)
+    raw, spread = smoothed_weights(voxels, weights, matrices, shape)
+    assert len(np.unique(raw)) == len(raw) == len(spread)
+    np.testing.assert_allclose(
+        spread @ volumes.reshape(-1, 4)[raw], weights @ smoothed[voxels], atol=1e-12
+    )
+
+
+def test_weights_stay_within_reach():
+    shape = (40, 40, 40)
+    matrices = smoothing_matrices(6.0, np.diag([3.0, 3, 3, 1]), shape)
+    centre = np.ravel_multi_index((20, 20, 20), shape)
+    raw, _ = smoothed_weights(np.array([centre]), np.array([1.0]), matrices, shape)
+    places = np.array(np.unravel_index(raw, shape))
+    assert len(raw) < 9**3
+    assert np.abs(places - 20).max() <= 4
+
+
+def test_inputs_are_left_alone():
+    shape = (5, 6, 7)
+    matrices = smoothing_matrices(6.0, make_affine(4), shape)
+    copies = [matrix.copy() for matrix in matrices]
+    voxels, weights = np.array([3, 40]), np.array([0.25, 0.75])
+    smoothed_weights(voxels, weights, matrices, shape)
+    assert voxels.tolist() == [3, 40]
+    assert weights.tolist() == [0.25, 0.75]
+    for matrix, copy in zip(matrices, copies, strict=True):
+        np.testing.assert_array_equal(matrix, copy)
