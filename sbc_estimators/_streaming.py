@@ -37,10 +37,15 @@ def consume(blocks, streams, run):
     results : list
         What `finish` of each stream returns.
     """
+    _feed(blocks, streams, run)
+    return [stream.finish(run) for stream in streams]
+
+
+def _feed(blocks, streams, run):
+    """Let each stream add each block; no block outlives this."""
     for block in blocks:
         for stream in streams:
             stream.add(block, run)
-    return [stream.finish(run) for stream in streams]
 
 
 @dataclass(frozen=True)
@@ -109,16 +114,23 @@ class _SlabSums:
     operator : CleaningOperator
     slabs : list of tuple
         For each slab its z, and what to select of its axes (y, x).
+    sizes : list of int
+        How many voxels are selected of each slab.
     scaling : Scaling
     """
 
-    def __init__(self, operator, slabs, scaling):
+    def __init__(self, operator, slabs, sizes, scaling):
         self.scaling = scaling
         self.projection = (operator.projection * scaling.slope).astype(np.float32)
         self.constant = constant_response(operator.projection)
         self.slabs = slabs
         self.references = [None] * len(slabs)
-        self.sums = [None] * len(slabs)
+        # One piece of memory: slabs that threads allocate and free by themselves
+        # leave holes, in a large run as large as the sums.
+        height = len(self.projection) + 1
+        pieces = np.zeros(height * sum(sizes), np.float32)
+        pieces = np.split(pieces, height * np.cumsum(sizes)[:-1])
+        self.sums = [piece.reshape(height, -1) for piece in pieces]
 
     def add(self, block, run):
         """Add the scans of a block to the sums of all slabs."""
@@ -132,9 +144,8 @@ class _SlabSums:
             scans = scans[block.rows]
         raw = scans[(slice(None), *selection)].reshape(len(scans), -1)
         projection = self.projection[:, block.kept]
-        if self.sums[i] is None:
+        if self.references[i] is None:
             self.references[i] = typical_values(raw)
-            self.sums[i] = np.zeros((len(projection) + 1, raw.shape[1]), np.float32)
         # What is not finite is found in the sums.
         with np.errstate(invalid="ignore", over="ignore"):
             signals = _less_reference(raw, self.references[i])
@@ -144,13 +155,15 @@ class _SlabSums:
     def finish_slab(self, i):
         """Return a slab's projected signals with raw norms below, and what is bad.
 
+        To be called once: the sums become what is returned.
+
         Returns
         -------
         sums : ndarray of shape (rank + 1, n_voxels_in_slab)
             0 in voxels that are not finite in some scan.
         not_finite : ndarray of bool of shape (n_voxels_in_slab,)
         """
-        sums, self.sums[i] = self.sums[i], None
+        sums = self.sums[i]
         not_finite = ~np.isfinite(sums[-1])
         sums[:, not_finite] = 0.0
         sums[-1] = np.sqrt(sums[-1]) * abs(self.scaling.slope)
@@ -191,7 +204,8 @@ class MaskStream:
         slabs = [(z, selection) for z, selection in inside if len(selection[0])]
         self.places = [numbers[z][selection] for z, selection in slabs]
         self.n_voxels = np.count_nonzero(mask)
-        self.sums = _SlabSums(operator, slabs, scaling)
+        sizes = [len(places) for places in self.places]
+        self.sums = _SlabSums(operator, slabs, sizes, scaling)
         self.add = self.sums.add
 
     def finish(self, run):
@@ -237,7 +251,8 @@ class SmoothStream:
         )
         self.input_shape = tuple(inputs.stop - inputs.start for inputs in into)
         slabs = [(z, tuple(into[1:])) for z in range(into[0].start, into[0].stop)]
-        self.sums = _SlabSums(operator, slabs, scaling)
+        sizes = [self.input_shape[1] * self.input_shape[2]] * len(slabs)
+        self.sums = _SlabSums(operator, slabs, sizes, scaling)
         self.add = self.sums.add
 
     def finish(self, run):
@@ -262,12 +277,14 @@ class SmoothStream:
         return VoxelSignals(coordinates.T, raw_norms, ordered)
 
     def _smooth_slab(self, z, not_finite):
-        """Return a slab smoothed along y and x, `(rank + 1, n_y, n_x)`."""
+        """Return a slab smoothed along y and x, `(rank + 1, n_y, n_x)`, in place."""
         _, along_y, along_x = self.matrices
         sums, bad = self.sums.finish_slab(z)
         not_finite[z] = bad.reshape(self.input_shape[1:])
-        sums = sums.reshape(len(sums), *self.input_shape[1:])
-        return along_y @ (sums @ along_x.T)
+        rows = sums.reshape(len(sums), *self.input_shape[1:]) @ along_x.T
+        shape = (len(sums), len(along_y), len(along_x))
+        smoothed = sums.reshape(-1)[: np.prod(shape)].reshape(shape)
+        return np.matmul(along_y, rows, out=smoothed)
 
     def _smooth_between_slabs(self, slabs, y):
         """Return one row y of all slabs smoothed along z, `(n_z, rank + 1, n_x)`."""

@@ -358,15 +358,15 @@ def data(request):
 
 
 @pytest.mark.parametrize("seed", VOLUME_SEEDS.values(), ids=VOLUME_SEEDS)
-def test_seeds(nilearn_r, data, seed):
+def test_seeds(nilearn_r, simulated, seed):
     """Every kind of seed, with the voxels of the brain."""
-    _check(nilearn_r, data, seed, voxels())
+    _check(nilearn_r, simulated, seed, voxels())
 
 
 @pytest.mark.parametrize("brain", VOLUME_BRAINS.values(), ids=VOLUME_BRAINS)
-def test_brains(nilearn_r, data, brain):
+def test_brains(nilearn_r, simulated, brain):
     """Every kind of brain masker, with a sphere as the seed."""
-    _check(nilearn_r, data, spheres(8), brain)
+    _check(nilearn_r, simulated, spheres(8), brain)
 
 
 @pytest.mark.parametrize("cleaning", CLEANING.values(), ids=CLEANING)

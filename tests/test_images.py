@@ -384,19 +384,16 @@ def test_damage_after_the_last_kept_scan_is_seen(tmp_path, how):
         list(scan_blocks(image, np.arange(2), "run 3", 1))
 
 
-@pytest.mark.parametrize("n_cut", [1, 8])
-@pytest.mark.parametrize("n_slices", [16, 64, 65])
-def test_end_of_a_large_stream_is_looked_at(tmp_path, n_slices, n_cut):
-    # All scans may be there before the decompressor has seen the checksum.
-    rng = np.random.default_rng(0)
-    data = rng.integers(0, 256, (64, 64, n_slices, 4), dtype=np.uint8)
-    path = save(tmp_path / "run.nii", data)
-    packed = gzip.compress(path.read_bytes(), 0)
-    for content in (packed[:-n_cut], packed[:-8] + bytes(8)):
-        path = tmp_path / "run.nii.gz"
-        path.write_bytes(content)
-        with pytest.raises(OSError, match="run 3"):
-            list(scan_blocks(open_image(path, "run 3"), np.arange(4), "run 3"))
+@pytest.mark.parametrize("n_cut", [1, 8, 12])
+def test_end_of_the_stream_is_looked_at(tmp_path, n_cut):
+    # bgzip ends a file with an empty member; without it, the file has been cut.
+    packed = gzip.compress(save(tmp_path / "run.nii", numbers("i2")).read_bytes())
+    path = tmp_path / "run.nii.gz"
+    path.write_bytes(packed + gzip.compress(b""))
+    np.testing.assert_array_equal(gather(open_image(path, "run 3")), numbers("i2"))
+    path.write_bytes(packed + gzip.compress(b"")[:-n_cut])
+    with pytest.raises(OSError, match="run 3"):
+        list(scan_blocks(open_image(path, "run 3"), EVERY, "run 3"))
 
 
 def test_file_that_vanishes_after_it_was_opened(tmp_path):
