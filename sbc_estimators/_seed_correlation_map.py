@@ -224,7 +224,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
                 f"= {width} columns, got shape {np.shape(X)}. Pass rows as transform "
                 "returns them."
             )
-        return self.brain_masker_.inverse_transform(rows.reshape(-1, self.n_voxels_))
+        img = self.brain_masker_.inverse_transform(rows.reshape(-1, self.n_voxels_))
+        if hasattr(img, "set_data_dtype"):
+            # Some versions of nilearn leave the mask's integer type in the header, in
+            # which a file would be written.
+            img.set_data_dtype(np.float32)
+        return img
 
     def seed_signals(self, run):
         """Return the cleaned seed time series of one run, as people plot them.

@@ -48,6 +48,9 @@ SURFACE_MASKERS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
 STREAMED_SEEDS = (NiftiMasker, NiftiSpheresMasker, NiftiLabelsMasker)
 VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
 
+PART_BYTES = 2**29
+"""About how large the projected volumes of a part of the brain may become."""
+
 NEUTRAL = {
     "detrend": False,
     "standardize": None,
@@ -199,31 +202,51 @@ def _check_overlap(mask_img, image, where):
 # Streamed: while the scans are read
 
 
-def stream_of(source, opened, operator):
-    """Return what takes in a run's scans for a source.
+def seed_stream(source, opened):
+    """Return what takes in a run's scans and gives raw seed signals."""
+    image = opened.image
+    voxels, weights = seed_weights(source, image, opened.where)
+    return SeedStream(voxels, weights, image.shape[:3], scaling(image))
 
-    Parameters
-    ----------
-    source : SignalSource
-        Its path for this run is "streamed".
-    opened : OpenedRun
-    operator : CleaningOperator
+
+def brain_mask(source):
+    """Return the brain masker's mask, bool of shape `(n_x, n_y, n_z)`."""
+    return np.asarray(source.masker.mask_img_.dataobj) != 0
+
+
+def brain_parts(source, opened, rank):
+    """Return the mask in as few parts as fit into memory when projected.
 
     Returns
     -------
-    stream : SeedStream, MaskStream or SmoothStream
-        Seeds come raw, voxels come cleaned.
+    masks : list of ndarray of bool of shape (n_x, n_y, n_z)
+        Of disjoint ranges of z; one for all but the largest runs.
     """
-    image = opened.image
-    if source.name == "seed_masker":
-        voxels, weights = seed_weights(source, image, opened.where)
-        return SeedStream(voxels, weights, image.shape[:3], scaling(image))
-    mask = np.asarray(source.masker.mask_img_.dataobj) != 0
-    fwhm = source.masker.smoothing_fwhm
-    matrices = smoothing_matrices(fwhm, image.affine, mask.shape)
+    mask = brain_mask(source)
+    used = np.flatnonzero(mask.any(axis=(0, 1)))
+    smoothed = _smoothing_of(source, opened, mask) is not None
+    n_voxels = mask.size if smoothed else np.count_nonzero(mask)
+    n_parts = int(np.ceil(n_voxels * rank * np.dtype(np.float32).itemsize / PART_BYTES))
+    masks = []
+    for layers in np.array_split(used, min(n_parts, len(used))):
+        part = np.zeros_like(mask)
+        part[:, :, layers] = mask[:, :, layers]
+        masks.append(part)
+    return masks
+
+
+def voxel_stream(source, opened, operator, mask):
+    """Return what takes in a run's scans and gives cleaned signals in a mask."""
+    matrices = _smoothing_of(source, opened, mask)
     if matrices is None:
-        return MaskStream(operator, mask, scaling(image))
-    return SmoothStream(operator, mask, matrices, scaling(image))
+        return MaskStream(operator, mask, scaling(opened.image))
+    return SmoothStream(operator, mask, matrices, scaling(opened.image))
+
+
+def _smoothing_of(source, opened, mask):
+    """Return the smoothing matrices of a brain masker on a run's grid, or None."""
+    fwhm = source.masker.smoothing_fwhm
+    return smoothing_matrices(fwhm, opened.image.affine, mask.shape)
 
 
 # Compiled: from scans in memory

@@ -199,5 +199,5 @@ def load_confounds(confounds, where):
 
 def _read_table(path, header):
     """Return a table as a DataFrame; the file's ending says what separates columns."""
-    separator = {".tsv": "\t", ".csv": ","}.get(Path(path).suffix, r"[\s,]+")
+    separator = {".tsv": "\t", ".csv": r"[,\t]"}.get(Path(path).suffix, r"[\s,]+")
     return pd.read_csv(path, sep=separator, header=header, engine="python")

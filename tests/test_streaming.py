@@ -23,7 +23,7 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
-from sbc_estimators import Run, SeedCorrelationMap, _engine, _images, _signals
+from sbc_estimators import Run, SeedCorrelationMap, _cleaned_signals, _images, _signals
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:When confounds are provided, one must perform"),
@@ -150,7 +150,7 @@ def both(monkeypatch):
                 in_blocks = functools.partial(
                     _images.scan_blocks, block_bytes=block_bytes
                 )
-                patch.setattr(_engine, "scan_blocks", in_blocks)
+                patch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
         one_thread = threadpool_limits(1, user_api="blas")
         with monkeypatch.context() as patch, one_thread:
@@ -642,7 +642,7 @@ def test_size_of_blocks(monkeypatch, tmp_path, dtype, fwhm):
         in_blocks = functools.partial(
             _images.scan_blocks, block_bytes=n_scans * data[..., 0].nbytes
         )
-        monkeypatch.setattr(_engine, "scan_blocks", in_blocks)
+        monkeypatch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
         sbc = SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(run_)
         np.testing.assert_allclose(sbc.correlations_, expected, atol=TOLERANCE)
 
@@ -717,7 +717,7 @@ def test_scans_are_read_once(monkeypatch, fwhm, seed_kind, censored):
     in_blocks = functools.partial(
         _images.scan_blocks, block_bytes=6 * run.data[..., 0].nbytes
     )
-    monkeypatch.setattr(_engine, "scan_blocks", in_blocks)
+    monkeypatch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
     img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
     kept = np.arange(1, 70, 2) if censored else None
     sbc = SeedCorrelationMap(seed, brain).fit(Run(img, sample_mask=kept))
@@ -1052,4 +1052,26 @@ def test_resampled_run_by_nilearn_is_the_run_it_stands_for():
     assert expected.paths_ == STREAMED
     np.testing.assert_allclose(
         found.correlations_, expected.correlations_, atol=TOLERANCE
+    )
+
+
+# A brain too large to hold
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("part_bytes", [1, 30_000, 100_000])
+def test_parts_of_the_brain_make_one_map(monkeypatch, fwhm, part_bytes):
+    run = make_run(40)
+    seed, brain = maskers(run, BAND, fwhm=fwhm)
+    run_ = Run(image_of(run), run.confounds)
+    whole = SeedCorrelationMap(seed, brain).fit(run_)
+    monkeypatch.setattr("sbc_estimators._signals.PART_BYTES", part_bytes)
+    parts = SeedCorrelationMap(seed, brain).fit(run_)
+    assert parts.paths_ == whole.paths_
+    np.testing.assert_allclose(parts.correlations_, whole.correlations_, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        parts.brain_signals(run_), whole.brain_signals(run_), atol=1e-4
+    )
+    assert parts.run_report_.drop(columns="run").equals(
+        whole.run_report_.drop(columns="run")
     )
