@@ -202,9 +202,7 @@ def main(argv=None):
     parser.add_argument("--t-r", type=float, help="repetition time in s")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--no-shipped", action="store_true", help="skip the minute")
-    parser.add_argument(
-        "--fast", action="store_true", help="small, for a smoke test"
-    )
+    parser.add_argument("--fast", action="store_true", help="small, for a smoke test")
     options = parser.parse_args(argv)
     if options.func and not (options.mask and options.t_r):
         parser.error("--func needs --mask and --t-r")
