@@ -302,7 +302,7 @@ def test_integer_images_are_averaged_exactly(
     nilearn_signals, nilearn_r, simulated, smoothing_fwhm
 ):
     """nilearn stores the mean of a sphere as an integer."""
-    data = np.rint(simulated.img.get_fdata() / 4).astype(np.int16)
+    data = np.rint(np.array(simulated.img.dataobj) / 4).astype(np.int16)
     whole = nib.Nifti1Image(data, simulated.img.affine)
     exact = nib.Nifti1Image(data.astype(np.float64), simulated.img.affine)
     sphere, brain = _maskers(simulated, BAND)
@@ -360,7 +360,9 @@ def test_z_is_fisher_z(simulated):
 @pytest.mark.parametrize("brain", ["voxels", "labels"])
 def test_r_of_a_seed_with_itself_has_a_finite_z(simulated, dtype, brain):
     """The map of each voxel has one r of 1."""
-    img = nib.Nifti1Image(simulated.img.get_fdata().astype(dtype), simulated.img.affine)
+    img = nib.Nifti1Image(
+        np.array(simulated.img.dataobj).astype(dtype), simulated.img.affine
+    )
     _, masker = _maskers(simulated, BAND, brain)
     sbc = SeedCorrelationMap(masker, masker)
     z = sbc.fit_transform(img).reshape(sbc.n_seeds_, sbc.n_voxels_)
@@ -372,7 +374,7 @@ def test_r_of_a_seed_with_itself_has_a_finite_z(simulated, dtype, brain):
 
 def test_r_of_minus_1_has_a_finite_z(simulated):
     """A voxel that mirrors the seed."""
-    data = simulated.img.get_fdata()
+    data = np.array(simulated.img.dataobj)
     place = tuple(np.argwhere(np.asarray(simulated.mask_img.dataobj))[200])
     data[place] = 2000 - data[place[0], place[1], place[2] + 1]
     img = nib.Nifti1Image(data, simulated.img.affine)
@@ -389,7 +391,7 @@ def test_r_of_minus_1_has_a_finite_z(simulated):
 def test_nilearn_goes_beyond_1(simulated):
     """In float32, as images are; arctanh then has no answer."""
     img = nib.Nifti1Image(
-        simulated.img.get_fdata().astype(np.float32), simulated.img.affine
+        np.array(simulated.img.dataobj).astype(np.float32), simulated.img.affine
     )
     cleaning = {**BAND, "standardize": "zscore_sample"}
     voxels = NiftiMasker(simulated.mask_img, **cleaning).fit().transform(img)
@@ -428,7 +430,9 @@ KINDS = ["constant", "zero", "nan", "nan-once", "infinite-once"]
 def test_voxels_without_signal(simulated, cleaning, kinds, dtype):
     """z = 0 there, the others as they were, and one warning a run."""
     cleaning = CLEANING[cleaning]
-    img = nib.Nifti1Image(simulated.img.get_fdata().astype(dtype), simulated.img.affine)
+    img = nib.Nifti1Image(
+        np.array(simulated.img.dataobj).astype(dtype), simulated.img.affine
+    )
     bad_img, numbers = _with_bad_voxels(img, simulated.mask_img, kinds)
     sphere, brain = _maskers(simulated, cleaning)
     sphere.set_params(radius=1)
