@@ -196,7 +196,8 @@ def _cleaned_by_hand(signals, kept, cleaning, confounds=None):
         confounds, _ = _interpolated(confounds, kept, extrapolate)
         confounds = _filtered(confounds, cleaning)[positions]
         confounds = confounds - confounds.mean(axis=0)
-        signals = signals - confounds @ np.linalg.lstsq(confounds, signals)[0]
+        betas = np.linalg.lstsq(confounds, signals, rcond=None)[0]
+        signals = signals - confounds @ betas
     return signals
 
 
