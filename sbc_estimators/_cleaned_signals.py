@@ -19,7 +19,7 @@ from ._signals import (
     voxel_stream,
 )
 from ._streaming import consume
-from ._threads import slab_workers
+from ._threads import workers
 
 
 @dataclass(frozen=True)
@@ -104,21 +104,23 @@ def _streamed_signals(opened, sources):
     """Return cleaned signals had while the scans are read."""
     sources = {source.name: source for source in sources}
     seeds, brain = sources.get("seed_masker"), sources.get("brain_masker")
-    with slab_workers() as run:
+    with workers() as crew:
         operators = _operators(opened, list(sources.values()))
         operators = dict(zip(sources, operators, strict=True))
         streams, masks = [], []
         if seeds is not None:
-            streams.append(seed_stream(seeds, opened))
+            stream, read_seeds = seed_stream(seeds, opened)
+            streams.append(stream)
         if brain is not None:
             operator = operators["brain_masker"]
             first, *masks = brain_parts(brain, opened, operator.rank)
             streams.append(voxel_stream(brain, opened, operator, first))
         blocks = scan_blocks(opened.image, opened.kept, opened.where)
-        results = consume(blocks, streams, run)
+        results = consume(blocks, streams, crew)
     signals = {}
     if seeds is not None:
-        signals["seed_masker"] = _clean_raw(results[0], operators["seed_masker"])
+        raw = read_seeds(results[0])
+        signals["seed_masker"] = _clean_raw(raw, operators["seed_masker"])
     if brain is not None:
         first = _part(brain, first, results[-1], operator)
         rest = (_further_part(opened, brain, operator, mask) for mask in masks)
@@ -129,9 +131,9 @@ def _streamed_signals(opened, sources):
 def _further_part(opened, brain, operator, mask):
     """Read the scans once more, for another part of the brain."""
     blocks = scan_blocks(opened.image, opened.kept, opened.where)
-    with slab_workers() as run:
+    with workers() as crew:
         stream = voxel_stream(brain, opened, operator, mask)
-        (result,) = consume(blocks, [stream], run)
+        (result,) = consume(blocks, [stream], crew)
     return _part(brain, mask, result, operator)
 
 

@@ -30,6 +30,9 @@ ROUNDING = 1e-12
 DEPENDENT = 1e-9
 """A confound with less than this part of its own beside the others adds nothing."""
 
+MAX_GAIN_IN_FLOAT32 = 2.0
+"""Largest amplification of a signal by its cleaning for which float32 will do."""
+
 CONSTANT_TOLERANCE = 1e-7
 """A response to a constant signal below this is rounding: the constant is removed."""
 
@@ -111,6 +114,16 @@ class CleaningOperator:
     def rank(self):
         """Number of independent directions of time that cleaning keeps."""
         return self.basis.shape[1]
+
+    @property
+    def dtype(self):
+        """The precision in which to project: float32 unless cleaning amplifies.
+
+        What cleaning takes away is large beside what it leaves only where signals
+        drift. Splines that extrapolate censored scans make it so in any signal.
+        """
+        gain = np.linalg.norm(self.projection, axis=1).max()
+        return np.dtype(np.float32 if gain < MAX_GAIN_IN_FLOAT32 else np.float64)
 
     def reduced(self, tolerance):
         """Return the operator without directions that cleaning shrinks below this."""

@@ -175,8 +175,11 @@ def _finite(data):
 
 # Reading in blocks of scans
 
-BLOCK_BYTES = 2**27
-"""Raw bytes of the scans held at a time."""
+BLOCK_BYTES = 2**24
+"""Raw bytes of the scans that are read at a time."""
+
+BLOCK_SCANS, MAX_BLOCK_BYTES = 48, 2**28
+"""As many scans at the least, if they are not larger: each block has its overhead."""
 
 OTHER_COMPRESSION = (".bz2", ".zst")
 """Endings of compressed files that are left to nibabel."""
@@ -223,7 +226,7 @@ def scaling(image):
     return Scaling()
 
 
-def scan_blocks(image, kept, where, block_bytes=BLOCK_BYTES):
+def scan_blocks(image, kept, where, block_bytes=None):
     """Yield the scans of a volume in blocks, each read once.
 
     Files of plain numbers are memory-mapped, or decompressed as a stream; images in
@@ -237,7 +240,8 @@ def scan_blocks(image, kept, where, block_bytes=BLOCK_BYTES):
         Indices of the scans to keep, ascending; blocks without any are left out.
     where : str
         Names the run in errors.
-    block_bytes : int, default=BLOCK_BYTES
+    block_bytes : int or None, default=None
+        Raw bytes of a block; None for what takes little memory and little time.
 
     Yields
     ------
@@ -250,6 +254,9 @@ def scan_blocks(image, kept, where, block_bytes=BLOCK_BYTES):
     """
     n_scans = image.shape[3]
     scan_bytes = np.prod(image.shape[:3]) * np.dtype(image.dataobj.dtype).itemsize
+    if block_bytes is None:
+        least = min(BLOCK_SCANS * scan_bytes, MAX_BLOCK_BYTES)
+        block_bytes = max(BLOCK_BYTES, least)
     step = int(max(1, min(n_scans, block_bytes // max(1, scan_bytes))))
     try:
         with _reader(image.dataobj) as read:

@@ -82,9 +82,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     Several runs are averaged as Fisher z, which is nearer to normal than r [1]_, each
     run with the same weight, whatever its length.
 
-    Streamed signals are summed in float32. Drifts of some hundred times the cleaned
-    signal cost precision (r off by 6e-6 was seen), and numbers of about 1e18 and more
-    overflow, which leaves voxels without signal.
+    Streamed signals are summed in float32, unless cleaning amplifies them. Drifts of
+    some hundred times the cleaned signal cost precision (r off by 6e-6 was seen).
 
     A voxel without signal (constant, not finite, or nothing left after cleaning) has
     r = z = 0, with one warning a run. r is kept within 1.2e-7 of +-1, so that

@@ -203,10 +203,17 @@ def _check_overlap(mask_img, image, where):
 
 
 def seed_stream(source, opened):
-    """Return what takes in a run's scans and gives raw seed signals."""
+    """Return what takes in a run's scans, and what makes raw seed signals of them."""
     image = opened.image
     voxels, weights = seed_weights(source, image, opened.where)
-    return SeedStream(voxels, weights, image.shape[:3], scaling(image))
+    scale = scaling(image)
+
+    def read_seeds(values):
+        finite = np.isfinite(values).all(axis=0)
+        values = values.astype(np.float64) * scale.slope + scale.intercept
+        return np.where(finite, values, 0.0) @ weights
+
+    return SeedStream(voxels, image.shape[:3]), read_seeds
 
 
 def brain_mask(source):

@@ -8,44 +8,45 @@ Files have x fastest and scans slowest, so arrays here have the axes (z, y, x), 
 a slab is all that lies at one z.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from ._cleaning import constant_response
-from ._correlation import typical_values
+from ._correlation import column_norms, typical_values
 from ._smoothing import reach
 
 EXACT_IN_FLOAT32 = ("bool", "int8", "int16", "uint8", "uint16", "float16", "float32")
 """Types whose numbers float32 holds without rounding."""
 
+N_PROBES = 4
+"""Random vectors that estimate a norm: below a hundredth of it once in 5e7 voxels."""
 
-def consume(blocks, streams, run):
+
+def consume(blocks, streams, workers):
     """Feed blocks of scans to each stream, and return what each makes of them.
 
     Parameters
     ----------
     blocks : iterable of ScanBlock
-        Read once.
+        Read once, each while the one before it is being worked on.
     streams : list of SeedStream, MaskStream or SmoothStream
-    run : callable
-        Maps a function over slabs, as `slab_workers` gives it.
+    workers : OneWorker or Workers
 
     Returns
     -------
     results : list
         What `finish` of each stream returns.
     """
-    _feed(blocks, streams, run)
-    return [stream.finish(run) for stream in streams]
+    _feed(blocks, streams, workers)
+    return [stream.finish(workers) for stream in streams]
 
 
-def _feed(blocks, streams, run):
+def _feed(blocks, streams, workers):
     """Let each stream add each block; no block outlives this."""
-    for block in blocks:
+    for block in workers.ahead(blocks):
         for stream in streams:
-            stream.add(block, run)
+            stream.add(block, workers)
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class VoxelSignals:
     ----------
     coordinates : ndarray of shape (rank, n_voxels), float32
     raw_norms : ndarray of shape (n_voxels,)
-        Norms of the raw signals less a typical scan, smoothed like the signals and
-        so an upper bound of the smoothed signals' own.
+        Estimates of the norms of the smoothed signals before cleaning, less a
+        typical scan.
     not_finite : ndarray of bool of shape (n_voxels,)
         Voxels with a scan that was not finite.
     """
@@ -68,46 +69,35 @@ class VoxelSignals:
 
 
 class SeedStream:
-    """Weighted sums of a few voxels, in float64.
+    """The scans of a few voxels, as they lie in the file.
 
     Parameters
     ----------
     voxels : ndarray of shape (n_voxels,)
         Flat indices in C order of the grid (x, y, z).
-    weights : sparse array of shape (n_voxels, n_seeds)
     shape : tuple of 3 int
         Of the grid.
-    scaling : Scaling
     """
 
-    def __init__(self, voxels, weights, shape, scaling):
-        self.indices = np.unravel_index(voxels, shape)[::-1]
-        self.weights = weights
-        self.scaling = scaling
+    def __init__(self, voxels, shape):
+        indices = np.unravel_index(voxels, shape)[::-1]
+        self.places = np.ravel_multi_index(indices, shape[::-1])
         self.parts = []
 
-    def add(self, block, run):
-        """Keep the seeds' voxels of a block."""
-        self.parts.append(block.data[(block.rows[:, np.newaxis], *self.indices)])
+    def add(self, block, workers):
+        """Keep the voxels of a block."""
+        scans = block.data.reshape(len(block.data), -1)
+        if len(block.rows) < len(scans):
+            scans = scans[block.rows]
+        self.parts.append(scans.take(self.places, axis=1))
 
-    def finish(self, run):
-        """Return the raw seed signals, `(n_kept_scans, n_seeds)`.
-
-        A voxel that is not finite in any scan counts as 0 in all.
-        """
-        finite = np.all([np.isfinite(part).all(axis=0) for part in self.parts], axis=0)
-        n_scans = sum(len(part) for part in self.parts)
-        signals = np.empty((n_scans, self.weights.shape[1]))
-        # Scan by scan, as an atlas has as many voxels as a brain.
-        for row, values in enumerate(itertools.chain.from_iterable(self.parts)):
-            scaled = values.astype(np.float64) * self.scaling.slope
-            scaled += self.scaling.intercept
-            signals[row] = np.where(finite, scaled, 0.0) @ self.weights
-        return signals
+    def finish(self, workers):
+        """Return the unscaled signals, `(n_kept_scans, n_voxels)`."""
+        return np.concatenate(self.parts)
 
 
-class _SlabSums:
-    """Sums over scans, slab by slab: the projected signals, and their raw norms.
+class _Sums:
+    """Sums over scans, slab by slab: the projected signals, and probes of the raw ones.
 
     Parameters
     ----------
@@ -117,75 +107,112 @@ class _SlabSums:
     sizes : list of int
         How many voxels are selected of each slab.
     scaling : Scaling
+
+    Attributes
+    ----------
+    rank : int
+    slabs : list of ndarray of shape (rank + N_PROBES, n_voxels_in_slab)
+        Views of one array, as slabs that threads allocate and free by themselves
+        leave holes in memory, in a large run as large as the sums.
+
+    Notes
+    -----
+    Of the raw signals no more is needed than whether cleaning left more than rounding
+    of them, so their norms are estimated by products with a few random vectors. These
+    are sums like all others: no number is squared, so none overflows, and smoothing
+    makes of them the probes of smoothed signals.
     """
 
     def __init__(self, operator, slabs, sizes, scaling):
+        self.rank = operator.rank
+        self.dtype = operator.dtype
+        rows = np.vstack([operator.projection, _probes(operator.basis)])
+        self.rows = (rows * scaling.slope).astype(self.dtype)
         self.scaling = scaling
-        self.projection = (operator.projection * scaling.slope).astype(np.float32)
-        self.constant = constant_response(operator.projection)
-        self.slabs = slabs
+        self.constants = constant_response(operator.projection)
+        self.selections = slabs
         self.references = [None] * len(slabs)
-        # One piece of memory: slabs that threads allocate and free by themselves
-        # leave holes, in a large run as large as the sums.
-        height = len(self.projection) + 1
-        pieces = np.zeros(height * sum(sizes), np.float32)
-        pieces = np.split(pieces, height * np.cumsum(sizes)[:-1])
-        self.sums = [piece.reshape(height, -1) for piece in pieces]
+        self.whole = np.empty(len(rows) * sum(sizes), self.dtype)
+        pieces = np.split(self.whole, len(rows) * np.cumsum(sizes)[:-1])
+        self.slabs = [piece.reshape(len(rows), -1) for piece in pieces]
 
-    def add(self, block, run):
+    def add(self, block, workers):
         """Add the scans of a block to the sums of all slabs."""
-        run(lambda i: self._add_slab(block, i), range(len(self.slabs)))
+        rows = np.ascontiguousarray(self.rows[:, block.kept])
+        workers.map(
+            lambda i: self._add_slab(block, rows, i), range(len(self.selections))
+        )
 
-    def _add_slab(self, block, i):
+    def _add_slab(self, block, rows, i):
         """Add the scans of a block to the sums of one slab."""
-        z, selection = self.slabs[i]
+        z, selection = self.selections[i]
         scans = block.data[:, z]
         if len(block.rows) < len(scans):
             scans = scans[block.rows]
         raw = scans[(slice(None), *selection)].reshape(len(scans), -1)
-        projection = self.projection[:, block.kept]
-        if self.references[i] is None:
+        is_first = self.references[i] is None
+        if is_first:
             self.references[i] = typical_values(raw)
         # What is not finite is found in the sums.
         with np.errstate(invalid="ignore", over="ignore"):
-            signals = _less_reference(raw, self.references[i])
-            self.sums[i][:-1] += projection @ signals
-            self.sums[i][-1] += np.einsum("ij,ij->j", signals, signals)
+            signals = _less_reference(raw, self.references[i], self.dtype)
+            if is_first:
+                np.matmul(rows, signals, out=self.slabs[i])
+            else:
+                self.slabs[i] += rows @ signals
 
-    def finish_slab(self, i):
-        """Return a slab's projected signals with raw norms below, and what is bad.
+    def finish(self, workers):
+        """Finish the sums, once, and return which voxels are not finite, by slab.
 
-        To be called once: the sums become what is returned.
-
-        Returns
-        -------
-        sums : ndarray of shape (rank + 1, n_voxels_in_slab)
-            0 in voxels that are not finite in some scan.
-        not_finite : ndarray of bool of shape (n_voxels_in_slab,)
+        A voxel that is not finite in some scan becomes 0, and so cannot spoil its
+        neighbours.
         """
-        sums = self.sums[i]
+        return workers.map(self._finish_slab, range(len(self.slabs)))
+
+    def _finish_slab(self, i):
+        """Take out what is not finite; add what cleaning leaves of a constant."""
+        sums = self.slabs[i]
         not_finite = ~np.isfinite(sums[-1])
-        sums[:, not_finite] = 0.0
-        sums[-1] = np.sqrt(sums[-1]) * abs(self.scaling.slope)
-        if self.constant.any():
-            means = self.references[i] * self.scaling.slope + self.scaling.intercept
-            sums[:-1] += np.outer(self.constant, np.where(not_finite, 0.0, means))
-        return sums, not_finite
+        if self.constants.any():
+            with np.errstate(invalid="ignore", over="ignore"):
+                typical = self.references[i] * self.scaling.slope
+                typical += self.scaling.intercept
+                sums[: self.rank] += np.outer(self.constants, typical)
+        if not_finite.any():
+            sums[:, not_finite] = 0.0
+        return not_finite
+
+    def signals(self, component, n_voxels, workers, not_finite):
+        """Return the `VoxelSignals` of which `component` gives each row.
+
+        Parameters
+        ----------
+        component : callable
+            ``component(k)`` returns row k of all voxels, `(n_voxels,)`.
+        """
+        coordinates = np.empty((self.rank, n_voxels), np.float32)
+        probes = np.empty((len(self.rows) - self.rank, n_voxels), np.float32)
+
+        def fill(k):
+            row = coordinates[k] if k < self.rank else probes[k - self.rank]
+            row[:] = component(k)
+
+        workers.map(fill, range(len(self.rows)))
+        return VoxelSignals(coordinates, column_norms(probes), not_finite)
 
 
-def _less_reference(raw, reference):
-    """Return scans less a reference in float32, subtracted before any rounding."""
-    exact = np.float32 if raw.dtype.name in EXACT_IN_FLOAT32 else np.float64
+def _probes(basis):
+    """Return random vectors whose products with a signal estimate its norm."""
+    vectors = np.random.default_rng(0).standard_normal((N_PROBES, len(basis)))
+    return vectors / np.sqrt(N_PROBES)
+
+
+def _less_reference(raw, reference, dtype):
+    """Return scans less a reference, subtracted before any rounding."""
+    exact = dtype if raw.dtype.name in EXACT_IN_FLOAT32 else np.float64
     signals = raw.astype(exact)
     signals -= reference.astype(exact)
-    return signals.astype(np.float32, copy=False)
-
-
-def _voxel_numbers(mask):
-    """Return on the axes (z, y, x) each voxel's place in a mask, -1 outside."""
-    numbers = np.full(mask.shape, -1)
-    numbers[mask] = np.arange(np.count_nonzero(mask))
-    return numbers.T
+    return signals.astype(dtype, copy=False)
 
 
 class MaskStream:
@@ -199,28 +226,24 @@ class MaskStream:
     """
 
     def __init__(self, operator, mask, scaling):
-        numbers = _voxel_numbers(mask)
-        inside = [(z, np.nonzero(layer >= 0)) for z, layer in enumerate(numbers)]
+        inside = [(z, np.nonzero(layer)) for z, layer in enumerate(mask.T)]
         slabs = [(z, selection) for z, selection in inside if len(selection[0])]
-        self.places = [numbers[z][selection] for z, selection in slabs]
-        self.n_voxels = np.count_nonzero(mask)
-        sizes = [len(places) for places in self.places]
-        self.sums = _SlabSums(operator, slabs, sizes, scaling)
+        # From the order of files (z, y, x) to that of masks (x, y, z).
+        numbers = np.empty(mask.shape, np.intp)
+        numbers.T[mask.T] = np.arange(np.count_nonzero(mask))
+        self.order = numbers[mask]
+        sizes = [len(selection[0]) for _, selection in slabs]
+        self.sums = _Sums(operator, slabs, sizes, scaling)
         self.add = self.sums.add
 
-    def finish(self, run):
+    def finish(self, workers):
         """Return the `VoxelSignals` of the mask."""
-        coordinates = np.empty((self.n_voxels, len(self.sums.projection)), np.float32)
-        raw_norms = np.empty(self.n_voxels)
-        not_finite = np.empty(self.n_voxels, bool)
+        not_finite = np.concatenate(self.sums.finish(workers))[self.order]
+        return self.sums.signals(self._component, len(self.order), workers, not_finite)
 
-        def place(i):
-            voxels = self.places[i]
-            sums, not_finite[voxels] = self.sums.finish_slab(i)
-            coordinates[voxels], raw_norms[voxels] = sums[:-1].T, sums[-1]
-
-        run(place, range(len(self.places)))
-        return VoxelSignals(coordinates.T, raw_norms, not_finite)
+    def _component(self, k):
+        """Return one row of sums, voxel by voxel in the order of the mask."""
+        return np.concatenate([sums[k] for sums in self.sums.slabs])[self.order]
 
 
 class SmoothStream:
@@ -241,56 +264,39 @@ class SmoothStream:
         box = [_extent(axis) for axis in np.nonzero(mask.T)]
         into = [reach(m, out) for m, out in zip(matrices[::-1], box, strict=True)]
         self.matrices = [
-            matrix[out, inputs].astype(np.float32)
+            matrix[out, inputs].astype(operator.dtype)
             for matrix, out, inputs in zip(matrices[::-1], box, into, strict=True)
         ]
-        self.numbers = _voxel_numbers(mask)[tuple(box)]
-        self.inside = tuple(
-            slice(out.start - inputs.start, out.stop - inputs.start)
-            for out, inputs in zip(box, into, strict=True)
-        )
         self.input_shape = tuple(inputs.stop - inputs.start for inputs in into)
+        output_shape = tuple(out.stop - out.start for out in box)
+        self.voxels = np.ravel_multi_index(_in_file_order(mask, box), output_shape)
+        in_inputs = _in_file_order(mask, into)
+        self.voxels_of_inputs = np.ravel_multi_index(in_inputs, self.input_shape)
         slabs = [(z, tuple(into[1:])) for z in range(into[0].start, into[0].stop)]
         sizes = [self.input_shape[1] * self.input_shape[2]] * len(slabs)
-        self.sums = _SlabSums(operator, slabs, sizes, scaling)
+        self.sums = _Sums(operator, slabs, sizes, scaling)
         self.add = self.sums.add
 
-    def finish(self, run):
+    def finish(self, workers):
         """Return the `VoxelSignals` of the mask."""
-        not_finite = np.empty(self.input_shape, bool)
-        slabs = run(lambda z: self._smooth_slab(z, not_finite), range(len(not_finite)))
-        n_voxels = np.count_nonzero(self.numbers >= 0)
-        coordinates = np.empty((n_voxels, len(self.sums.projection)), np.float32)
-        raw_norms = np.empty(n_voxels)
+        not_finite = np.concatenate(self.sums.finish(workers))[self.voxels_of_inputs]
+        return self.sums.signals(self._component, len(self.voxels), workers, not_finite)
 
-        def place(y):
-            smoothed = self._smooth_between_slabs(slabs, y)
-            inside = self.numbers[:, y] >= 0
-            voxels = self.numbers[:, y][inside]
-            signals = smoothed.transpose(0, 2, 1)[inside]
-            coordinates[voxels], raw_norms[voxels] = signals[:, :-1], signals[:, -1]
+    def _component(self, k):
+        """Return one row of sums smoothed along z, y and x: a volume fits in cache."""
+        along_z, along_y, along_x = self.matrices
+        _, n_y, n_x = self.input_shape
+        volumes = self.sums.whole.reshape(len(self.sums.slabs), -1)
+        volume = volumes[:, k * n_y * n_x : (k + 1) * n_y * n_x]
+        volume = (along_z @ volume).reshape(-1, n_y, n_x)
+        volume = along_y @ volume
+        return (volume.reshape(-1, n_x) @ along_x.T).reshape(-1)[self.voxels]
 
-        run(place, range(self.numbers.shape[1]))
-        ordered = np.empty(n_voxels, bool)
-        inside = self.numbers >= 0
-        ordered[self.numbers[inside]] = not_finite[self.inside][inside]
-        return VoxelSignals(coordinates.T, raw_norms, ordered)
 
-    def _smooth_slab(self, z, not_finite):
-        """Return a slab smoothed along y and x, `(rank + 1, n_y, n_x)`, in place."""
-        _, along_y, along_x = self.matrices
-        sums, bad = self.sums.finish_slab(z)
-        not_finite[z] = bad.reshape(self.input_shape[1:])
-        rows = sums.reshape(len(sums), *self.input_shape[1:]) @ along_x.T
-        shape = (len(sums), len(along_y), len(along_x))
-        smoothed = sums.reshape(-1)[: np.prod(shape)].reshape(shape)
-        return np.matmul(along_y, rows, out=smoothed)
-
-    def _smooth_between_slabs(self, slabs, y):
-        """Return one row y of all slabs smoothed along z, `(n_z, rank + 1, n_x)`."""
-        rows = np.stack([slab[:, y] for slab in slabs])
-        smoothed = self.matrices[0] @ rows.reshape(len(rows), -1)
-        return smoothed.reshape(-1, *rows.shape[1:])
+def _in_file_order(mask, box):
+    """Return the places (z, y, x) within a box of a mask's voxels, in its order."""
+    indices = np.nonzero(mask)[::-1]
+    return tuple(axis - part.start for axis, part in zip(indices, box, strict=True))
 
 
 def _extent(indices):

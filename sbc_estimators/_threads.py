@@ -1,26 +1,62 @@
-"""Work on slabs in threads, with BLAS pinned to one thread each meanwhile."""
+"""Work in threads, with BLAS pinned to one thread each meanwhile."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from threadpoolctl import ThreadpoolController
 
 _ENTRY = threading.Lock()
+_END = object()
+
+
+class OneWorker:
+    """All work in the calling thread, one piece after the other."""
+
+    def map(self, function, items):
+        """Return what a function makes of each item, as a list."""
+        return [function(item) for item in items]
+
+    def ahead(self, items):
+        """Yield the items of a generator."""
+        with closing(items):
+            yield from items
+
+
+class Workers(OneWorker):
+    """Work shared by the threads of a pool."""
+
+    def __init__(self, pool):
+        self.pool = pool
+
+    def map(self, function, items):
+        """Return what a function makes of each item, as a list."""
+        return list(self.pool.map(function, items))
+
+    def ahead(self, items):
+        """Yield the items of a generator, each next one made in a thread meanwhile.
+
+        Decompression, which no file format lets us share out, thus goes on beside
+        all other work.
+        """
+        with closing(items), ThreadPoolExecutor(1) as reader:
+            pending = reader.submit(next, items, _END)
+            while (item := pending.result()) is not _END:
+                pending = reader.submit(next, items, _END)
+                yield item
 
 
 @contextmanager
-def slab_workers():
-    """Give a ``map`` over as many threads as BLAS may use, and BLAS one thread each.
+def workers():
+    """Give as many workers as BLAS may use threads, and BLAS one thread each.
 
-    A few threads of our own that each work on a slab in cache beat BLAS threads that
+    A few threads of our own that each work on a piece in cache beat BLAS threads that
     share every small product, most of all on a busy machine. BLAS gets its threads
     back on exit, also after an error.
 
     Yields
     ------
-    run : callable
-        ``run(function, items)`` calls the function on each item and returns a list.
+    workers : Workers or OneWorker
 
     Notes
     -----
@@ -37,10 +73,10 @@ def slab_workers():
             limits.enter_context(blas.limit(limits=1))
     try:
         if n_threads == 1:
-            yield lambda function, items: [function(item) for item in items]
+            yield OneWorker()
         else:
             with ThreadPoolExecutor(n_threads) as pool:
-                yield lambda function, items: list(pool.map(function, items))
+                yield Workers(pool)
     finally:
         with _ENTRY:
             limits.close()

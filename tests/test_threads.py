@@ -1,4 +1,4 @@
-"""Slabs in threads: the order of results, and BLAS threads that come back."""
+"""Work in threads: the order of results, and BLAS threads that come back."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from sbc_estimators import SeedCorrelationMap
-from sbc_estimators._threads import slab_workers
+from sbc_estimators._threads import workers
 from sbc_estimators.datasets import make_runs
 
 WAIT_S = 20
@@ -66,21 +66,82 @@ def test_results_are_in_order(limit, n_items):
         threading.Event().wait(0.02 if item == 0 else 0)
         return item**2
 
-    with threadpool_limits(limit, user_api="blas"), slab_workers() as run:
-        found = run(slow_at_first, range(n_items))
+    with threadpool_limits(limit, user_api="blas"), workers() as crew:
+        found = crew.map(slow_at_first, range(n_items))
     assert found == [item**2 for item in range(n_items)]
 
 
 def test_items_run_at_the_same_time():
     barrier = threading.Barrier(2, timeout=WAIT_S)
-    with slab_workers() as run:
-        assert sorted(run(lambda item: barrier.wait(), range(2))) == [0, 1]
+    with workers() as crew:
+        assert sorted(crew.map(lambda item: barrier.wait(), range(2))) == [0, 1]
 
 
 def test_one_thread_works_by_itself():
-    with threadpool_limits(1, user_api="blas"), slab_workers() as run:
-        threads = run(lambda item: threading.current_thread(), range(5))
+    with threadpool_limits(1, user_api="blas"), workers() as crew:
+        threads = crew.map(lambda item: threading.current_thread(), range(5))
     assert set(threads) == {threading.current_thread()}
+
+
+# Items made ahead
+
+
+def test_items_made_ahead_are_in_order():
+    with workers() as crew:
+        assert list(crew.ahead(i for i in range(100))) == list(range(100))
+        assert list(crew.ahead(i for i in ())) == []
+
+
+def test_next_item_is_made_meanwhile():
+    made = [threading.Event() for _ in range(3)]
+
+    def items():
+        for event in made:
+            event.set()
+            yield event
+
+    with workers() as crew:
+        for i, _ in enumerate(crew.ahead(items())):
+            assert made[min(i + 1, 2)].wait(WAIT_S)
+
+
+def test_one_thread_makes_nothing_ahead():
+    def items():
+        for _ in range(3):
+            yield threading.current_thread()
+
+    with threadpool_limits(1, user_api="blas"), workers() as crew:
+        assert set(crew.ahead(items())) == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_error_while_making_ahead(limit):
+    def items():
+        yield 1
+        raise OSError("cut")
+
+    with threadpool_limits(limit, user_api="blas"), workers() as crew:
+        ahead = crew.ahead(items())
+        assert next(ahead) == 1
+        with pytest.raises(OSError, match="cut"):
+            next(ahead)
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_maker_is_closed_where_items_are_not_wanted(limit):
+    closed = threading.Event()
+
+    def items():
+        try:
+            yield from range(10)
+        finally:
+            closed.set()
+
+    with threadpool_limits(limit, user_api="blas"), workers() as crew:
+        ahead = crew.ahead(items())
+        assert next(ahead) == 0
+        ahead.close()
+        assert closed.is_set()
 
 
 # BLAS threads
@@ -88,9 +149,9 @@ def test_one_thread_works_by_itself():
 
 @pytest.mark.usefixtures("unchanged")
 def test_blas_has_one_thread_meanwhile():
-    with slab_workers() as run:
+    with workers() as crew:
         assert counts() == {1}
-        assert run(lambda item: counts(), range(3)) == [{1}] * 3
+        assert crew.map(lambda item: counts(), range(3)) == [{1}] * 3
     assert counts() == {2}
 
 
@@ -98,7 +159,7 @@ def test_blas_has_one_thread_meanwhile():
 def test_own_limit_of_the_user_is_put_back():
     for limit in (1, 2):
         with threadpool_limits(limit, user_api="blas"):
-            with slab_workers():
+            with workers():
                 pass
             assert counts() == {limit}
 
@@ -106,7 +167,7 @@ def test_own_limit_of_the_user_is_put_back():
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
 def test_after_an_error_within(error):
-    with pytest.raises(error), slab_workers():
+    with pytest.raises(error), workers():
         raise error
     assert counts() == {2}
 
@@ -118,17 +179,17 @@ def test_after_an_error_in_a_worker():
             raise RuntimeError(f"item {item}")
         return item
 
-    with pytest.raises(RuntimeError, match="item 3"), slab_workers() as run:
-        run(fail, range(10))
+    with pytest.raises(RuntimeError, match="item 3"), workers() as crew:
+        crew.map(fail, range(10))
 
 
 @pytest.mark.usefixtures("unchanged")
 def test_one_within_another():
-    with slab_workers() as outer:
-        with slab_workers() as inner:
-            assert inner(abs, [-1, 2]) == [1, 2]
+    with workers() as outer:
+        with workers() as inner:
+            assert inner.map(abs, [-1, 2]) == [1, 2]
         assert counts() == {1}
-        assert outer(abs, [-3]) == [3]
+        assert outer.map(abs, [-3]) == [3]
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -138,10 +199,10 @@ def test_two_threads_in_any_order_of_leaving(first_out):
     leave = [threading.Event() for _ in range(2)]
 
     def work(i):
-        with slab_workers() as run:
+        with workers() as crew:
             entered[i].set()
             assert leave[i].wait(WAIT_S)
-            return run(abs, [-1, -2])
+            return crew.map(abs, [-1, -2])
 
     with ThreadPoolExecutor(2) as pool:
         futures = []
@@ -156,8 +217,8 @@ def test_two_threads_in_any_order_of_leaving(first_out):
 @pytest.mark.usefixtures("unchanged")
 def test_many_threads_at_once():
     def work(i):
-        with slab_workers() as run:
-            return run(lambda item: item + i, range(3))
+        with workers() as crew:
+            return crew.map(lambda item: item + i, range(3))
 
     with ThreadPoolExecutor(8) as pool:
         for i, found in enumerate(pool.map(work, range(200))):
@@ -181,13 +242,13 @@ def test_second_thread_comes_while_the_first_gives_back(monkeypatch):
 
     def second():
         assert giving_back.wait(WAIT_S)
-        with slab_workers():
+        with workers():
             came_in.set()
             assert first_is_out.wait(WAIT_S)
 
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(second)
-        with slab_workers():
+        with workers():
             monkeypatch.setattr(type(libraries[0]), "set_num_threads", slowly)
         first_is_out.set()
         future.result(WAIT_S)
@@ -198,14 +259,14 @@ def test_second_thread_comes_while_the_first_gives_back(monkeypatch):
 def test_other_threads_may_set_limits_afterwards():
     # threadpoolctl lets one thread alone set limits, until it says that it is done.
     def work():
-        with slab_workers():
+        with workers():
             return counts()
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(work).result(WAIT_S) == {1}
         with threadpool_limits(1, user_api="blas"):
             assert counts() == {1}
-    with slab_workers():
+    with workers():
         pass
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(work).result(WAIT_S) == {1}
