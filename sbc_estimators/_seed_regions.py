@@ -1,66 +1,232 @@
-"""Where a masker's seeds lie on the grid of a run."""
+"""Which voxels (vertices) a masker's seeds are made of, on the grid of a run."""
 
 import numpy as np
 from nilearn.image import resample_img
-from nilearn.maskers import NiftiLabelsMasker, NiftiMasker
-from scipy import sparse
+from nilearn.maskers import (
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    SurfaceMasker,
+)
 
-from ._images import same_grid
-from ._smoothing import smoothed_weights, smoothing_matrices
+from ._images import is_surface, same_grid
+from ._regions import (
+    label_regions,
+    map_regions,
+    mean_regions,
+    smoothed_regions,
+    voxel_regions,
+)
+from ._smoothing import is_separable, smoothing_matrices
 from ._spheres import overlapping_pair, sphere_voxels
 
 
-def seed_weights(source, image, where):
-    """Return the voxels that seeds are made of and their weights, a column a seed."""
+def seed_regions(source, image, where):
+    """Return what seeds are made of where they are sums of voxels known beforehand.
+
+    Parameters
+    ----------
+    source : SignalSource
+        With a fitted masker.
+    image : nibabel image or SurfaceImage
+        Its grid (mesh) counts, its scans are not read.
+    where : str
+        Names the run in errors.
+
+    Returns
+    -------
+    regions : SeedRegions, or str
+        A str says why there are none: the masker's seeds are no such sums, or the run
+        is not on their grid.
+
+    Raises
+    ------
+    ValueError
+        If a seed lies outside the run, or seeds overlap that must not.
+    """
+    regions = unsmoothed_regions(source, image, where)
+    if isinstance(regions, str):
+        return regions
+    return with_smoothing(regions, _smoothing_of(source.masker), image)
+
+
+def unsmoothed_regions(source, image, where):
+    """Return the same for a run that is smoothed already as the masker would."""
     masker = source.masker
-    if isinstance(masker, NiftiMasker):
-        voxels = np.flatnonzero(np.asarray(masker.mask_img_.dataobj))
-        return voxels, sparse.eye_array(len(voxels), format="csc")
-    if isinstance(masker, NiftiLabelsMasker):
-        return _label_weights(masker)
-    return _sphere_weights(source, image, where)
+    if is_surface(image):
+        for kind, build in SURFACE_KINDS.items():
+            if isinstance(masker, kind):
+                return build(masker, image)
+    elif isinstance(masker, NiftiSpheresMasker):
+        return mean_regions(spheres_of(source, image, where))
+    else:
+        for kind, build in VOLUME_KINDS.items():
+            if isinstance(masker, kind):
+                return build(masker, image)
+    return f"{type(masker).__name__} is not a linear map that is known beforehand"
 
 
-def _label_weights(masker):
-    """Return the voxels of all labelled regions, and a mean over each region."""
-    labels = np.asarray(masker.labels_img_.dataobj).ravel()
-    voxels = np.flatnonzero(labels != masker.background_label)
-    _, regions, sizes = np.unique(
-        labels[voxels], return_inverse=True, return_counts=True
-    )
-    places = (np.arange(len(voxels)), regions)
-    return voxels, sparse.csc_array((1 / sizes[regions], places))
+def _smoothing_of(masker):
+    """Return the width that a masker smooths with in mm, or None."""
+    return getattr(masker, "smoothing_fwhm", None)
 
 
-def why_no_label_weights(masker, image):
-    """Return why regions are not means of labelled voxels as they lie, or None."""
-    if masker.strategy != "mean":
-        return f"strategy={masker.strategy!r} is no mean"
-    if masker.smoothing_fwhm is not None or masker.mask_img_ is not None:
-        return "regions that are smoothed or masked are left to nilearn"
-    if not same_grid(masker.labels_img_, image):
-        return "the run is not on the grid of the labels"
-    background = {masker.background_label}
-    labels = set(np.unique(np.asarray(masker.labels_img_.dataobj)).tolist())
-    if labels - background != set(masker.lut_["index"]) - background:
-        return "labels and their look-up table differ"
+def with_smoothing(regions, fwhm, image):
+    """Return regions of smoothed voxels, or a str that says why there are none."""
+    if fwhm is None:
+        return regions
+    if is_surface(image):
+        return "surfaces are smoothed by nilearn"
+    if not is_separable(fwhm):
+        return f"smoothing_fwhm={fwhm!r} is not one matrix an axis"
+    shape = image.shape[:3]
+    matrices = smoothing_matrices(fwhm, image.affine, shape)
+    if matrices is None:
+        return regions
+    smoothed = smoothed_regions(regions, matrices, shape)
+    if smoothed is None:
+        return f"{len(regions.members)} voxels are too many to smooth by one matrix"
+    return smoothed
+
+
+# Volumes
+
+
+def _numbers(img):
+    """Return a volume's data, 0 where they are not finite, as nilearn takes them."""
+    data = np.asarray(img.dataobj)
+    if data.dtype.kind != "f":
+        return data
+    return np.where(np.isfinite(data), data, data.dtype.type(0))
+
+
+def _why_not_on_grid(masker, image, seeds_img, name):
+    """Return why seeds or mask don't lie on the grid of a run, or None."""
+    if not same_grid(seeds_img, image):
+        return f"the run is not on the grid of the {name}"
+    if masker.mask_img_ is not None and not same_grid(masker.mask_img_, image):
+        return "the run is not on the grid of the mask"
     return None
 
 
-def _sphere_weights(source, image, where):
-    """Return the voxels of all spheres, smoothed or not, and a mean over each."""
-    masker = source.masker
-    shape = image.shape[:3]
-    spheres = spheres_of(source, image, where)
-    parts = [(voxels, np.full(len(voxels), 1 / len(voxels))) for voxels in spheres]
-    matrices = smoothing_matrices(masker.smoothing_fwhm, image.affine, shape)
-    if matrices is not None:
-        parts = [smoothed_weights(*part, matrices, shape) for part in parts]
-    seeds = np.repeat(np.arange(len(parts)), [len(voxels) for voxels, _ in parts])
-    voxels, rows = np.unique(np.concatenate([p[0] for p in parts]), return_inverse=True)
-    weights = np.concatenate([p[1] for p in parts])
-    shape = (len(voxels), len(parts))
-    return voxels, sparse.csc_array((weights, (rows, seeds)), shape=shape)
+def _of_mask(masker, image):
+    """Return each voxel of a mask as a seed."""
+    if not same_grid(masker.mask_img_, image):
+        return "the run is not on the grid of the mask and has to be resampled"
+    return voxel_regions(np.flatnonzero(np.asarray(masker.mask_img_.dataobj)))
+
+
+def _of_labels(masker, image):
+    """Return labelled regions, those that the mask leaves, ascending."""
+    if masker.strategy != "mean":
+        return f"strategy={masker.strategy!r} is no mean"
+    reason = _why_not_on_grid(masker, image, masker.labels_img_, "labels")
+    if reason is not None:
+        return reason
+    labels, background = _numbers(masker.labels_img_), masker.background_label
+    wanted = np.unique(labels)
+    if masker.mask_img_ is not None:
+        labels = np.where(_numbers(masker.mask_img_), labels, background)
+        if not masker.keep_masked_labels:
+            wanted = np.unique(labels)
+    return _means_over(labels, wanted[wanted != background])
+
+
+def _means_over(labels, wanted):
+    """Return labelled regions, or why there are none."""
+    if not len(wanted):
+        return "no label is left"
+    return label_regions(labels.ravel(), wanted)
+
+
+def _of_maps(masker, image):
+    """Return maps, those that the mask leaves anything of."""
+    if not masker.allow_overlap:
+        return "allow_overlap=False changes maps as nilearn looks for overlaps"
+    reason = _why_not_on_grid(masker, image, masker.maps_img_, "maps")
+    if reason is not None:
+        return reason
+    maps = _numbers(masker.maps_img_).reshape(-1, masker.maps_img_.shape[3])
+    if masker.mask_img_ is not None:
+        inside = _numbers(masker.mask_img_).ravel() != 0
+        maps = np.where(inside[:, np.newaxis], maps, 0)
+        if not masker.keep_masked_maps:
+            maps = maps[:, maps.any(axis=0)]
+    return map_regions(maps) if maps.any() else "no map is left"
+
+
+VOLUME_KINDS = {
+    NiftiMasker: _of_mask,
+    NiftiLabelsMasker: _of_labels,
+    NiftiMapsMasker: _of_maps,
+}
+
+
+# Surfaces
+
+
+def _vertices(img):
+    """Return what a SurfaceImage has at each vertex, counted through its parts."""
+    parts = [np.asarray(part) for part in img.data.parts.values()]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts])
+
+
+def _why_not_on_mesh(seeds_img, image):
+    """Return why seeds don't lie on the mesh of a run, or None.
+
+    As in nilearn, vertices are the same if they are as many.
+    """
+    ours, theirs = (
+        {name: part.n_vertices for name, part in img.mesh.parts.items()}
+        for img in (seeds_img, image)
+    )
+    return None if ours == theirs else "the run is on another mesh"
+
+
+def _of_surface_mask(masker, image):
+    """Return each vertex of a mask as a seed."""
+    reason = _why_not_on_mesh(masker.mask_img_, image)
+    if reason is not None:
+        return reason
+    return voxel_regions(np.flatnonzero(_vertices(masker.mask_img_)))
+
+
+def _of_surface_labels(masker, image):
+    """Return labelled regions; the mask is in the labels of the fitted masker."""
+    if masker.strategy != "mean":
+        return f"strategy={masker.strategy!r} is no mean"
+    reason = _why_not_on_mesh(masker.labels_img_, image)
+    if reason is not None:
+        return reason
+    labels = _vertices(masker.labels_img_)
+    wanted = np.unique(labels)
+    return _means_over(labels, wanted[wanted != masker.background_label])
+
+
+def _of_surface_maps(masker, image):
+    """Return maps; one that the mask leaves nothing of stays, and has no signal."""
+    if not masker.allow_overlap:
+        return "allow_overlap=False looks for overlaps"
+    reason = _why_not_on_mesh(masker.maps_img_, image)
+    if reason is not None:
+        return reason
+    maps = _vertices(masker.maps_img_)
+    if masker.mask_img_ is not None:
+        maps = np.where(_vertices(masker.mask_img_) != 0, maps, 0)
+    return map_regions(maps)
+
+
+SURFACE_KINDS = {
+    SurfaceMasker: _of_surface_mask,
+    SurfaceLabelsMasker: _of_surface_labels,
+    SurfaceMapsMasker: _of_surface_maps,
+}
+
+
+# Spheres
 
 
 def spheres_of(source, image, where):

@@ -25,14 +25,15 @@ from nilearn.maskers import (
 
 from ._cleaning import CleaningParameters, check_cleaning
 from ._images import is_surface, same_grid, scaling, why_not_in_blocks
+from ._regions import SeedRegions
 from ._seed_regions import (
     coordinates,
-    seed_weights,
+    seed_regions,
     spheres_of,
-    why_no_label_weights,
+    unsmoothed_regions,
+    with_smoothing,
 )
 from ._smoothing import is_separable, smoothing_matrices
-from ._spheres import sphere_means
 from ._streaming import MaskStream, SeedStream, SmoothStream
 
 VOLUME_MASKERS = (
@@ -45,7 +46,6 @@ VOLUME_MASKERS = (
     MultiNiftiMapsMasker,
 )
 SURFACE_MASKERS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
-STREAMED_SEEDS = (NiftiMasker, NiftiSpheresMasker, NiftiLabelsMasker)
 VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
 
 PART_BYTES = 2**29
@@ -126,25 +126,28 @@ def choose_paths(sources, image):
 
 def _why_not_streamed(source, image):
     """Return why a source's signals cannot be had while reading, or None."""
-    masker, is_seed = source.masker, source.name == "seed_masker"
+    masker = source.masker
     if is_surface(image):
         return "the run is on a surface"
-    known = STREAMED_SEEDS if is_seed else NiftiMasker
-    if not isinstance(masker, known):
-        return f"{type(masker).__name__} is not a linear map that is known beforehand"
-    if isinstance(masker, NiftiLabelsMasker):
-        reason = why_no_label_weights(masker, image)
-        if reason is not None:
-            return reason
     if masker.high_variance_confounds:
         return "high_variance_confounds are computed from all voxels first"
+    if source.name == "seed_masker":
+        regions = seed_regions(source, image, "the run")
+        reason = regions if isinstance(regions, str) else None
+    else:
+        reason = _why_no_voxel_stream(masker, image)
+    return why_not_in_blocks(image) if reason is None else reason
+
+
+def _why_no_voxel_stream(masker, image):
+    """Return why the voxels of a brain masker are not to be streamed, or None."""
+    if not isinstance(masker, NiftiMasker):
+        return f"{type(masker).__name__} is not a linear map that is known beforehand"
     if not is_separable(masker.smoothing_fwhm):
         return f"smoothing_fwhm={masker.smoothing_fwhm!r} is not one matrix an axis"
-    if isinstance(masker, NiftiMasker) and not same_grid(masker.mask_img_, image):
+    if not same_grid(masker.mask_img_, image):
         return "the run is not on the grid of the mask and has to be resampled"
-    if isinstance(masker, NiftiMasker) and is_seed and masker.smoothing_fwhm:
-        return "every voxel of a smoothed mask is a seed"
-    return why_not_in_blocks(image)
+    return None
 
 
 # Checks of a run against a source, before its scans are read
@@ -205,15 +208,15 @@ def _check_overlap(mask_img, image, where):
 def seed_stream(source, opened):
     """Return what takes in a run's scans, and what makes raw seed signals of them."""
     image = opened.image
-    voxels, weights = seed_weights(source, image, opened.where)
+    regions = seed_regions(source, image, opened.where)
     scale = scaling(image)
 
     def read_seeds(values):
         finite = np.isfinite(values).all(axis=0)
         values = values.astype(np.float64) * scale.slope + scale.intercept
-        return np.where(finite, values, 0.0) @ weights
+        return regions.signals(np.where(finite, values, 0.0).T)
 
-    return SeedStream(voxels, image.shape[:3]), read_seeds
+    return SeedStream(regions.inputs, image.shape[:3]), read_seeds
 
 
 def brain_mask(source):
@@ -281,11 +284,10 @@ def raw_signals(source, image, where):
         If there is no signal, as none of the masker's regions lies in the image.
     """
     masker = source.masker
-    if isinstance(masker, NiftiSpheresMasker):
-        spheres = spheres_of(source, image, where)
-        if masker.smoothing_fwhm is not None:
-            image = smooth_img(image, masker.smoothing_fwhm)
-        return sphere_means(np.asarray(image.dataobj), spheres)
+    if not isinstance(masker, VOXELWISE_MASKERS):
+        regions = unsmoothed_regions(source, image, where)
+        if isinstance(regions, SeedRegions):
+            return _signals_of_regions(regions, masker.smoothing_fwhm, image)
     signals = np.asarray(_extractor(masker).transform(image))
     if not signals.shape[1]:
         raise ValueError(
@@ -293,6 +295,31 @@ def raw_signals(source, image, where):
             "the image. Are both in the same space?"
         )
     return signals
+
+
+def _signals_of_regions(regions, fwhm, image):
+    """Return what regions make of scans in memory, smoothed by what holds less."""
+    smoothed = with_smoothing(regions, fwhm, image)
+    if isinstance(smoothed, str):
+        smoothed, image = regions, smooth_img(image, fwhm)
+    return smoothed.signals(_series(image, smoothed.inputs))
+
+
+def _series(image, places):
+    """Return the scans of some voxels (vertices) in memory, `(n_places, n_scans)`."""
+    if not is_surface(image):
+        data = np.asarray(image.dataobj)
+        return data[np.unravel_index(places, data.shape[:3])]
+    parts = [np.asarray(part) for part in image.data.parts.values()]
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    edges = np.searchsorted(places, starts)
+    pieces = [
+        part[places[first:last] - start]
+        for part, start, first, last in zip(
+            parts, starts, edges[:-1], edges[1:], strict=False
+        )
+    ]
+    return np.concatenate(pieces)
 
 
 def _extractor(masker):

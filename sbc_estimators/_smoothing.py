@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 from nilearn.image import smooth_img
+from scipy import sparse
 
 
 def is_separable(fwhm):
@@ -48,33 +49,60 @@ def reach(matrix, outputs):
     return slice(int(inputs[0]), int(inputs[-1]) + 1)
 
 
-def smoothed_weights(voxels, weights, matrices, shape):
-    """Return the weights of raw voxels that equal weights of smoothed voxels.
+def smoothing_weights(voxels, matrices, shape):
+    """Return the smoothed values of some voxels as weights of raw voxels.
 
     Parameters
     ----------
     voxels : ndarray of shape (n_voxels,)
         Flat indices in C order.
-    weights : ndarray of shape (n_voxels,)
     matrices : list of ndarray
         As `smoothing_matrices` returns them.
     shape : tuple of 3 int
 
     Returns
     -------
-    voxels, weights : ndarray, ndarray
-        The mean of smoothed voxels is a weighted sum of these raw ones.
+    inputs : ndarray of shape (n_inputs,)
+        Ascending flat indices of the raw voxels that have a part in any.
+    weights : sparse array of shape (n_inputs, n_voxels)
+        ``raw[inputs] @ weights`` are the smoothed values.
     """
-    indices = np.unravel_index(voxels, shape)
-    outputs = [slice(int(axis.min()), int(axis.max()) + 1) for axis in indices]
-    box = np.zeros([s.stop - s.start for s in outputs])
-    box[tuple(axis - s.start for axis, s in zip(indices, outputs, strict=True))] = (
-        weights
-    )
-    inputs = []
-    for axis, (matrix, rows) in enumerate(zip(matrices, outputs, strict=True)):
-        columns = reach(matrix, rows)
-        box = np.moveaxis(np.tensordot(matrix[rows, columns], box, (0, axis)), 0, axis)
-        inputs.append(np.arange(columns.start, columns.stop))
-    flat = np.ravel_multi_index(np.meshgrid(*inputs, indexing="ij"), shape)
-    return flat.ravel(), box.ravel()
+    (x, in_x), (y, in_y), (z, in_z) = [
+        _band(matrix, rows)
+        for matrix, rows in zip(matrices, np.unravel_index(voxels, shape), strict=True)
+    ]
+    flat = (x[:, :, None, None] * shape[1] + y[:, None, :, None]) * shape[2]
+    flat = (flat + z[:, None, None, :]).reshape(len(voxels), -1)
+    weights = in_x[:, :, None, None] * in_y[:, None, :, None] * in_z[:, None, None, :]
+    weights = weights.reshape(flat.shape)
+    has_part = weights != 0
+    flat, ends = flat[has_part], np.cumsum(has_part.sum(axis=1))
+    is_input = np.zeros(np.prod(shape), bool)
+    is_input[flat] = True
+    inputs = np.flatnonzero(is_input)
+    places = np.empty(len(is_input), np.int32)
+    places[inputs] = np.arange(len(inputs))
+    parts = (weights[has_part], places[flat], np.concatenate([[0], ends]))
+    return inputs, sparse.csc_array(parts, shape=(len(inputs), len(voxels)))
+
+
+def n_smoothing_weights(n_voxels, matrices):
+    """Return how many numbers `smoothing_weights` has to hold at most."""
+    return n_voxels * int(np.prod([2 * _half_width(matrix) + 1 for matrix in matrices]))
+
+
+def _half_width(matrix):
+    """Return how far from its diagonal a matrix has weights."""
+    rows, columns = np.nonzero(matrix)
+    return int(np.abs(rows - columns).max())
+
+
+def _band(matrix, rows):
+    """Return columns around the diagonal of some rows, and the weights there.
+
+    Both have shape (n_rows, width); beyond the matrix the weight is 0.
+    """
+    reach_of_row = _half_width(matrix)
+    columns = rows[:, np.newaxis] + np.arange(-reach_of_row, reach_of_row + 1)
+    inside = np.clip(columns, 0, len(matrix) - 1)
+    return inside, np.where(columns == inside, matrix[rows[:, np.newaxis], inside], 0.0)

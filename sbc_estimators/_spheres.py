@@ -72,21 +72,3 @@ def overlapping_pair(spheres):
                 return owners[voxel], position
             owners[voxel] = position
     return None
-
-
-def sphere_means(data, spheres):
-    """Return the mean over each sphere in float64, `(n_scans, n_spheres)`.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n_x, n_y, n_z, n_scans)
-        Integers are averaged as the numbers they are, not as integers.
-    spheres : list of ndarray
-        As `sphere_voxels` returns them; none empty.
-    """
-    shape = data.shape[:3]
-    means = [
-        data[np.unravel_index(voxels, shape)].mean(axis=0, dtype=np.float64)
-        for voxels in spheres
-    ]
-    return np.stack(means, axis=1)

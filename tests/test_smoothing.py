@@ -9,9 +9,10 @@ from nilearn.image import smooth_img
 
 from sbc_estimators._smoothing import (
     is_separable,
+    n_smoothing_weights,
     reach,
-    smoothed_weights,
     smoothing_matrices,
+    smoothing_weights,
 )
 
 SHAPES = [(9, 7, 8), (1, 6, 5), (3, 2, 1), (20, 4, 6)]
@@ -128,24 +129,25 @@ def test_reach_leaves_nothing_out(fwhm):
             assert edges.any(axis=0).all()
 
 
-# Weights of raw voxels that are weights of smoothed ones
+# Smoothed voxels as weights of raw ones
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", WIDTHS)
-def test_smoothing_then_averaging(name, seed):
+def test_smoothed_voxels_are_weights_of_raw_ones(name, seed):
     rng = np.random.default_rng([seed, 7])
     shape, affine = tuple(rng.integers(1, 10, 3)), make_affine(seed)
     volumes = rng.standard_normal((*shape, 4))
     n_voxels = rng.integers(1, np.prod(shape) + 1)
     voxels = np.sort(rng.choice(np.prod(shape), n_voxels, replace=False))
-    weights = rng.standard_normal(n_voxels)
     smoothed = nilearn_smooth(volumes, affine, WIDTHS[name]).reshape(-1, 4)
     matrices = smoothing_matrices(WIDTHS[name], affine, shape)
-    raw, spread = smoothed_weights(voxels, weights, matrices, shape)
-    assert len(np.unique(raw)) == len(raw) == len(spread)
+    inputs, weights = smoothing_weights(voxels, matrices, shape)
+    assert (np.diff(inputs) > 0).all()
+    assert weights.shape == (len(inputs), n_voxels)
+    assert weights.nnz <= n_smoothing_weights(n_voxels, matrices)
     np.testing.assert_allclose(
-        spread @ volumes.reshape(-1, 4)[raw], weights @ smoothed[voxels], atol=1e-12
+        weights.T @ volumes.reshape(-1, 4)[inputs], smoothed[voxels], atol=1e-12
     )
 
 
@@ -153,19 +155,18 @@ def test_weights_stay_within_reach():
     shape = (40, 40, 40)
     matrices = smoothing_matrices(6.0, np.diag([3.0, 3, 3, 1]), shape)
     centre = np.ravel_multi_index((20, 20, 20), shape)
-    raw, _ = smoothed_weights(np.array([centre]), np.array([1.0]), matrices, shape)
-    places = np.array(np.unravel_index(raw, shape))
-    assert len(raw) < 9**3
-    assert np.abs(places - 20).max() <= 4
+    inputs, weights = smoothing_weights(np.array([centre]), matrices, shape)
+    places = np.array(np.unravel_index(inputs, shape))
+    assert weights.nnz == len(inputs) == n_smoothing_weights(1, matrices) == 7**3
+    assert np.abs(places - 20).max() <= 3
 
 
 def test_inputs_are_left_alone():
     shape = (5, 6, 7)
     matrices = smoothing_matrices(6.0, make_affine(4), shape)
     copies = [matrix.copy() for matrix in matrices]
-    voxels, weights = np.array([3, 40]), np.array([0.25, 0.75])
-    smoothed_weights(voxels, weights, matrices, shape)
+    voxels = np.array([3, 40])
+    smoothing_weights(voxels, matrices, shape)
     assert voxels.tolist() == [3, 40]
-    assert weights.tolist() == [0.25, 0.75]
     for matrix, copy in zip(matrices, copies, strict=True):
         np.testing.assert_array_equal(matrix, copy)

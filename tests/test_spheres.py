@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sbc_estimators._spheres import overlapping_pair, sphere_means, sphere_voxels
+from sbc_estimators._spheres import overlapping_pair, sphere_voxels
 
 SHAPES = [(7, 8, 9), (12, 5, 6), (1, 9, 9), (4, 4, 4)]
 KINDS = ["straight", "flipped", "swapped", "anisotropic", "oblique", "sheared"]
@@ -173,35 +173,3 @@ def test_overlap_of_spheres(seed):
 
 
 # Means
-
-
-@pytest.mark.parametrize(
-    "dtype", ["u1", "i1", "<i2", ">i2", "u2", "i4", ">u4", "i8", "<f4", ">f4", "f8"]
-)
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_means_are_float64_whatever_the_type(dtype, order):
-    rng = np.random.default_rng(0)
-    data = rng.integers(0, 120, (6, 5, 4, 30)).astype(dtype, order=order)
-    spheres = [np.array([0]), np.array([1, 7, 50]), np.arange(120)]
-    means = sphere_means(data, spheres)
-    flat = data.reshape(120, 30).astype(np.float64)
-    expected = [
-        [sum(flat[v, t] for v in s) / len(s) for s in spheres] for t in range(30)
-    ]
-    assert means.dtype == np.float64
-    np.testing.assert_allclose(means, expected, rtol=1e-13)
-
-
-def test_means_of_integers_do_not_overflow():
-    data = np.full((2, 2, 2, 3), 30_001, dtype=np.int16)
-    data[0, 0, 0] = 30_000
-    means = sphere_means(data, [np.arange(8)])
-    np.testing.assert_allclose(means, 30_000.875, rtol=1e-14)
-
-
-def test_means_of_float32_keep_small_fluctuations():
-    rng = np.random.default_rng(1)
-    data = (1e4 + rng.standard_normal((10, 10, 10, 5))).astype(np.float32)
-    expected = data.astype(np.float64).mean(axis=(0, 1, 2))
-    means = sphere_means(data, [np.arange(1000)])
-    np.testing.assert_allclose(means[:, 0], expected, rtol=1e-14)

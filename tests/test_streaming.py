@@ -818,8 +818,7 @@ def test_maps_as_seeds():
     weights = (np.asarray(make_labels(run).dataobj)[..., np.newaxis] == [1, 2]) * 1.0
     seed = NiftiMapsMasker(nib.Nifti1Image(weights, run.affine), **DETREND)
     paths = paths_of(seed, maskers(run, fwhm=6.0)[1], image_of(run))
-    reason = "compiled: NiftiMapsMasker is not a linear map that is known beforehand"
-    assert paths == (reason, "streamed")
+    assert paths == ("streamed", "streamed")
 
 
 @pytest.mark.parametrize(
@@ -827,21 +826,13 @@ def test_maps_as_seeds():
     [
         ({"strategy": "median"}, "strategy='median' is no mean"),
         ({"strategy": "sum"}, "strategy='sum' is no mean"),
-        ({"smoothing_fwhm": 4.0}, "regions that are smoothed or masked"),
-        ({"mask_img": True}, "regions that are smoothed or masked"),
         ({"high_variance_confounds": True}, "high_variance_confounds are computed"),
     ],
 )
 def test_labels_that_are_no_plain_means(options, reason):
     run = make_run(35)
-    if "mask_img" in options:
-        options = {
-            "mask_img": to_image(np.asarray(make_labels(run).dataobj) == 1, run.affine)
-        }
     seed = NiftiLabelsMasker(make_labels(run), **options, **DETREND)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*were removed because|.*labels were")
-        seed_path, brain_path = paths_of(seed, maskers(run)[1], image_of(run))
+    seed_path, brain_path = paths_of(seed, maskers(run)[1], image_of(run))
     assert seed_path.startswith(f"compiled: {reason}")
     assert brain_path == "streamed"
 
@@ -874,12 +865,24 @@ def test_high_variance_confounds():
     assert paths_of(seed, brain, image_of(run)) == (reason, "streamed")
 
 
-def test_seed_mask_that_is_smoothed():
-    run = make_run(35)
-    seed = NiftiMasker(run.mask_img, smoothing_fwhm=4.0, **DETREND)
-    reason = "compiled: every voxel of a smoothed mask is a seed"
-    paths = paths_of(seed, maskers(run, fwhm=4.0)[1], image_of(run))
-    assert paths == (reason, "streamed")
+@pytest.mark.filterwarnings("ignore:.*labels were")
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("kind", ["labels", "maps", "mask"])
+def test_seeds_that_are_smoothed_and_masked(assert_agree, kind, masked):
+    run = make_run(45)
+    labels = np.asarray(make_labels(run).dataobj)
+    mask_img = to_image(labels == 1, run.affine)
+    options = {"smoothing_fwhm": 5.0, **DETREND}
+    if masked:
+        options["mask_img"] = mask_img
+    if kind == "labels":
+        seed = NiftiLabelsMasker(make_labels(run), **options)
+    elif kind == "maps":
+        maps = nib.Nifti1Image((labels[..., np.newaxis] == [1, 2]) * 1.5, run.affine)
+        seed = NiftiMapsMasker(maps, **options)
+    else:
+        seed = NiftiMasker(**{**options, "mask_img": mask_img})
+    assert_agree(seed, maskers(run, DETREND, fwhm=6.0)[1], image_of(run))
 
 
 def test_fast_smoothing():
