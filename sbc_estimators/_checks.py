@@ -91,27 +91,35 @@ def check_confounds(confounds, n_scans, kept, where):
     Only the scans in `kept` must be finite; the others play no part in anything, and
     what is not finite there becomes 0.
     """
-    if confounds is None:
+    array = check_series(confounds, n_scans, kept, where, "confounds")
+    return array if array is not None and array.shape[1] else None
+
+
+def check_series(table, n_scans, kept, where, name):
+    """Return series as float64 `(n_scans, n_series)`, or None if `table` is.
+
+    As in `check_confounds`; `name` is what the table was passed as.
+    """
+    if table is None:
         return None
-    names = getattr(confounds, "columns", None)
+    columns = getattr(table, "columns", None)
     try:
-        array = np.array(confounds, dtype=np.float64)
+        array = np.array(table, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{where}: confounds must be numbers of shape (n_scans, n_confounds), "
-            f"could not convert {_first_column_of_words(confounds)}: {error}. Choose "
-            "other columns."
+            f"{where}: {name} must be numbers of shape (n_scans, n_columns), could not "
+            f"convert {_first_column_of_words(table)}: {error}. Choose other columns."
         ) from error
     array = array[:, np.newaxis] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != n_scans:
         raise ValueError(
-            f"{where}: confounds must have one row a scan, shape ({n_scans}, "
-            f"n_confounds), got shape {array.shape}. Censored scans stay in "
-            "confounds: sample_mask takes them out of both."
+            f"{where}: {name} must have one row a scan, shape ({n_scans}, n_columns), "
+            f"got shape {array.shape}. Censored scans stay in {name}: sample_mask "
+            "takes them out of all."
         )
-    _check_finite_confounds(array[kept], kept, names, where)
+    _check_finite(array[kept], kept, columns, where, name)
     array[~np.isfinite(array)] = 0.0
-    return array if array.shape[1] else None
+    return array
 
 
 def _first_column_of_words(confounds):
@@ -122,8 +130,8 @@ def _first_column_of_words(confounds):
     return "them"
 
 
-def _check_finite_confounds(array, scans, names, where):
-    """Raise ValueError naming the first column of confounds that is not finite."""
+def _check_finite(array, scans, names, where, what):
+    """Raise ValueError naming the first column of a table that is not finite."""
     bad = ~np.isfinite(array)
     if not bad.any():
         return
@@ -132,7 +140,7 @@ def _check_finite_confounds(array, scans, names, where):
     rows = [int(scan) for scan in np.asarray(scans)[bad[:, column]]]
     shown = f"{rows[:5]}{' and more' if len(rows) > 5 else ''}"
     raise ValueError(
-        f"{where}: confounds must be finite, {name} has NaN or infinite values at "
+        f"{where}: {what} must be finite, {name} has NaN or infinite values at "
         f"scans {shown}. Choose other columns, fill the values (fMRIPrep leaves the "
         "first scan of derivatives empty), or leave the scans out with sample_mask."
     )
@@ -220,6 +228,15 @@ def check_positive_or_none(value, name, where):
         )
 
 
+def check_same_scans(n_scans, n_seed_scans, where):
+    """Raise ValueError where the two images of a run have other numbers of scans."""
+    if n_scans != n_seed_scans:
+        raise ValueError(
+            f"{where}: img has {n_scans} scans and seed_img {n_seed_scans}. Both must "
+            "show the same acquisition, scan by scan."
+        )
+
+
 def check_kept_from_fit(name, in_fit, entries, descriptions):
     """Raise ValueError where `transform` lacks what every run had in `fit`."""
     if not in_fit:
@@ -232,6 +249,30 @@ def check_kept_from_fit(name, in_fit, entries, descriptions):
                 "transform in cross-validation: pass Run(img, confounds=..., "
                 "sample_mask=...), which carries its own."
             )
+
+
+def check_summary_applies(summary, regions, where):
+    """Raise ValueError where seeds are not made of voxels that a summary can take."""
+    if summary == "mean":
+        return
+    if regions is None:
+        problem = "the voxels of these seeds are not known"
+    elif not regions.equal_weights():
+        problem = "the voxels of these seeds have different weights"
+    else:
+        return
+    raise ValueError(
+        f"{where}: seed_summary={summary!r} needs seeds that are regions of voxels, "
+        f'but {problem}. Use seed_summary="mean", or a masker of spheres or labels.'
+    )
+
+
+def check_option(value, options, name):
+    """Raise ValueError unless `value` is one of some words."""
+    if value not in options:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}."
+        )
 
 
 def check_spheres(seeds, radius, name):

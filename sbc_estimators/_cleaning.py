@@ -16,7 +16,7 @@ from scipy import linalg
 from scipy.interpolate import CubicSpline
 
 from ._checks import check_band
-from ._correlation import typical_values
+from ._operator import CleaningOperator
 
 RANK_TOLERANCE = 1e-7
 """Directions of time that cleaning shrinks below this are left out."""
@@ -29,12 +29,6 @@ ROUNDING = 1e-12
 
 DEPENDENT = 1e-9
 """A confound with less than this part of its own beside the others adds nothing."""
-
-MAX_GAIN_IN_FLOAT32 = 2.0
-"""Largest amplification of a signal by its cleaning for which float32 will do."""
-
-CONSTANT_TOLERANCE = 1e-7
-"""A response to a constant signal below this is rounding: the constant is removed."""
 
 
 @dataclass(frozen=True)
@@ -88,80 +82,6 @@ def _equal(a, b):
     return np.array_equal(a, b) if a is not None and b is not None else a is b
 
 
-@dataclass(frozen=True)
-class CleaningOperator:
-    """The cleaning of one run as a matrix, and its factors.
-
-    The matrix takes raw signals at the kept scans to cleaned and centred ones:
-    ``matrix = basis @ projection``.
-
-    Attributes
-    ----------
-    matrix : ndarray of shape (n_kept_scans, n_kept_scans)
-        Cleaning, then subtraction of the mean over kept scans.
-    basis : ndarray of shape (n_kept_scans, rank)
-        Orthonormal columns that span the cleaned signals.
-    projection : ndarray of shape (rank, n_kept_scans)
-        Takes raw signals to their coordinates in `basis`; norms and inner products
-        of cleaned signals are those of their coordinates.
-    """
-
-    matrix: np.ndarray
-    basis: np.ndarray
-    projection: np.ndarray
-
-    @property
-    def rank(self):
-        """Number of independent directions of time that cleaning keeps."""
-        return self.basis.shape[1]
-
-    @property
-    def dtype(self):
-        """The precision in which to project: float32 unless cleaning amplifies.
-
-        What cleaning takes away is large beside what it leaves only where signals
-        drift. Splines that extrapolate censored scans make it so in any signal.
-        """
-        gain = np.linalg.norm(self.projection, axis=1).max()
-        return np.dtype(np.float32 if gain < MAX_GAIN_IN_FLOAT32 else np.float64)
-
-    def reduced(self, tolerance):
-        """Return the operator without directions that cleaning shrinks below this."""
-        keep = np.linalg.norm(self.projection, axis=1) > tolerance
-        return replace(
-            self, basis=self.basis[:, keep], projection=self.projection[keep]
-        )
-
-    def clean(self, signals):
-        """Return cleaned, centred signals `(n_kept_scans, n_signals)`."""
-        return _apply(self.matrix, signals)
-
-    def project(self, signals):
-        """Return the coordinates of cleaned signals in `basis`, `(rank, n_signals)`."""
-        return _apply(self.projection, signals)
-
-
-def _apply(matrix, signals):
-    """Return ``matrix @ signals``, with typical values taken off first.
-
-    A BOLD signal's mean is a thousand times its fluctuations, and so would be the
-    rounding of the product. What the matrix makes of a constant is added back.
-    """
-    typical = typical_values(signals)
-    result = matrix @ (signals - typical)
-    constant = constant_response(matrix)
-    if constant.any():
-        result += np.outer(constant, typical)
-    return result
-
-
-def constant_response(matrix):
-    """Return what a matrix makes of a constant 1, exactly 0 where it removes it."""
-    response = matrix.sum(axis=1)
-    is_removed = np.linalg.norm(response) <= CONSTANT_TOLERANCE * np.sqrt(len(response))
-    return np.zeros_like(response) if is_removed else response
-
-
 def compile_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
     """Compile the cleaning of one run.
 
@@ -206,14 +126,22 @@ def compile_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
        artifacts into fMRI data. Human Brain Mapping, 40(8), 2358-2376.
        https://doi.org/10.1002/hbm.24528
     """
-    identity = np.eye(len(kept))
-    matrix = _clean_kept(parameters, identity, n_scans, kept, confounds, where)
-    matrix -= matrix.mean(axis=0)
+    matrix = cleaning_matrix(parameters, n_scans, kept, confounds, where)
     basis, scales, directions = np.linalg.svd(matrix)
     rank = int(np.sum(scales > RANK_TOLERANCE))
     _check_rank(rank, len(kept), confounds, where)
     projection = scales[:rank, np.newaxis] * directions[:rank]
-    return CleaningOperator(matrix, basis[:, :rank], projection)
+    return CleaningOperator(basis[:, :rank], projection)
+
+
+def cleaning_matrix(parameters, n_scans, kept, confounds=None, where="run"):
+    """Return cleaning and centring as a matrix, `(n_kept_scans, n_kept_scans)`.
+
+    As in `compile_cleaning`, which factorises it.
+    """
+    identity = np.eye(len(kept))
+    matrix = _clean_kept(parameters, identity, n_scans, kept, confounds, where)
+    return matrix - matrix.mean(axis=0)
 
 
 def check_cleaning(parameters, n_scans, kept, confounds=None, where="run"):

@@ -35,6 +35,13 @@ def same_grid(image, other):
     return same_shape and np.allclose(image.affine, other.affine)
 
 
+def grid(image):
+    """Return what two images of the same grid, to the last bit, have in common."""
+    if is_surface(image):
+        return image.shape[0]
+    return image.shape[:3], image.affine.tobytes()
+
+
 def first_scan(image):
     """Return a SurfaceImage of the first scan alone."""
     parts = {name: np.asarray(part[:, :1]) for name, part in image.data.parts.items()}

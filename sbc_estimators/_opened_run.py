@@ -1,17 +1,23 @@
-"""A run with its header and tables read and checked, and its scans not yet."""
+"""A run with its headers and tables read and checked, and its scans not yet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ._checks import check_confounds, check_sample_mask, describe_run
+from ._checks import (
+    check_confounds,
+    check_same_scans,
+    check_sample_mask,
+    describe_run,
+)
 from ._images import open_image
-from .runs import Run, load_confounds
+from .runs import Run, load_table
 
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """A run whose header and tables are read and checked, and whose scans are not.
+    """A run whose headers and tables are read and checked, and whose scans are not.
 
     Attributes
     ----------
@@ -23,13 +29,16 @@ class OpenedRun:
     confounds : ndarray of shape (n_scans, n_confounds) or None
     where : str
         Names the run in messages.
+    seed_image : nibabel image, SurfaceImage or None
+        Where the seeds are in another image of the same scans.
     """
 
     run: Run
-    image: object
+    image: Any
     kept: np.ndarray
     confounds: np.ndarray | None
     where: str
+    seed_image: Any = None
 
     @property
     def n_scans(self):
@@ -40,6 +49,13 @@ class OpenedRun:
     def t_r(self):
         """Repetition time of the run itself in seconds, or None."""
         return self.run.t_r
+
+    def as_seen_by(self, name):
+        """Return the run with the image that a masker takes: that of seeds, or not."""
+        if name != "seed_masker" or self.seed_image is None:
+            return self
+        run = replace(self.run, img=self.run.seed_img)
+        return replace(self, run=run, image=self.seed_image)
 
 
 def open_run(run, position):
@@ -58,13 +74,23 @@ def open_run(run, position):
     Raises
     ------
     FileNotFoundError, ValueError
-        If a file is missing, the image is not 4D, or confounds or sample mask do not
-        fit its scans.
+        If a file is missing, an image is not 4D, or confounds, sample mask or the
+        seeds' own image do not fit its scans.
     """
     where = describe_run(position, run.img)
     image = open_image(run.img, where)
+    seed_image = _open_seed_image(run, image, where)
     n_scans = image.shape[-1]
     kept = check_sample_mask(run.sample_mask, n_scans, where)
-    confounds = load_confounds(run.confounds, where)
+    confounds = load_table(run.confounds, where)
     confounds = check_confounds(confounds, n_scans, kept, where)
-    return OpenedRun(run, image, kept, confounds, where)
+    return OpenedRun(run, image, kept, confounds, where, seed_image)
+
+
+def _open_seed_image(run, image, where):
+    """Return the image that the seeds are in, None if it is that of all."""
+    if run.seed_img is None:
+        return None
+    seed_image = open_image(run.seed_img, f"{where}, seed_img")
+    check_same_scans(image.shape[-1], seed_image.shape[-1], where)
+    return seed_image

@@ -55,6 +55,16 @@ class SeedRegions:
         """Return how many members each seed has, `(n_seeds,)`."""
         return np.diff(self.membership.indptr)
 
+    def members_of_seeds(self):
+        """Return for each seed the places of its members among all members."""
+        return np.split(self.membership.indices, self.membership.indptr[1:-1])
+
+    def equal_weights(self):
+        """Whether every seed weighs all of its voxels alike."""
+        weights = self.membership
+        pieces = np.split(weights.data, weights.indptr[1:-1])
+        return all(np.ptp(piece) == 0 for piece in pieces if len(piece))
+
     def signals(self, raw):
         """Return the signals of seeds in float64, `(n_scans, n_seeds)`.
 

@@ -31,8 +31,8 @@ from ._seed_regions import (
     seed_regions,
     spheres_of,
     unsmoothed_regions,
-    with_smoothing,
 )
+from ._seeds import RawSeeds
 from ._smoothing import is_separable, smoothing_matrices
 from ._streaming import MaskStream, SeedStream, SmoothStream
 
@@ -96,58 +96,102 @@ def is_nilearn_masker(masker):
 # Three ways to signals, chosen here
 
 
-def choose_paths(sources, image):
-    """Return how each source's signals are had from a run, and why not faster.
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a source's signals are had from a run.
+
+    Attributes
+    ----------
+    path : str
+        "streamed", "compiled" or "reference".
+    reason : str
+        Why not in a faster way.
+    regions : SeedRegions or None
+        What seeds are made of, where that is known beforehand.
+    """
+
+    path: str
+    reason: str = ""
+    regions: SeedRegions | None = None
+
+    def __str__(self):
+        return f"{self.path}: {self.reason}" if self.reason else self.path
+
+
+def plan_sources(sources, opened):
+    """Return a `Plan` for each source, by its name.
 
     Parameters
     ----------
     sources : list of SignalSource
-    image : nibabel image or SurfaceImage
+        With fitted maskers.
+    opened : OpenedRun
 
-    Returns
-    -------
-    paths : dict of str to str
-        For each source's name "streamed", or "compiled" or "reference" with the
-        reason behind a colon.
+    Raises
+    ------
+    ValueError
+        If a seed lies outside the run, or seeds overlap that must not.
     """
-    paths = {}
+    by_name = {source.name: source for source in sources}
+    plans = {}
     # Voxels first: where their scans are in memory anyway, the seeds take them there.
-    for source in sorted(sources, key=lambda source: source.name == "seed_masker"):
-        if not is_nilearn_masker(source.masker):
-            kind = type(source.masker).__name__
-            paths[source.name] = f"reference: {kind} is none of nilearn's own maskers"
-            continue
-        reason = _why_not_streamed(source, image)
-        if reason is None and paths.get("brain_masker", "").startswith("compiled"):
-            reason = "the scans are in memory for brain_masker"
-        paths[source.name] = "streamed" if reason is None else f"compiled: {reason}"
-    return paths
+    if "brain_masker" in by_name:
+        plans["brain_masker"] = _plan_voxels(by_name["brain_masker"], opened.image)
+    if "seed_masker" in by_name:
+        plans["seed_masker"] = _plan_seeds(
+            by_name["seed_masker"], opened, plans.get("brain_masker")
+        )
+    return plans
 
 
-def _why_not_streamed(source, image):
-    """Return why a source's signals cannot be had while reading, or None."""
-    masker = source.masker
+def _plan_voxels(source, image):
+    """Return how the voxels of the brain are had."""
+    if not is_nilearn_masker(source.masker):
+        return _reference(source)
+    reason = _why_no_voxel_stream(source.masker, image) or _why_no_stream(source, image)
+    return Plan("compiled", reason) if reason else Plan("streamed")
+
+
+def _plan_seeds(source, opened, brain):
+    """Return how the seeds are had, given how the brain is."""
+    if not is_nilearn_masker(source.masker):
+        return _reference(source)
+    image = opened.as_seen_by(source.name).image
+    regions = seed_regions(source, image, opened.where)
+    if isinstance(regions, str):
+        return Plan("compiled", regions)
+    reason = _why_no_stream(source, image)
+    if not reason and image is opened.image and brain and brain.path == "compiled":
+        reason = "the scans are in memory for brain_masker"
+    return Plan("compiled" if reason else "streamed", reason, regions)
+
+
+def _reference(source):
+    """Return the plan for a masker that does all by itself."""
+    kind = type(source.masker).__name__
+    return Plan("reference", f"{kind} is none of nilearn's own maskers")
+
+
+def _why_no_stream(source, image):
+    """Return why signals that are sums of voxels cannot be had while reading, or ''."""
     if is_surface(image):
         return "the run is on a surface"
-    if masker.high_variance_confounds:
+    if source.masker.high_variance_confounds:
         return "high_variance_confounds are computed from all voxels first"
-    if source.name == "seed_masker":
-        regions = seed_regions(source, image, "the run")
-        reason = regions if isinstance(regions, str) else None
-    else:
-        reason = _why_no_voxel_stream(masker, image)
-    return why_not_in_blocks(image) if reason is None else reason
+    return why_not_in_blocks(image) or ""
 
 
 def _why_no_voxel_stream(masker, image):
-    """Return why the voxels of a brain masker are not to be streamed, or None."""
+    """Return why the voxels of a brain masker are not to be streamed, or ''."""
+    if is_surface(image):
+        return "the run is on a surface"
     if not isinstance(masker, NiftiMasker):
         return f"{type(masker).__name__} is not a linear map that is known beforehand"
     if not is_separable(masker.smoothing_fwhm):
         return f"smoothing_fwhm={masker.smoothing_fwhm!r} is not one matrix an axis"
     if not same_grid(masker.mask_img_, image):
         return "the run is not on the grid of the mask and has to be resampled"
-    return None
+    return ""
 
 
 # Checks of a run against a source, before its scans are read
@@ -158,15 +202,21 @@ def check_before_fit(source, opened):
     if not is_nilearn_masker(source.masker):
         return
     _check_kind(source, opened)
-    where = f"{opened.where}, {source.name}"
+    source.cleaning.with_t_r(opened.t_r).check(f"{opened.where}, {source.name}")
+
+
+def check_left_after_cleaning(source, opened):
+    """Raise ValueError where cleaning a run leaves nothing to correlate."""
+    if not is_nilearn_masker(source.masker):
+        return
     cleaning = source.cleaning.with_t_r(opened.t_r)
-    cleaning.check(where)
+    where = f"{opened.where}, {source.name}"
     check_cleaning(cleaning, opened.n_scans, opened.kept, opened.confounds, where)
 
 
 def check_regions(source, opened):
     """Raise an error where a fitted masker's seeds or mask miss the run."""
-    masker, image = source.masker, opened.image
+    masker, image = source.masker, opened.as_seen_by(source.name).image
     if not is_nilearn_masker(masker) or is_surface(image):
         return
     if isinstance(masker, NiftiSpheresMasker):
@@ -179,22 +229,24 @@ def check_regions(source, opened):
 def _check_kind(source, opened):
     """Raise TypeError where a volume masker meets a surface image or the reverse."""
     wants_surface = isinstance(source.masker, SURFACE_MASKERS)
-    if wants_surface != is_surface(opened.image):
+    image = opened.as_seen_by(source.name).image
+    if wants_surface != is_surface(image):
         kinds = {True: "a SurfaceImage", False: "a volume (4D image)"}
         raise TypeError(
             f"{opened.where}: {source.name} is a {type(source.masker).__name__}, which "
             f"needs {kinds[wants_surface]}, but the run is {kinds[not wants_surface]}. "
-            "Use a masker of the run's kind."
+            "Use a masker of the run's kind, or Run(img, seed_img=...) where seeds "
+            "and voxels are in images of their own."
         )
 
 
 def _check_overlap(mask_img, image, where):
     """Raise ValueError where no voxel of a mask lies within the image."""
-    voxels = np.argwhere(np.asarray(mask_img.dataobj) != 0)
-    to_image = np.linalg.inv(image.affine) @ mask_img.affine
-    voxels = voxels @ to_image[:3, :3].T + to_image[:3, 3]
-    is_inside = (voxels > -0.5) & (voxels < np.array(image.shape[:3]) - 0.5)
-    if not is_inside.all(axis=1).any():
+    mask = np.asarray(mask_img.dataobj) != 0
+    if same_grid(mask_img, image):
+        return  # no mask of nilearn's is empty
+    voxels = np.argwhere(mask)
+    if not _inside(voxels, mask_img.affine, image).any():
         raise ValueError(
             f"{where}: mask_img and the image do not overlap. Are both in the same "
             f"space? Affine of the mask:\n{mask_img.affine}\nof the image:\n"
@@ -202,21 +254,49 @@ def _check_overlap(mask_img, image, where):
         )
 
 
+def _inside(voxels, affine, image):
+    """Return which voxels of one grid have their centre within an image."""
+    places = _places_in(voxels, affine, image)
+    return ((places >= 0) & (places < image.shape[:3])).all(axis=1)
+
+
+def _places_in(voxels, affine, image):
+    """Return the nearest voxels of an image to those of another grid."""
+    to_image = np.linalg.inv(image.affine) @ affine
+    places = voxels @ to_image[:3, :3].T + to_image[:3, 3]
+    return np.floor(places + 0.5).astype(np.intp)
+
+
+def members_in_brain(regions, brain, opened):
+    """Return which members of seeds lie within the brain mask, bool `(n_members,)`.
+
+    Where the brain masker has no mask, or it is of another kind than the seeds'
+    image, all count as within.
+    """
+    image = opened.as_seen_by("seed_masker").image
+    mask_img = getattr(brain.masker, "mask_img_", None)
+    everywhere = np.ones(len(regions.members), bool)
+    if mask_img is None or is_surface(mask_img) != is_surface(image):
+        return everywhere
+    if is_surface(image):
+        mask = np.concatenate([np.ravel(p) for p in mask_img.data.parts.values()])
+        return mask[regions.members] != 0 if len(mask) == image.shape[0] else everywhere
+    mask = np.asarray(mask_img.dataobj) != 0
+    if same_grid(mask_img, image):
+        return mask.ravel()[regions.members]
+    voxels = np.transpose(np.unravel_index(regions.members, image.shape[:3]))
+    inside = _inside(voxels, image.affine, mask_img)
+    places = _places_in(voxels[inside], image.affine, mask_img)
+    inside[inside] = mask[tuple(places.T)]
+    return inside
+
+
 # Streamed: while the scans are read
 
 
-def seed_stream(source, opened):
-    """Return what takes in a run's scans, and what makes raw seed signals of them."""
-    image = opened.image
-    regions = seed_regions(source, image, opened.where)
-    scale = scaling(image)
-
-    def read_seeds(values):
-        finite = np.isfinite(values).all(axis=0)
-        values = values.astype(np.float64) * scale.slope + scale.intercept
-        return regions.signals(np.where(finite, values, 0.0).T)
-
-    return SeedStream(regions.inputs, image.shape[:3]), read_seeds
+def seed_stream(regions, opened):
+    """Return what takes in a run's scans and gives the voxels of seeds."""
+    return SeedStream(regions.inputs, opened.image.shape[:3])
 
 
 def brain_mask(source):
@@ -283,26 +363,31 @@ def raw_signals(source, image, where):
     ValueError
         If there is no signal, as none of the masker's regions lies in the image.
     """
-    masker = source.masker
-    if not isinstance(masker, VOXELWISE_MASKERS):
+    if not isinstance(source.masker, VOXELWISE_MASKERS):
+        return raw_seeds(source, image, where).seeds()
+    return _extracted(source, image, where)
+
+
+def raw_seeds(source, image, where):
+    """Return the same as `RawSeeds`, with their voxels where these are known."""
+    regions = seed_regions(source, image, where)
+    if isinstance(regions, str):
         regions = unsmoothed_regions(source, image, where)
-        if isinstance(regions, SeedRegions):
-            return _signals_of_regions(regions, masker.smoothing_fwhm, image)
-    signals = np.asarray(_extractor(masker).transform(image))
+        if isinstance(regions, str):
+            return RawSeeds(_extracted(source, image, where))
+        image = smooth_img(image, source.masker.smoothing_fwhm)
+    return RawSeeds(_series(image, regions.inputs).T, regions=regions)
+
+
+def _extracted(source, image, where):
+    """Return what the masker itself extracts."""
+    signals = np.asarray(_extractor(source.masker).transform(image))
     if not signals.shape[1]:
         raise ValueError(
-            f"{where}: nothing of {source.name} ({type(masker).__name__}) lies within "
-            "the image. Are both in the same space?"
+            f"{where}: nothing of {source.name} ({type(source.masker).__name__}) lies "
+            "within the image. Are both in the same space?"
         )
     return signals
-
-
-def _signals_of_regions(regions, fwhm, image):
-    """Return what regions make of scans in memory, smoothed by what holds less."""
-    smoothed = with_smoothing(regions, fwhm, image)
-    if isinstance(smoothed, str):
-        smoothed, image = regions, smooth_img(image, fwhm)
-    return smoothed.signals(_series(image, smoothed.inputs))
 
 
 def _series(image, places):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._cleaning import constant_response
 from ._correlation import column_norms, typical_values
+from ._operator import constant_response
 from ._smoothing import reach
 
 EXACT_IN_FLOAT32 = ("bool", "int8", "int16", "uint8", "uint16", "float16", "float32")

@@ -1,13 +1,15 @@
 """`Run`, and the ways to write one run or many."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from nibabel import is_proxy
 
+from ._cache import digest
 from ._checks import check_file, check_same_length, describe_run
 
 
@@ -31,6 +33,14 @@ class Run:
         The scans to keep: ascending indices, or one boolean a scan.
     t_r : float or None, default=None
         Repetition time in seconds. It wins over that of the maskers.
+    seed_img : str, path, nibabel image, SurfaceImage or None, default=None
+        The same acquisition as the seed masker takes it, where that is not `img`: a
+        volume for subcortical seeds of a map on the surface, or the reverse. Both have
+        the same scans, so confounds, sample mask and repetition time hold for both.
+    seed_signals : array-like of shape (n_scans, n_signals), DataFrame, path or None, \
+            default=None
+        What :class:`sbc_estimators.maskers.GivenSignals` takes its seeds from:
+        physiology, or a model's prediction. A path is a table as for `confounds`.
 
     Examples
     --------
@@ -43,13 +53,15 @@ class Run:
     confounds: Any = None
     sample_mask: Any = None
     t_r: float | None = None
+    seed_img: Any = None
+    seed_signals: Any = None
 
     def __repr__(self):
         parts = [_summary(self.img)]
-        for name in ("confounds", "sample_mask", "t_r"):
-            value = getattr(self, name)
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
             if value is not None:
-                parts.append(f"{name}={_summary(value)}")
+                parts.append(f"{field.name}={_summary(value)}")
         return f"Run({', '.join(parts)})"
 
 
@@ -161,39 +173,69 @@ def _holds_scalars(values):
 def _joined(run, position, beside):
     """Return a `Run` of an entry of X and what stands beside it."""
     run = run if isinstance(run, Run) else Run(run)
-    fields = {
-        "img": run.img,
-        "confounds": run.confounds,
-        "sample_mask": run.sample_mask,
-        "t_r": run.t_r,
-    }
+    given = {}
     for name, values in beside.items():
         entry = None if values is None else values[position]
-        if entry is not None and fields[name] is not None:
+        if entry is not None and getattr(run, name) is not None:
             raise ValueError(
                 f"{describe_run(position, run.img)} has {name} of its own and others "
                 f"beside X. Pass {name} in one place."
             )
-        fields[name] = fields[name] if entry is None else entry
-    return Run(**fields)
+        if entry is not None:
+            given[name] = entry
+    return replace(run, **given)
 
 
-def load_confounds(confounds, where):
-    """Return confounds as they were passed, and a file's as a DataFrame.
+def fingerprint(image):
+    """Return a short text that changes when the content of a run's image does.
+
+    Parameters
+    ----------
+    image : nibabel image or SurfaceImage
+        Of a file, its path, size and time of change (ns) count, and what the header
+        makes of its numbers; of an image in memory, all of its numbers.
+    """
+    if hasattr(image, "mesh"):
+        return digest(
+            [(name, digest(np.asarray(part))) for name, part in _parts(image.data)],
+            [(name, digest(part.coordinates)) for name, part in _parts(image.mesh)],
+        )
+    paths = [file.filename for file in image.file_map.values()]
+    if None in paths or not is_proxy(image.dataobj):
+        return digest(np.asarray(image.dataobj), image.affine)
+    scaling = [getattr(image.dataobj, name, None) for name in ("slope", "inter")]
+    return digest(
+        [_state_of_file(path) for path in paths], scaling, image.shape, image.affine
+    )
+
+
+def _state_of_file(path):
+    """Return a file's path, size in bytes and time of change in ns."""
+    stat = os.stat(path)
+    return os.path.abspath(path), stat.st_size, stat.st_mtime_ns
+
+
+def _parts(data):
+    """Return the parts of a surface's data or mesh with their names."""
+    return list(data.parts.items())
+
+
+def load_table(table, where, name="confounds"):
+    """Return a table as it was passed, and a file's as a DataFrame.
 
     A table without a header gets the column numbers as names.
     """
-    if not isinstance(confounds, str | os.PathLike):
-        return confounds
-    check_file(confounds, f"{where}: confounds")
+    if not isinstance(table, str | os.PathLike):
+        return table
+    check_file(table, f"{where}: {name}")
     try:
-        table = _read_table(confounds, header=None)
-        is_number = pd.to_numeric(table.iloc[0], errors="coerce").notna()
-        return table if is_number.all() else _read_table(confounds, header=0)
+        numbers = _read_table(table, header=None)
+        is_number = pd.to_numeric(numbers.iloc[0], errors="coerce").notna()
+        return numbers if is_number.all() else _read_table(table, header=0)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"{where}: confounds {os.fspath(confounds)!r} is no table that can be "
-            f"read: {error}"
+            f"{where}: {name} {os.fspath(table)!r} is no table that can be read: "
+            f"{error}"
         ) from error
 
 

@@ -13,9 +13,10 @@ from threadpoolctl import threadpool_limits
 from sbc_estimators._cleaning import (
     RANK_TOLERANCE,
     CleaningParameters,
+    cleaning_matrix,
     compile_cleaning,
-    constant_response,
 )
+from sbc_estimators._operator import apply, constant_response
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -83,11 +84,23 @@ def motion(seed, n_columns=4, n_scans=N_SCANS, mean=3.0):
     return mean + walk + rng.standard_normal((n_scans, n_columns))
 
 
+class Compiled:
+    """A cleaning as one matrix, and as the factors of it."""
+
+    def __init__(self, *arguments):
+        self.matrix = cleaning_matrix(*arguments)
+        operator = compile_cleaning(*arguments)
+        self.basis, self.projection = operator.basis, operator.projection
+        self.rank, self.project = operator.rank, operator.project
+
+    def clean(self, signals):
+        """Return cleaned signals by the matrix."""
+        return apply(self.matrix, signals)
+
+
 def compiled(kept=EVERY, confounds=None, n_scans=N_SCANS, **parameters):
     """Compile a cleaning by its parameters."""
-    return compile_cleaning(
-        CleaningParameters(**parameters), n_scans, kept, confounds, "run 3"
-    )
+    return Compiled(CleaningParameters(**parameters), n_scans, kept, confounds, "run 3")
 
 
 def nilearn_clean(signals, confounds=None, sample_mask=None, **parameters):

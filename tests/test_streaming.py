@@ -23,7 +23,8 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
-from sbc_estimators import Run, SeedCorrelationMap, _cleaned_signals, _images, _signals
+from sbc_estimators import Run, SeedCorrelationMap, _images, _signals, _stages
+from sbc_estimators._opened_run import open_run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:When confounds are provided, one must perform"),
@@ -150,11 +151,11 @@ def both(monkeypatch):
                 in_blocks = functools.partial(
                     _images.scan_blocks, block_bytes=block_bytes
                 )
-                patch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
+                patch.setattr(_stages, "scan_blocks", in_blocks)
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
         one_thread = threadpool_limits(1, user_api="blas")
         with monkeypatch.context() as patch, one_thread:
-            patch.setattr(_signals, "_why_not_streamed", lambda *_: "the test says so")
+            patch.setattr(_signals, "_why_no_stream", lambda *_: "the test says so")
             compiled = SeedCorrelationMap(seed, brain, **options).fit(run)
         assert streamed.paths_ == STREAMED
         assert compiled.paths_["brain_masker"] == "compiled: the test says so"
@@ -642,7 +643,7 @@ def test_size_of_blocks(monkeypatch, tmp_path, dtype, fwhm):
         in_blocks = functools.partial(
             _images.scan_blocks, block_bytes=n_scans * data[..., 0].nbytes
         )
-        monkeypatch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
+        monkeypatch.setattr(_stages, "scan_blocks", in_blocks)
         sbc = SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(run_)
         np.testing.assert_allclose(sbc.correlations_, expected, atol=TOLERANCE)
 
@@ -717,7 +718,7 @@ def test_scans_are_read_once(monkeypatch, fwhm, seed_kind, censored):
     in_blocks = functools.partial(
         _images.scan_blocks, block_bytes=6 * run.data[..., 0].nbytes
     )
-    monkeypatch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
+    monkeypatch.setattr(_stages, "scan_blocks", in_blocks)
     img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
     kept = np.arange(1, 70, 2) if censored else None
     sbc = SeedCorrelationMap(seed, brain).fit(Run(img, sample_mask=kept))
@@ -894,7 +895,8 @@ def test_fast_smoothing():
     ]
     # Not every nilearn lets a masker be fitted with it.
     brain.smoothing_fwhm = "fast"
-    assert _signals.choose_paths(sources, image_of(run)) == {
+    plans = _signals.plan_sources(sources, open_run(Run(image_of(run)), 0))
+    assert {name: str(plan) for name, plan in plans.items()} == {
         "seed_masker": IN_MEMORY,
         "brain_masker": "compiled: smoothing_fwhm='fast' is not one matrix an axis",
     }

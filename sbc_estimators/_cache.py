@@ -1,0 +1,89 @@
+"""Results kept on disk under keys, such that what comes back is whole."""
+
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+from isal import isal_zlib
+
+
+def digest(*parts):
+    """Return a short text that two sequences share if their contents are equal.
+
+    Parameters
+    ----------
+    *parts : anything that joblib can hash
+        Arrays count by their numbers, not as objects.
+    """
+    # One by one: joblib's hash of a sequence tells equal objects from the same object.
+    return joblib.hash("|".join(joblib.hash(part) for part in parts))
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where results are kept, and which.
+
+    Attributes
+    ----------
+    memory : joblib.Memory
+        Keeps nothing if its location is None.
+    level : int
+        What is worth more than this is not kept.
+    """
+
+    memory: Any
+    level: int = 1
+
+    def keeps(self, level):
+        """Whether results of a level are kept."""
+        return self.memory.location is not None and level <= self.level
+
+    def holds(self, stage, level, key):
+        """Whether there is an entry of a stage under a key, whole or not."""
+        return self.keeps(level) and self._stored(stage).check_call_in_cache(key, None)
+
+    def get(self, stage, level, key, work):
+        """Return the result of a stage, from disk where it is kept.
+
+        Parameters
+        ----------
+        stage : callable
+            A function of a module: ``stage(key, work)`` returns ``sealed(work())``.
+        level : int
+            The result is kept if this is not above the cache's own.
+        key : str or None
+            All that the result depends on; under None nothing is kept.
+        work : callable
+            Takes nothing and returns the result.
+
+        Notes
+        -----
+        An entry that was cut off or changed on disk does not fit its checksum and is
+        made anew. joblib puts entries in place whole, so two processes may share a
+        cache, and one that was killed leaves no part of an entry.
+        """
+        if key is None or not self.keeps(level):
+            return work()
+        stored = self._stored(stage)
+        result = unsealed(stored(key, work))
+        if result is None:
+            stored.call_and_shelve(key, work).clear()
+            result = unsealed(stored(key, work))
+        return result
+
+    def _stored(self, stage):
+        """Return a stage that looks on disk first."""
+        return self.memory.cache(stage, ignore=["work"])
+
+
+def sealed(result):
+    """Return a result as bytes, with their checksum."""
+    content = pickle.dumps(result, protocol=5)
+    return content, isal_zlib.crc32(content)
+
+
+def unsealed(entry):
+    """Return the result in `sealed` bytes, None if they have changed."""
+    content, checksum = entry
+    return pickle.loads(content) if isal_zlib.crc32(content) == checksum else None
