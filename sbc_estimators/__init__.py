@@ -4,9 +4,13 @@ import importlib
 
 __version__ = "0.1.0"
 
-_HOMES = {"Run": ".runs", "SeedCorrelationMap": "._seed_correlation_map"}
+_HOMES = {
+    "Run": ".runs",
+    "SeedCorrelationMap": "._seed_correlation_map",
+    "runs_from_fmriprep": ".fmriprep",
+}
 
-__all__ = ["Run", "SeedCorrelationMap", "__version__"]
+__all__ = ["Run", "SeedCorrelationMap", "__version__", "runs_from_fmriprep"]
 
 
 def __getattr__(name):

@@ -23,6 +23,12 @@ def describe_run(position, img):
     return f"run {position} ({filename!r})" if filename else f"run {position}"
 
 
+def some_of(words, most=10):
+    """Return the words for a list of words, not too many of them."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
 def check_masker(masker, name):
     """Raise TypeError unless `masker` is an instance with a masker's methods."""
     if inspect.isclass(masker):
@@ -63,6 +69,22 @@ def check_file(path, name):
             f"{name}: there is no file {os.fspath(path)!r}. Check the path; patterns "
             "such as '*' are not expanded."
         )
+
+
+def check_folder(path, name):
+    """Return the path of a folder that exists, or raise the error that says why not."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a folder, got {path!r}.")
+    folder = Path(path)
+    if not folder.exists():
+        raise FileNotFoundError(
+            f"{name}: there is no folder {os.fspath(path)!r}. Check the path."
+        )
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"{name} must be a folder, got the file {os.fspath(path)!r}."
+        )
+    return folder
 
 
 def check_four_dimensional(shape, where):
