@@ -86,4 +86,6 @@ def sealed(result):
 def unsealed(entry):
     """Return the result in `sealed` bytes, None if they have changed."""
     content, checksum = entry
+    if not isinstance(content, bytes):
+        return None
     return pickle.loads(content) if isal_zlib.crc32(content) == checksum else None

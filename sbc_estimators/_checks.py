@@ -7,6 +7,7 @@ cure. Nothing here reads image data, so that all of it can run before long work.
 import inspect
 import os
 import warnings
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -287,6 +288,16 @@ def check_summary_applies(summary, regions, where):
         f"{where}: seed_summary={summary!r} needs seeds that are regions of voxels, "
         f'but {problem}. Use seed_summary="mean", or a masker of spheres or labels.'
     )
+
+
+def check_memory_level(value):
+    """Raise ValueError unless `value` is a whole number of at least 0."""
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_integer or value < 0:
+        raise ValueError(
+            f"memory_level must be a whole number: 0 (keep nothing), 1 (maps and raw "
+            f"seeds) or 2 (also cleaned voxels), got {value!r}."
+        )
 
 
 def check_option(value, options, name):

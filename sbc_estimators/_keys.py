@@ -89,5 +89,5 @@ def _extraction(masker):
 def _content(value):
     """Return what of a parameter counts: an image's numbers, or the value itself."""
     if hasattr(value, "dataobj"):
-        return np.asarray(value.dataobj), value.affine
+        return np.ascontiguousarray(value.dataobj), value.affine  # in either order
     return fingerprint(value) if hasattr(value, "mesh") else value

@@ -1,5 +1,6 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from ._cache import Cache
-from ._checks import check_kept_from_fit, check_option, describe_run, warn
+from ._checks import (
+    check_kept_from_fit,
+    check_memory_level,
+    check_option,
+    describe_run,
+    warn,
+)
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._engine import Mapper, clean_signals, map_runs
 from ._fitting import (
@@ -394,11 +401,14 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def _mapper(self, seeds=None, brain=None):
         """Return what maps a run, from the fitted maskers if no others are passed."""
         check_option(self.seed_summary, SUMMARIES, "seed_summary")
+        check_memory_level(self.memory_level)
+        is_path = isinstance(self.memory, os.PathLike)
+        memory = os.fspath(self.memory) if is_path else self.memory
         return Mapper(
             seeds or SignalSource("seed_masker", self.seed_masker_),
             brain or SignalSource("brain_masker", self.brain_masker_),
             self.seed_summary,
-            Cache(check_memory(self.memory), self.memory_level),
+            Cache(check_memory(memory), self.memory_level),
         )
 
     def _maps(self, mapper, runs):

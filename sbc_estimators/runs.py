@@ -202,7 +202,7 @@ def fingerprint(image):
         )
     paths = [file.filename for file in image.file_map.values()]
     if None in paths or not is_proxy(image.dataobj):
-        return digest(np.asarray(image.dataobj), image.affine)
+        return digest(np.ascontiguousarray(image.dataobj), image.affine)
     scaling = [getattr(image.dataobj, name, None) for name in ("slope", "inter")]
     return digest(
         [_state_of_file(path) for path in paths], scaling, image.shape, image.affine
