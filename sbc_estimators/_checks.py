@@ -14,6 +14,9 @@ import numpy as np
 MIN_SCANS = 3
 """Fewest scans that can be correlated: the r of two scans is always 1 or -1."""
 
+MEASURES = ("correlation", "partial", "semipartial")
+"""What r may be, in the words of `SeedCorrelationMap`."""
+
 
 def describe_run(position, img):
     """Return the words that name a run in messages: its position and its file."""
@@ -247,6 +250,41 @@ def check_spheres(seeds, radius, name):
         )
     if radius != 0:
         check_positive_or_none(radius, "radius", name)
+
+
+def check_measure(measure):
+    """Raise ValueError unless `measure` is one of `MEASURES`."""
+    if not isinstance(measure, str) or measure not in MEASURES:
+        words = ", ".join(map(repr, MEASURES[:-1]))
+        raise ValueError(
+            f"measure must be {words} or {MEASURES[-1]!r}, got {measure!r}."
+        )
+
+
+def check_independent_seeds(dependent, names, measure, where):
+    """Raise ValueError where seeds are sums of others, given which and all names."""
+    if not len(dependent):
+        return
+    shown = [f"{i} {names[i]}" if names[i] != f"seed{i}" else f"{i}" for i in dependent]
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    raise ValueError(
+        f"{where}: measure={measure!r} takes the other seeds out of each, but nothing "
+        f"is left of seeds {', '.join(shown[:5])}{more} of seed_masker: of its "
+        f"{len(names)} seeds these are copies or sums of one another. Leave out seeds "
+        "until each has a signal of its own (there can be no more of them than "
+        'directions of time that cleaning keeps), or use measure="correlation".'
+    )
+
+
+def check_seeds_leave_something(n_seeds, n_left, where):
+    """Raise ValueError where seeds take up all of time, and r could only be +-1."""
+    if n_left < 1:
+        raise ValueError(
+            f"{where}: measure='partial' takes the other seeds out of voxels, but "
+            f"{n_seeds} seeds take up all directions of time that cleaning keeps, so "
+            "that r would be 1 or -1 everywhere. Use fewer seeds, a wider band or "
+            'more scans, or measure="semipartial".'
+        )
 
 
 def warn(message):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._cleaned_signals import cleaned_signals
-from ._correlation import correlate
+from ._measures import correlate_by
 from ._opened_run import open_run
 from ._signals import (
     SignalSource,
@@ -18,10 +18,11 @@ from ._signals import (
 
 @dataclass(frozen=True)
 class Mapper:
-    """What turns a run into its map: where seed and voxel signals come from."""
+    """What turns a run into its map: where signals come from, and what r is."""
 
     seeds: SignalSource
     brain: SignalSource
+    measure: str = "correlation"
 
     @property
     def sources(self):
@@ -51,6 +52,8 @@ class SeedMap:
         Voxels whose r is 0 because there is nothing to correlate.
     paths : dict of str to str
         As `choose_paths` returns them.
+    n_explained : int
+        Voxels whose partial r is 0 where other seeds leave nothing of them.
     """
 
     r: np.ndarray
@@ -60,6 +63,7 @@ class SeedMap:
     rank: int | None
     n_without_signal: int
     paths: dict
+    n_explained: int = 0
 
     def summary(self):
         """Return what there is to say of the run in one row of a table."""
@@ -69,6 +73,7 @@ class SeedMap:
             "n_kept_scans": self.n_kept_scans,
             "rank": self.rank,
             "n_without_signal": self.n_without_signal,
+            "n_explained": self.n_explained,
         }
 
 
@@ -89,16 +94,19 @@ def map_run(mapper, run, position):
     Raises
     ------
     ValueError
-        If a seed has no signal, or the maskers return different numbers of scans.
+        If a seed has no signal, or the maskers return different numbers of scans, or
+        the other seeds are to be taken out of seeds that are sums of others.
     """
     opened = open_run(run, position)
     paths = choose_paths(mapper.sources, opened.image)
     signals = cleaned_signals(opened, mapper.sources, paths)
     seeds, parts = signals["seed_masker"], signals["brain_masker"]
     _check_seeds(seeds, opened.where)
-    maps, n_without_signal = [], 0
+    maps, n_without_signal, n_explained = [], 0, 0
     for part in parts:
-        maps.append((part.columns, _correlate(seeds, part.signals, opened.where)))
+        r, n = _correlate(mapper, seeds, part.signals, opened.where)
+        maps.append((part.columns, r))
+        n_explained += n
         n_without_signal += int(np.sum(part.signals.norms == 0))
     return SeedMap(
         _assembled(maps),
@@ -108,6 +116,7 @@ def map_run(mapper, run, position):
         part.signals.rank,
         n_without_signal,
         paths,
+        n_explained,
     )
 
 
@@ -163,14 +172,12 @@ def _check_seeds(seeds, where):
         )
 
 
-def _correlate(seeds, voxels, where):
-    """Return r of seed series with voxels, in whatever basis the voxels are."""
+def _correlate(mapper, seeds, voxels, where):
+    """Return r of seeds with voxels, and how many of these other seeds explain."""
     if seeds.n_scans != voxels.n_scans:
         raise ValueError(
             f"{where}: seed_masker returned {seeds.n_scans} scans and brain_masker "
             f"{voxels.n_scans}. Both must keep the same scans: let both take "
             "sample_mask, or neither."
         )
-    series = seeds.series()
-    series = series if voxels.basis is None else voxels.basis.T @ series
-    return correlate(series, voxels.coordinates, seeds.norms, voxels.norms)
+    return correlate_by(mapper.measure, mapper.seeds, seeds, voxels, where)

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_kept_from_fit, describe_run, warn
+from ._checks import check_kept_from_fit, check_measure, describe_run, warn
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._engine import Mapper, clean_signals, map_runs
 from ._fitting import (
@@ -45,6 +45,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         leaves each masker's own value.
     t_r : float, None or "masker", default="masker"
         Repetition time of both maskers in seconds. A run's own `t_r` wins.
+    measure : {"correlation", "partial", "semipartial"}, default="correlation"
+        What r is: the correlation of each seed with each voxel, as they are, after
+        the other seeds are taken out of both ("partial"), or after they are taken out
+        of the seed only ("semipartial"). All three are the same for a single seed.
     n_jobs : int or None, default=None
         Number of runs mapped at the same time, as in joblib.
     verbose : int, default=0
@@ -53,7 +57,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     correlations_ : ndarray of shape (n_seeds, n_voxels), float32
-        Pearson correlation; over several runs the tanh of the mean Fisher z.
+        r, as `measure` says; over several runs the tanh of the mean Fisher z.
+    measure_ : str
+        The `measure` of `fit`, which is that of `transform` too.
     seed_masker_, brain_masker_ : masker
         Fitted clones. A mask that was computed is their `mask_img`.
     n_seeds_, n_voxels_, n_runs_ : int
@@ -67,7 +73,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     run_report_ : DataFrame
         A row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
         ``rank`` (directions of time that cleaning keeps), ``n_without_signal``
-        (voxels whose r is 0 for lack of a signal).
+        (voxels whose r is 0 for lack of a signal), ``n_explained`` (voxels that have
+        a partial r of 0, as other seeds leave nothing of them).
 
     See Also
     --------
@@ -79,7 +86,16 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     as r does not depend on it. All else that acts on time is honoured as
     :func:`nilearn.signal.clean` does it, compiled to one matrix a run and masker.
 
-    Several runs are averaged as Fisher z, which is nearer to normal than r [1]_, each
+    With seed s and voxel v, cleaned and centred, and P the projection onto the other
+    seeds of the run, the partial correlation [1]_ is the correlation of
+    :math:`(1 - P) s` and :math:`(1 - P) v`, the semipartial one that of
+    :math:`(1 - P) s` and v. Both come from the products of seeds with seeds and with
+    voxels. Seeds that are sums of others are an error. Where the other seeds leave less
+    than 1e-4 of a voxel, which may be rounding, its partial r is 0, with one warning a
+    run: a voxel that is a seed by itself has a partial r of 1 with this seed and 0 with
+    the others.
+
+    Several runs are averaged as Fisher z, which is nearer to normal than r [2]_, each
     run with the same weight, whatever its length.
 
     Streamed signals are summed in float32. Drifts of some hundred times the cleaned
@@ -92,7 +108,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Silver & Dunlap (1987). Averaging correlation coefficients: should Fisher's
+    .. [1] Marrelec et al. (2006). Partial correlation for functional brain
+       interactivity investigation in functional MRI. NeuroImage, 32(1), 228-237.
+       https://doi.org/10.1016/j.neuroimage.2005.12.057
+
+    .. [2] Silver & Dunlap (1987). Averaging correlation coefficients: should Fisher's
        z transformation be used? Journal of Applied Psychology, 72(1), 146-148.
        https://doi.org/10.1037/0021-9010.72.1.146
 
@@ -120,6 +140,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         low_pass="masker",
         high_pass="masker",
         t_r="masker",
+        measure="correlation",
         n_jobs=None,
         verbose=0,
     ):
@@ -128,6 +149,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.low_pass = low_pass
         self.high_pass = high_pass
         self.t_r = t_r
+        self.measure = measure
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -307,7 +329,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def _fit_maskers(self, runs):
         """Return what maps a run, after checking all that can be known before."""
-        mapper = Mapper(*self._unfitted_sources())
+        check_measure(self.measure)
+        mapper = Mapper(*self._unfitted_sources(), self.measure)
         opened = [open_run(run, position) for position, run in enumerate(runs)]
         for source in mapper.sources:
             for run in opened:
@@ -337,7 +360,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def _keep(self, mapper, runs, r, maps):
         """Set the fitted attributes."""
         self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
-        self.correlations_ = r
+        self.correlations_, self.measure_ = r, mapper.measure
         self.n_runs_ = len(runs)
         self.n_seeds_, self.n_voxels_ = r.shape
         self.seed_names_ = signal_names(mapper.seeds, self.n_seeds_, "seed")
@@ -354,6 +377,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         return Mapper(
             SignalSource("seed_masker", self.seed_masker_),
             SignalSource("brain_masker", self.brain_masker_),
+            self.measure_,
         )
 
     def _maps(self, mapper, runs):
@@ -400,10 +424,16 @@ def _rows_of_z(maps, n_runs):
 
 
 def _warn_of_no_signal(seed_map):
-    """Warn once a run of voxels whose r is 0 for lack of a signal."""
+    """Warn once a run of voxels whose r is 0 for lack of something to correlate."""
     if seed_map.n_without_signal:
         warn(
             f"{seed_map.where}: {seed_map.n_without_signal} of {seed_map.r.shape[1]} "
             "voxels have no signal (constant, not finite, or nothing left after "
             "cleaning). Their r and z are 0."
+        )
+    if seed_map.n_explained:
+        warn(
+            f"{seed_map.where}: the other seeds leave nothing of "
+            f"{seed_map.n_explained} of {seed_map.r.shape[1]} voxels (each is a seed "
+            "by itself, or a sum of seeds). There partial r and z are 0."
         )
