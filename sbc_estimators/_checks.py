@@ -7,6 +7,7 @@ cure. Nothing here reads image data, so that all of it can run before long work.
 import inspect
 import os
 import warnings
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import numpy as np
 
 MIN_SCANS = 3
 """Fewest scans that can be correlated: the r of two scans is always 1 or -1."""
+
+MEASURES = ("correlation", "partial", "semipartial")
+"""What r may be, in the words of `SeedCorrelationMap`."""
 
 
 def describe_run(position, img):
@@ -302,10 +306,9 @@ def check_memory_level(value):
 
 def check_option(value, options, name):
     """Raise ValueError unless `value` is one of some words."""
-    if value not in options:
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}."
-        )
+    if not isinstance(value, str) or value not in options:
+        words = ", ".join(map(repr, options[:-1]))
+        raise ValueError(f"{name} must be {words} or {options[-1]!r}, got {value!r}.")
 
 
 def check_spheres(seeds, radius, name):
@@ -321,6 +324,45 @@ def check_spheres(seeds, radius, name):
         )
     if radius != 0:
         check_positive_or_none(radius, "radius", name)
+
+
+def check_independent_seeds(dependent, names, measure, where):
+    """Raise ValueError where seeds are sums of others, given which and all names."""
+    if not len(dependent):
+        return
+    shown = [f"{i} {names[i]}" if names[i] != f"seed{i}" else f"{i}" for i in dependent]
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    raise ValueError(
+        f"{where}: measure={measure!r} takes the other seeds out of each, but nothing "
+        f"is left of seeds {', '.join(shown[:5])}{more} of seed_masker: of its "
+        f"{len(names)} seeds these are copies or sums of one another. Leave out seeds "
+        "until each has a signal of its own (there can be no more of them than "
+        'directions of time that cleaning keeps), or use measure="correlation".'
+    )
+
+
+def check_seeds_leave_something(n_seeds, n_left, where):
+    """Raise ValueError where seeds take up all of time, and r could only be +-1."""
+    if n_left < 1:
+        raise ValueError(
+            f"{where}: measure='partial' takes the other seeds out of voxels, but "
+            f"{n_seeds} seeds take up all directions of time that cleaning keeps, so "
+            "that r would be 1 or -1 everywhere. Use fewer seeds, a wider band or "
+            'more scans, or measure="semipartial".'
+        )
+
+
+@contextmanager
+def naming(where):
+    """Let no error pass that does not say which run it comes from."""
+    try:
+        yield
+    except Exception as error:
+        if where in str(error):
+            raise
+        raise RuntimeError(
+            f"{where} could not be mapped: {type(error).__name__}: {error}"
+        ) from error
 
 
 def warn(message):

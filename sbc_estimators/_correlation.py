@@ -1,4 +1,4 @@
-"""Pearson correlation from cleaned arrays, Fisher z, and the no-signal rule.
+"""Correlation from cleaned arrays, Fisher z, and the no-signal rule.
 
 Arrays only: nothing here knows of maskers, images or runs.
 """
@@ -10,6 +10,18 @@ MAX_ABS_R = 1 - 2**-23
 
 NO_SIGNAL_RATIO = 1e-5
 """A cleaned norm below this part of the raw one is rounding noise."""
+
+REMAINDER_RATIO = 1e-4
+"""What seeds leave of a signal may be rounding noise below this part of its norm.
+
+Ten times `NO_SIGNAL_RATIO`: float32 rounds signals before drifts are taken out of them.
+"""
+
+SMALLEST_VARIANCE = 1e-12
+"""Variances of unit-norm seeds below this are the rounding of their products."""
+
+CHUNK_SIZE = 2**18
+"""How many numbers are in float64 at a time, 2 MiB."""
 
 
 def typical_values(signals):
@@ -89,6 +101,116 @@ def correlate(seeds, voxels, seed_norms, voxel_norms):
 def _reciprocal(norms):
     """Return 1 / norms, and 0 where a norm is 0."""
     return np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0)
+
+
+def dependent_seeds(seeds):
+    """Return which seeds are sums of others, but for rounding.
+
+    Parameters
+    ----------
+    seeds : ndarray of shape (n_scans, n_seeds)
+        Cleaned, centred signals scan by scan, none of them 0.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_dependent,)
+        Ascending, none where seeds are independent.
+
+    Notes
+    -----
+    Of seed j, scaled to norm 1, the others leave the norm ``1 / sqrt((G^-1)_jj)``, G
+    being the correlations among seeds.
+    """
+    unit = seeds / column_norms(seeds)
+    variances, directions = np.linalg.eigh(unit.T @ unit)
+    # Rounding leaves the variances of sums anywhere near 0, or below.
+    variances = np.maximum(variances, SMALLEST_VARIANCE)
+    remainders = 1 / np.sqrt((directions**2 / variances).sum(axis=1))
+    return np.flatnonzero(remainders < REMAINDER_RATIO)
+
+
+def without_others(seeds):
+    """Return what is each seed's own: its residual on all the other seeds.
+
+    Parameters
+    ----------
+    seeds : ndarray of shape (n_scans, n_seeds)
+        Cleaned, centred signals scan by scan, independent as `dependent_seeds` says.
+
+    Returns
+    -------
+    span : ndarray of shape (n_scans, n_seeds)
+        Orthonormal columns that span the seeds.
+    own : ndarray of shape (n_seeds, n_seeds)
+        Column j of ``span @ own`` is the residual of seed j, scaled to norm 1.
+
+    Notes
+    -----
+    The residuals are, but for scale, the columns of ``S (S'S)^-1``, and with S = QR
+    this is Q times the transpose of ``R^-1``. So no S'S is inverted, which would lose
+    twice the digits where seeds are much alike.
+    """
+    span, triangle = np.linalg.qr(seeds / column_norms(seeds))
+    own = np.linalg.inv(triangle).T
+    return span, own / column_norms(own)
+
+
+def correlate_remainders(span, own, voxels, voxel_norms, crew):
+    """Return the partial correlation of every seed with every voxel.
+
+    Parameters
+    ----------
+    span : ndarray of shape (n_components, n_seeds)
+        As `without_others` returns it, in the basis of the voxels.
+    own : ndarray of shape (n_seeds, n_seeds)
+        As `without_others` returns it.
+    voxels : ndarray of shape (n_components, n_voxels)
+        Cleaned, centred signals in any orthonormal basis of time.
+    voxel_norms : ndarray of shape (n_voxels,)
+        Their norms in float64; 0 marks a voxel without signal.
+    crew : OneWorker or Workers
+
+    Returns
+    -------
+    r : ndarray of shape (n_seeds, n_voxels), float32
+        Within +-`MAX_ABS_R`; 0 where the other seeds leave nothing of a voxel.
+    n_explained : int
+        How many voxels have a signal of which some seeds leave nothing.
+
+    Notes
+    -----
+    With a the voxel's product with what is the seed's own, and e the norm of what all
+    seeds leave of the voxel, ``r = a / sqrt(e^2 + a^2)``: the root is the norm of what
+    the other seeds leave. e^2 is a difference of numbers that may be close, so the sums
+    are float64, a chunk of voxels at a time.
+    """
+    n_seeds, n_voxels = own.shape[1], len(voxel_norms)
+    r = np.empty((n_seeds, n_voxels), np.float32)
+    step = max(1, CHUNK_SIZE // max(len(voxels), n_seeds))
+
+    def fill(start):
+        chunk = slice(start, start + step)
+        norms = voxel_norms[chunk]
+        parts, left = _parts_and_remainders(span, own, voxels[:, chunk], norms)
+        is_left = left > REMAINDER_RATIO * norms
+        n_explained = np.count_nonzero(~is_left.all(axis=0) & (norms > 0))
+        is_left &= norms > 0
+        r[:, chunk] = np.divide(parts, left, out=np.zeros_like(left), where=is_left)
+        return n_explained
+
+    n_explained = int(sum(crew.map(fill, range(0, n_voxels, step))))
+    return np.clip(r, -MAX_ABS_R, MAX_ABS_R, out=r), n_explained
+
+
+def _parts_and_remainders(span, own, voxels, voxel_norms):
+    """Return the voxels' products with each seed's own, and norms without the others.
+
+    Both are of shape (n_seeds, n_voxels) and in float64.
+    """
+    inside = span.T @ voxels.astype(np.float64)
+    parts = own.T @ inside
+    beyond = voxel_norms**2 - np.einsum("ij,ij->j", inside, inside)
+    return parts, np.sqrt(parts**2 + np.maximum(beyond, 0.0))
 
 
 def fisher_z(r):

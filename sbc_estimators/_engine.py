@@ -1,6 +1,6 @@
 """One run to its correlation map, and many runs in turn, in parallel, or from disk."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -8,11 +8,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from ._cache import Cache, sealed
-from ._checks import check_summary_applies
+from ._checks import check_summary_applies, naming
 from ._cleaning import ALIKE_TOLERANCE
-from ._correlation import correlate
 from ._keys import brain_key, cleaning_key, map_key, seed_key
-from ._opened_run import open_run
+from ._measures import correlate_by
 from ._operator import CleanedSignals
 from ._seeds import SeedQuality, member_signals, seed_quality, summarised
 from ._signals import (
@@ -43,12 +42,15 @@ class Mapper:
     seeds, brain : SignalSource
     summary : str
         From the voxels of a seed to one signal.
+    measure : str
+        What r is.
     cache : Cache
     """
 
     seeds: SignalSource
     brain: SignalSource
     summary: str
+    measure: str
     cache: Cache
 
     @property
@@ -109,6 +111,8 @@ class SeedMap:
         How the signals of each source were had.
     qualities : list of SeedQuality
         One for each seed.
+    n_explained : int
+        Voxels whose partial r is 0 where other seeds leave nothing of them.
     where : str
         Names the run in messages.
     """
@@ -120,24 +124,8 @@ class SeedMap:
     n_without_signal: int
     paths: dict
     qualities: list
+    n_explained: int
     where: str = ""
-
-    def summary(self):
-        """Return what there is to say of the run in one row of a table."""
-        return {
-            "run": self.where,
-            "n_scans": self.n_scans,
-            "n_kept_scans": self.n_kept_scans,
-            "rank": self.rank,
-            "n_without_signal": self.n_without_signal,
-        }
-
-    def quality_rows(self, names):
-        """Return a row of a table for each seed, given the seeds' names."""
-        return [
-            {"run": self.where, "seed": name, **asdict(quality)}
-            for name, quality in zip(names, self.qualities, strict=True)
-        ]
 
 
 def check_stage(key, work):
@@ -150,15 +138,13 @@ def map_stage(key, work):
     return sealed(work())
 
 
-def map_run(mapper, run, position):
+def map_run(mapper, opened):
     """Return the correlation map of one run.
 
     Parameters
     ----------
     mapper : Mapper
-    run : Run
-    position : int
-        Place of the run in X, for messages.
+    opened : OpenedRun
 
     Returns
     -------
@@ -167,21 +153,24 @@ def map_run(mapper, run, position):
     Raises
     ------
     ValueError
-        If a seed has no signal, or the maskers return different numbers of scans.
+        If a seed has no signal, or the maskers return different numbers of scans, or
+        the other seeds are to be taken out of seeds that are sums of others.
+    RuntimeError
+        If something else went wrong: names the run, and has the error as its cause.
     """
-    opened = open_run(run, position)
     key = map_key(mapper, opened) if mapper.cache.keeps(MAP_LEVEL) else None
     work = partial(_map_opened, mapper, opened)
-    seed_map = mapper.cache.get(map_stage, MAP_LEVEL, key, work)
+    with naming(opened.where):
+        seed_map = mapper.cache.get(map_stage, MAP_LEVEL, key, work)
     return replace(seed_map, where=opened.where)
 
 
-def map_runs(mapper, runs, n_jobs=None, verbose=0):
+def map_runs(mapper, opened, n_jobs=None, verbose=0):
     """Yield the maps of many runs in order, holding only those in flight."""
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    maps = parallel(delayed(map_run)(mapper, run, i) for i, run in enumerate(runs))
+    maps = parallel(delayed(map_run)(mapper, run) for run in opened)
     return tqdm(
-        maps, "seed maps", total=len(runs), unit="run", disable=not verbose, leave=False
+        maps, "seed maps", len(opened), unit="run", disable=not verbose, leave=False
     )
 
 
@@ -190,9 +179,11 @@ def _map_opened(mapper, opened):
     signals = _Signals(mapper, opened)
     seeds, qualities = signals.seeds()
     _check_seeds(seeds, qualities, opened.where)
-    maps, n_without_signal = [], 0
+    maps, n_without_signal, n_explained = [], 0, 0
     for part in signals.parts():
-        maps.append((part.columns, _correlate(seeds, part.signals, opened.where)))
+        r, n = _correlate(mapper, seeds, part.signals, opened.where)
+        maps.append((part.columns, r))
+        n_explained += n
         n_without_signal += int(np.sum(part.signals.norms == 0))
     return SeedMap(
         _assembled(maps),
@@ -202,6 +193,7 @@ def _map_opened(mapper, opened):
         n_without_signal,
         {name: str(plan) for name, plan in signals.task.plans.items()},
         qualities,
+        n_explained,
     )
 
 
@@ -277,7 +269,7 @@ class _Signals:
         return compiled_operator(self.mapper.seeds, opened, raw.high_variance)
 
 
-def clean_signals(mapper, name, run, position):
+def clean_signals(mapper, name, opened):
     """Return a run's cleaned, centred signals, `(n_kept_scans, n_signals)`.
 
     Parameters
@@ -285,16 +277,13 @@ def clean_signals(mapper, name, run, position):
     mapper : Mapper
     name : str
         "seed_masker" or "brain_masker".
-    run : Run
-    position : int
-        Place of the run in X, for messages.
+    opened : OpenedRun
 
     Returns
     -------
     signals : ndarray of shape (n_kept_scans, n_signals)
         0 throughout where there is no signal.
     """
-    opened = open_run(run, position)
     sources = [source for source in mapper.sources if source.name == name]
     signals = _Signals(mapper, opened, sources)
     if name == "seed_masker":
@@ -340,13 +329,12 @@ def _check_seeds(seeds, qualities, where):
         )
 
 
-def _correlate(seeds, voxels, where):
-    """Return r of seed series with voxels, in whatever basis the voxels are."""
+def _correlate(mapper, seeds, voxels, where):
+    """Return r of seeds with voxels, and how many of these other seeds explain."""
     if seeds.n_scans != voxels.n_scans:
         raise ValueError(
             f"{where}: seed_masker returned {seeds.n_scans} scans and brain_masker "
             f"{voxels.n_scans}. Both must keep the same scans: let both take "
             "sample_mask, or neither."
         )
-    series = seeds.in_basis(voxels.basis)
-    return correlate(series, voxels.coordinates, seeds.norms, voxels.norms)
+    return correlate_by(mapper.measure, mapper.seeds, seeds, voxels, where)

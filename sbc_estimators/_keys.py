@@ -57,7 +57,8 @@ def map_key(mapper, opened):
     brain = brain_key(mapper.brain, opened, mapper.tolerance(opened))
     if seeds is None or brain is None:
         return None
-    return digest(seeds, brain, _cleaning(mapper.seeds, opened), mapper.summary)
+    cleaning = _cleaning(mapper.seeds, opened)
+    return digest(seeds, brain, cleaning, mapper.summary, mapper.measure)
 
 
 def cleaning_key(source, opened):

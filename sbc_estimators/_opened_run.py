@@ -31,6 +31,8 @@ class OpenedRun:
         Names the run in messages.
     seed_image : nibabel image, SurfaceImage or None
         Where the seeds are in another image of the same scans.
+    position : int
+        Place of the run in X.
     """
 
     run: Run
@@ -39,6 +41,11 @@ class OpenedRun:
     confounds: np.ndarray | None
     where: str
     seed_image: Any = None
+    position: int = 0
+
+    def __reduce__(self):
+        # A nibabel image takes its scans along to another process, a path does not.
+        return open_run, (replace(self.run, confounds=self.confounds), self.position)
 
     @property
     def n_scans(self):
@@ -56,6 +63,11 @@ class OpenedRun:
             return self
         run = replace(self.run, img=self.run.seed_img)
         return replace(self, run=run, image=self.seed_image)
+
+
+def open_runs(runs):
+    """Return a list of `OpenedRun`, one for each `Run`; raises as `open_run` does."""
+    return [open_run(run, position) for position, run in enumerate(runs)]
 
 
 def open_run(run, position):
@@ -84,7 +96,7 @@ def open_run(run, position):
     kept = check_sample_mask(run.sample_mask, n_scans, where)
     confounds = load_table(run.confounds, where)
     confounds = check_confounds(confounds, n_scans, kept, where)
-    return OpenedRun(run, image, kept, confounds, where, seed_image)
+    return OpenedRun(run, image, kept, confounds, where, seed_image, position)
 
 
 def _open_seed_image(run, image, where):

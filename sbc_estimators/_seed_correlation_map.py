@@ -4,17 +4,16 @@ import os
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from ._cache import Cache
 from ._checks import (
+    MEASURES,
     check_kept_from_fit,
     check_memory_level,
     check_option,
     describe_run,
-    warn,
 )
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._engine import Mapper, clean_signals, map_runs
@@ -24,14 +23,11 @@ from ._fitting import (
     fit_masker,
     warn_of_different_cleaning,
 )
-from ._images import grid
-from ._opened_run import open_run
+from ._opened_run import open_runs
+from ._reports import paths_taken, run_report, seed_report, warn_of_map
 from ._seeds import SUMMARIES
-from ._signals import SignalSource, check_regions, signal_names
+from ._signals import SignalSource, check_regions_of_runs, signal_names
 from .runs import as_runs
-
-LEAST_COVERAGE = 0.5
-"""Part of a seed's voxels within the brain and with signal below which we warn."""
 
 
 class SeedCorrelationMap(TransformerMixin, BaseEstimator):
@@ -58,6 +54,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         of their cleaned signals the median, the first principal component with the
         sign of their mean, or the mean after scaling each to the same variance. All
         but the mean need seeds that are regions of equal weights.
+    measure : {"correlation", "partial", "semipartial"}, default="correlation"
+        What r is: the correlation of each seed with each voxel, as they are, after
+        the other seeds are taken out of both ("partial"), or after they are taken out
+        of the seed only ("semipartial"). All three are the same for a single seed.
     memory : None, str, path or joblib.Memory, default=None
         Where to keep what was computed; None keeps nothing. See Notes.
     memory_level : int, default=1
@@ -70,7 +70,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     correlations_ : ndarray of shape (n_seeds, n_voxels), float32
-        Pearson correlation; over several runs the tanh of the mean Fisher z.
+        r, as `measure` says; over several runs the tanh of the mean Fisher z.
+    measure_ : str
+        The `measure` of `fit`, which is that of `transform` too.
     seed_masker_, brain_masker_ : masker
         Fitted clones. A mask that was computed is their `mask_img`.
     n_seeds_, n_voxels_, n_runs_ : int
@@ -84,7 +86,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     run_report_ : DataFrame
         A row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
         ``rank`` (directions of time that cleaning keeps), ``n_without_signal``
-        (voxels whose r is 0 for lack of a signal).
+        (voxels whose r is 0 for lack of a signal), ``n_explained`` (voxels that have
+        a partial r of 0, as other seeds leave nothing of them).
     seed_report_ : DataFrame
         A row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (of the
         seed), ``coverage`` (fraction of them within the brain mask and with a signal),
@@ -104,7 +107,16 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     as r does not depend on it. All else that acts on time is honoured as
     :func:`nilearn.signal.clean` does it, compiled to one matrix a run and masker.
 
-    Several runs are averaged as Fisher z, which is nearer to normal than r [1]_, each
+    With seed s and voxel v, cleaned and centred, and P the projection onto the other
+    seeds of the run, the partial correlation [1]_ is the correlation of
+    :math:`(1 - P) s` and :math:`(1 - P) v`, the semipartial one that of
+    :math:`(1 - P) s` and v. Both come from the products of seeds with seeds and with
+    voxels. Seeds that are sums of others are an error. Where the other seeds leave less
+    than 1e-4 of a voxel, which may be rounding, its partial r is 0, with one warning a
+    run: a voxel that is a seed by itself has a partial r of 1 with this seed and 0 with
+    the others.
+
+    Several runs are averaged as Fisher z, which is nearer to normal than r [2]_, each
     run with the same weight, whatever its length.
 
     Streamed signals are summed in float32, unless cleaning amplifies them. Drifts of
@@ -128,7 +140,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Silver & Dunlap (1987). Averaging correlation coefficients: should Fisher's
+    .. [1] Marrelec et al. (2006). Partial correlation for functional brain
+       interactivity investigation in functional MRI. NeuroImage, 32(1), 228-237.
+       https://doi.org/10.1016/j.neuroimage.2005.12.057
+
+    .. [2] Silver & Dunlap (1987). Averaging correlation coefficients: should Fisher's
        z transformation be used? Journal of Applied Psychology, 72(1), 146-148.
        https://doi.org/10.1037/0021-9010.72.1.146
 
@@ -157,6 +173,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         high_pass="masker",
         t_r="masker",
         seed_summary="mean",
+        measure="correlation",
         memory=None,
         memory_level=1,
         n_jobs=None,
@@ -168,6 +185,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.high_pass = high_pass
         self.t_r = t_r
         self.seed_summary = seed_summary
+        self.measure = measure
         self.memory = memory
         self.memory_level = memory_level
         self.n_jobs = n_jobs
@@ -243,11 +261,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         runs = as_runs(X, confounds, sample_mask)
         self._check_like_fit(runs)
         mapper = self._mapper()
-        opened = [open_run(run, position) for position, run in enumerate(runs)]
+        opened = open_runs(runs)
         mapper.check(opened)
         for source in mapper.sources:
-            _check_regions(source, opened)
-        return _rows_of_z(self._maps(mapper, runs), len(runs))
+            check_regions_of_runs(source, opened)
+        return _rows_of_z(self._maps(mapper, opened), len(runs))
 
     def inverse_transform(self, X):
         """Return Fisher z maps as one image of the brain.
@@ -339,27 +357,17 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def _fit(self, runs):
         """Fit the maskers, then yield each run's map while averaging them."""
-        mapper = self._fit_maskers(runs)
+        mapper = self._mapper(*self._unfitted_sources())
+        opened = open_runs(runs)
+        _fit_maskers(mapper, opened)
         total, maps = 0.0, []
-        for seed_map in self._maps(mapper, runs):
+        for seed_map in self._maps(mapper, opened):
             if len(runs) > 1:
                 total = total + fisher_z(seed_map.r.astype(np.float64))
             maps.append(replace(seed_map, r=None))
             yield seed_map
         r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
         self._keep(mapper, runs, r.astype(np.float32, copy=False), maps)
-
-    def _fit_maskers(self, runs):
-        """Return what maps a run, after checking all that can be known before."""
-        sources = self._unfitted_sources()
-        mapper = self._mapper(*sources)
-        opened = [open_run(run, position) for position, run in enumerate(runs)]
-        mapper.check(opened)
-        for source in sources:
-            fit_masker(source, opened)
-            _check_regions(source, opened)
-        warn_of_different_cleaning(*sources)
-        return mapper
 
     def _unfitted_sources(self):
         """Return clones of both maskers with the shared parameters set."""
@@ -379,43 +387,36 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def _keep(self, mapper, runs, r, maps):
         """Set the fitted attributes."""
         self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
+        self.seed_summary_, self.measure_ = mapper.summary, mapper.measure
         self.correlations_ = r
         self.n_runs_ = len(runs)
         self.n_seeds_, self.n_voxels_ = r.shape
         self.seed_names_ = signal_names(mapper.seeds, self.n_seeds_, "seed")
-        self.paths_ = {
-            name: "; ".join(dict.fromkeys(seed_map.paths[name] for seed_map in maps))
-            for name in ("seed_masker", "brain_masker")
-        }
-        self.run_report_ = pd.DataFrame([seed_map.summary() for seed_map in maps])
-        self.seed_report_ = pd.DataFrame(
-            [
-                row
-                for seed_map in maps
-                for row in seed_map.quality_rows(self.seed_names_)
-            ]
-        )
+        self.paths_ = paths_taken(maps)
+        self.run_report_ = run_report(maps)
+        self.seed_report_ = seed_report(maps, self.seed_names_)
         self._all_had_confounds = all(run.confounds is not None for run in runs)
         self._all_had_sample_mask = all(run.sample_mask is not None for run in runs)
 
     def _mapper(self, seeds=None, brain=None):
         """Return what maps a run, from the fitted maskers if no others are passed."""
         check_option(self.seed_summary, SUMMARIES, "seed_summary")
+        check_option(self.measure, MEASURES, "measure")
         check_memory_level(self.memory_level)
         is_path = isinstance(self.memory, os.PathLike)
         memory = os.fspath(self.memory) if is_path else self.memory
         return Mapper(
             seeds or SignalSource("seed_masker", self.seed_masker_),
             brain or SignalSource("brain_masker", self.brain_masker_),
-            self.seed_summary,
+            self.seed_summary if seeds else self.seed_summary_,
+            self.measure if seeds else self.measure_,
             Cache(check_memory(memory), self.memory_level),
         )
 
-    def _maps(self, mapper, runs):
-        """Yield the map of each run, warning of voxels without signal and of seeds."""
-        for seed_map in map_runs(mapper, runs, self.n_jobs, self.verbose):
-            _warn_of_no_signal(seed_map)
-            _warn_of_coverage(seed_map, mapper.seeds)
+    def _maps(self, mapper, opened):
+        """Yield the map of each run, with its warnings."""
+        for seed_map in map_runs(mapper, opened, self.n_jobs, self.verbose):
+            warn_of_map(seed_map, mapper.seeds)
             yield seed_map
 
     def _check_like_fit(self, runs):
@@ -432,20 +433,21 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         if len(runs) != 1:
             raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
         self._check_like_fit(runs)
-        mapper, opened = self._mapper(), [open_run(runs[0], 0)]
+        mapper, opened = self._mapper(), open_runs(runs)
         mapper.check(opened, [name])
         for source in mapper.sources:
             if source.name == name:
-                _check_regions(source, opened)
-        return unit_variance(clean_signals(mapper, name, runs[0], 0))
+                check_regions_of_runs(source, opened)
+        return unit_variance(clean_signals(mapper, name, opened[0]))
 
 
-def _check_regions(source, opened):
-    """Raise an error where seeds or mask miss a run, looking at each grid once."""
-    for run in {
-        grid(o.as_seen_by(source.name).image): o for o in opened[::-1]
-    }.values():
-        check_regions(source, run)
+def _fit_maskers(mapper, opened):
+    """Fit the maskers of a mapper, after checking all that can be known before."""
+    mapper.check(opened)
+    for source in mapper.sources:
+        fit_masker(source, opened)
+        check_regions_of_runs(source, opened)
+    warn_of_different_cleaning(*mapper.sources)
 
 
 def _is_masker_own(value):
@@ -466,30 +468,3 @@ def _rows_of_z(maps, n_runs):
             rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
         rows[i] = fisher_z(seed_map.r).ravel()
     return rows
-
-
-def _warn_of_no_signal(seed_map):
-    """Warn once a run of voxels whose r is 0 for lack of a signal."""
-    if seed_map.n_without_signal:
-        warn(
-            f"{seed_map.where}: {seed_map.n_without_signal} of {seed_map.r.shape[1]} "
-            "voxels have no signal (constant, not finite, or nothing left after "
-            "cleaning). Their r and z are 0."
-        )
-
-
-def _warn_of_coverage(seed_map, seeds):
-    """Warn once a run of seeds that lie for the most part outside of the brain."""
-    names = signal_names(seeds, len(seed_map.qualities), "seed")
-    low = [
-        f"{name} ({quality.coverage:.0%})"
-        for name, quality in zip(names, seed_map.qualities, strict=True)
-        if quality.coverage < LEAST_COVERAGE
-    ]
-    if low:
-        warn(
-            f"{seed_map.where}: less than half of the voxels of {len(low)} seeds lie "
-            f"within the brain mask and have a signal: {', '.join(low[:5])}"
-            f"{' and more' if len(low) > 5 else ''}. Move them, make them smaller, or "
-            "look at seed_report_."
-        )

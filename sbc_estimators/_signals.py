@@ -24,7 +24,7 @@ from nilearn.maskers import (
 )
 
 from ._cleaning import CleaningParameters, check_cleaning
-from ._images import is_surface, same_grid, scaling, why_not_in_blocks
+from ._images import grid, is_surface, same_grid, scaling, why_not_in_blocks
 from ._regions import SeedRegions
 from ._seed_regions import (
     coordinates,
@@ -214,8 +214,18 @@ def check_left_after_cleaning(source, opened):
     check_cleaning(cleaning, opened.n_scans, opened.kept, opened.confounds, where)
 
 
-def check_regions(source, opened):
-    """Raise an error where a fitted masker's seeds or mask miss the run."""
+def check_regions_of_runs(source, opened):
+    """Raise an error where a fitted masker's seeds or mask miss one of the runs."""
+    grids = set()
+    for run in opened:
+        where = grid(run.as_seen_by(source.name).image)
+        if where not in grids:
+            _check_regions(source, run)
+            grids.add(where)
+
+
+def _check_regions(source, opened):
+    """Raise an error where seeds or mask miss a run."""
     masker, image = source.masker, opened.as_seen_by(source.name).image
     if not is_nilearn_masker(masker) or is_surface(image):
         return

@@ -130,6 +130,7 @@ def test_init_only_stores():
         "low_pass": object(),
         "high_pass": object(),
         "t_r": object(),
+        "measure": object(),
         "n_jobs": object(),
         "verbose": object(),
     }
