@@ -4,6 +4,7 @@ Each message names the parameter or the run, the value, what was expected and th
 cure. Nothing here reads image data, so that all of it can run before long work.
 """
 
+import difflib
 import inspect
 import os
 import warnings
@@ -235,7 +236,7 @@ def check_kept_from_fit(name, in_fit, entries, descriptions):
 
 
 def check_spheres(seeds, radius, name):
-    """Raise ValueError unless seeds are coordinates in mm and a radius is a length."""
+    """Raise ValueError unless seeds are coordinates in mm and radii are lengths."""
     try:
         array = np.array(seeds, dtype=np.float64)
     except (TypeError, ValueError):
@@ -245,8 +246,50 @@ def check_spheres(seeds, radius, name):
             f"{name}: seeds must be at least one triplet of coordinates in mm, got "
             f"{seeds!r}."
         )
-    if radius != 0:
-        check_positive_or_none(radius, "radius", name)
+    check_radius(radius, len(array), name)
+
+
+def check_radius(radius, n_seeds, name):
+    """Raise ValueError unless `radius` is a length in mm or None, or one a seed."""
+    radii = [radius]
+    if isinstance(radius, list | tuple | np.ndarray) and np.ndim(radius) > 0:
+        radii = list(radius)
+        if len(radii) != n_seeds:
+            raise ValueError(
+                f"{name}: radius must be one length in mm or one for each seed, got "
+                f"{len(radii)} for {n_seeds} seeds."
+            )
+    for own in radii:
+        if not (isinstance(own, int | float) and own == 0):
+            check_positive_or_none(own, "radius", name)
+
+
+def check_hemispheres(hemisphere, n_seeds, name):
+    """Return "left", "right" or None for each seed, of one for all or one each."""
+    each = [hemisphere] * n_seeds
+    if isinstance(hemisphere, list | tuple | np.ndarray):
+        each = list(hemisphere)
+        if len(each) != n_seeds:
+            raise ValueError(
+                f"{name}: hemisphere must be one for all seeds or one for each, got "
+                f"{len(each)} for {n_seeds} seeds."
+            )
+    for side in each:
+        if side is not None and side not in ("left", "right"):
+            raise ValueError(
+                f'{name}: hemisphere must be "left", "right" or None, got {side!r}.'
+            )
+    return each
+
+
+def close_matches(name, known):
+    """Return the words that say which of some names a misspelt one may mean."""
+    close = difflib.get_close_matches(str(name).lower(), [k.lower() for k in known])
+    meant = [k for k in known if k.lower() in close]
+    if meant:
+        return f"Did you mean {' or '.join(map(repr, meant))}?"
+    shown = ", ".join(map(repr, known[:10]))
+    return f"There are {shown}{', ...' if len(known) > 10 else ''}."
 
 
 def warn(message):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from joblib import Memory
-from nilearn.image import smooth_img
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -25,14 +24,9 @@ from nilearn.maskers import (
 
 from ._cleaning import CleaningParameters, check_cleaning
 from ._images import is_surface, same_grid, scaling, why_not_in_blocks
+from ._placed_seeds import coordinates, signals_of_regions
 from ._regions import SeedRegions
-from ._seed_regions import (
-    coordinates,
-    seed_regions,
-    spheres_of,
-    unsmoothed_regions,
-    with_smoothing,
-)
+from ._seed_regions import OWN_MASKERS, seed_regions, unsmoothed_regions
 from ._smoothing import is_separable, smoothing_matrices
 from ._streaming import MaskStream, SeedStream, SmoothStream
 
@@ -87,10 +81,19 @@ class SignalSource:
         return CleaningParameters.from_masker(self.masker)
 
 
-def is_nilearn_masker(masker):
-    """Whether a masker's class is nilearn's own: a subclass may do anything."""
-    is_own = type(masker).__module__.partition(".")[0] == "nilearn"
-    return is_own and isinstance(masker, VOLUME_MASKERS + SURFACE_MASKERS)
+def is_known_masker(masker):
+    """Whether a masker's class is nilearn's own or ours: a subclass may do anything."""
+    if type(masker) in OWN_MASKERS:
+        return True
+    is_nilearn = type(masker).__module__.partition(".")[0] == "nilearn"
+    return is_nilearn and isinstance(masker, VOLUME_MASKERS + SURFACE_MASKERS)
+
+
+def wants_surface(masker):
+    """Whether a masker that is known is one of a surface."""
+    if type(masker) in OWN_MASKERS:
+        return masker.is_on_surface
+    return isinstance(masker, SURFACE_MASKERS)
 
 
 # Three ways to signals, chosen here
@@ -113,9 +116,11 @@ def choose_paths(sources, image):
     paths = {}
     # Voxels first: where their scans are in memory anyway, the seeds take them there.
     for source in sorted(sources, key=lambda source: source.name == "seed_masker"):
-        if not is_nilearn_masker(source.masker):
+        if not is_known_masker(source.masker):
             kind = type(source.masker).__name__
-            paths[source.name] = f"reference: {kind} is none of nilearn's own maskers"
+            paths[source.name] = (
+                f"reference: {kind} is none of nilearn's own maskers, nor of ours"
+            )
             continue
         reason = _why_not_streamed(source, image)
         if reason is None and paths.get("brain_masker", "").startswith("compiled"):
@@ -155,7 +160,7 @@ def _why_no_voxel_stream(masker, image):
 
 def check_before_fit(source, opened):
     """Raise an error where a run and the parameters of a masker do not go together."""
-    if not is_nilearn_masker(source.masker):
+    if not is_known_masker(source.masker):
         return
     _check_kind(source, opened)
     where = f"{opened.where}, {source.name}"
@@ -167,10 +172,12 @@ def check_before_fit(source, opened):
 def check_regions(source, opened):
     """Raise an error where a fitted masker's seeds or mask miss the run."""
     masker, image = source.masker, opened.image
-    if not is_nilearn_masker(masker) or is_surface(image):
+    if not is_known_masker(masker):
         return
-    if isinstance(masker, NiftiSpheresMasker):
-        spheres_of(source, image, opened.where)
+    if isinstance(masker, (NiftiSpheresMasker, *OWN_MASKERS)):
+        unsmoothed_regions(source, image, opened.where)
+    if is_surface(image):
+        return
     mask_img = getattr(masker, "mask_img_", None)
     if mask_img is not None:
         _check_overlap(mask_img, image, f"{opened.where}, {source.name}")
@@ -178,12 +185,12 @@ def check_regions(source, opened):
 
 def _check_kind(source, opened):
     """Raise TypeError where a volume masker meets a surface image or the reverse."""
-    wants_surface = isinstance(source.masker, SURFACE_MASKERS)
-    if wants_surface != is_surface(opened.image):
+    on_surface = wants_surface(source.masker)
+    if on_surface != is_surface(opened.image):
         kinds = {True: "a SurfaceImage", False: "a volume (4D image)"}
         raise TypeError(
             f"{opened.where}: {source.name} is a {type(source.masker).__name__}, which "
-            f"needs {kinds[wants_surface]}, but the run is {kinds[not wants_surface]}. "
+            f"needs {kinds[on_surface]}, but the run is {kinds[not on_surface]}. "
             "Use a masker of the run's kind."
         )
 
@@ -280,7 +287,8 @@ def raw_signals(source, image, where):
     if not isinstance(masker, VOXELWISE_MASKERS):
         regions = unsmoothed_regions(source, image, where)
         if isinstance(regions, SeedRegions):
-            return _signals_of_regions(regions, masker.smoothing_fwhm, image)
+            fwhm = getattr(masker, "smoothing_fwhm", None)
+            return signals_of_regions(regions, fwhm, image)
     signals = np.asarray(_extractor(masker).transform(image))
     if not signals.shape[1]:
         raise ValueError(
@@ -288,31 +296,6 @@ def raw_signals(source, image, where):
             "the image. Are both in the same space?"
         )
     return signals
-
-
-def _signals_of_regions(regions, fwhm, image):
-    """Return what regions make of scans in memory, smoothed by what holds less."""
-    smoothed = with_smoothing(regions, fwhm, image)
-    if isinstance(smoothed, str):
-        smoothed, image = regions, smooth_img(image, fwhm)
-    return smoothed.signals(_series(image, smoothed.inputs))
-
-
-def _series(image, places):
-    """Return the scans of some voxels (vertices) in memory, `(n_places, n_scans)`."""
-    if not is_surface(image):
-        data = np.asarray(image.dataobj)
-        return data[np.unravel_index(places, data.shape[:3])]
-    parts = [np.asarray(part) for part in image.data.parts.values()]
-    starts = np.cumsum([0, *(len(part) for part in parts)])
-    edges = np.searchsorted(places, starts)
-    pieces = [
-        part[places[first:last] - start]
-        for part, start, first, last in zip(
-            parts, starts, edges[:-1], edges[1:], strict=False
-        )
-    ]
-    return np.concatenate(pieces)
 
 
 def _extractor(masker):
@@ -401,7 +384,9 @@ def signal_names(source, n_signals, prefix):
     """Return a name for each signal: coordinates, names of regions, or numbers."""
     masker = source.masker
     names = None
-    if isinstance(masker, NiftiSpheresMasker):
+    if type(masker) in OWN_MASKERS:
+        names = masker.seed_names_
+    elif isinstance(masker, NiftiSpheresMasker):
         names = [coordinates(seed) for seed in masker.seeds_]
     elif isinstance(masker, NiftiLabelsMasker | SurfaceLabelsMasker):
         names = _region_names(masker)

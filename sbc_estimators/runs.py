@@ -185,15 +185,22 @@ def load_confounds(confounds, where):
     """
     if not isinstance(confounds, str | os.PathLike):
         return confounds
-    check_file(confounds, f"{where}: confounds")
+    return load_table(confounds, f"{where}: confounds")
+
+
+def load_table(path, name):
+    """Return a file's table as a DataFrame; `name` names it in errors.
+
+    Without a header it gets the column numbers as names.
+    """
+    check_file(path, name)
     try:
-        table = _read_table(confounds, header=None)
+        table = _read_table(path, header=None)
         is_number = pd.to_numeric(table.iloc[0], errors="coerce").notna()
-        return table if is_number.all() else _read_table(confounds, header=0)
+        return table if is_number.all() else _read_table(path, header=0)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"{where}: confounds {os.fspath(confounds)!r} is no table that can be "
-            f"read: {error}"
+            f"{name} {os.fspath(path)!r} is no table that can be read: {error}"
         ) from error
 
 
