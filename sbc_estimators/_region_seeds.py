@@ -6,7 +6,7 @@ from ._atlas import read_atlas
 from ._checks import check_hemispheres, warn
 from ._images import is_surface
 from ._region_names import chosen_labels, names_of_labels
-from ._seed_masker import SeedMasker, grid_of
+from ._seed_masker import SeedMasker
 
 
 class RegionSeeds(SeedMasker):
@@ -157,21 +157,22 @@ class RegionSeeds(SeedMasker):
             self.labels_img, self.mask_img, self.background_label, name
         )
         chosen, names = self._chosen(name)
-        if self.regions is None and X is not None:
-            chosen = self._left_of(chosen, grid_of(X, "X"), name)
+        grid = self._grid_of(X)
+        if self.regions is None and grid is not None:
+            chosen = self._left_of(chosen, grid, name)
         self.labels_ = [label for label, _ in chosen]
         self.hemispheres_ = [side for _, side in chosen]
         self.seed_names_ = [
             " ".join(filter(None, [side, names.get(label, str(label))]))
             for label, side in chosen
         ]
-        self._keep_grid(X)
+        self._keep_grid(grid)
         return self
 
-    def regions_on(self, image, where, name):
-        """Return the `SeedRegions` of an image's grid."""
+    def _regions(self, image, where, name):
+        """Return the regions as `SeedRegions` on an image's grid."""
         chosen = list(zip(self.labels_, self.hemispheres_, strict=True))
-        regions = self._laid_on(image, chosen, where, name)
+        regions = self.atlas_.regions(chosen, image, where)
         lost = np.flatnonzero(regions.sizes() == 0)
         if len(lost):
             inside = "" if self.mask_img is None else ", within its mask_img"
@@ -200,14 +201,14 @@ class RegionSeeds(SeedMasker):
         """Return labels and sides of the seeds, and the names of labels."""
         side = self.hemisphere if isinstance(self.hemisphere, str) else None
         present = self.atlas_.labels()
-        if not present:
-            raise ValueError(
-                f"{name}: labels_img holds nothing but the background label "
-                f"{self.background_label!r}."
-            )
         names = names_of_labels(self.lut, present, name)
         if self.regions is None:
             present = self.atlas_.labels(side)
+        if not present:
+            raise ValueError(
+                f"{name}: labels_img holds nothing but the background label "
+                f"{self.background_label!r}{f' in the {side} hemisphere' * bool(side)}."
+            )
         labels = chosen_labels(self.regions, names, present, name)
         sides = check_hemispheres(self.hemisphere, len(labels), name)
         chosen = list(zip(labels, sides, strict=True))
@@ -219,22 +220,10 @@ class RegionSeeds(SeedMasker):
             )
         return chosen, names
 
-    def _laid_on(self, image, chosen, where, name):
-        """Return regions on an image's grid, some of which may be empty."""
-        if is_surface(image) != self.is_on_surface:
-            kind = "a surface" if is_surface(image) else "a volume"
-            raise TypeError(
-                f"{where} is {kind}, but labels_img of {name} is {self.atlas_.kind}. "
-                "Use an atlas of the image's kind."
-            )
-        return self.atlas_.regions(chosen, image, where)
-
     def _left_of(self, chosen, grid, name):
         """Return the labels that are left on a grid, and warn of those that are not."""
-        sizes = self._laid_on(grid, chosen, "X", name).sizes()
-        lost = [
-            label for (label, _), size in zip(chosen, sizes, strict=True) if not size
-        ]
+        sizes = self.atlas_.regions(chosen, grid, "X").sizes()
+        lost = [chosen[i][0] for i in np.flatnonzero(sizes == 0)]
         if len(lost) == len(chosen):
             raise ValueError(
                 f"{name}: none of the {len(chosen)} regions of labels_img has a "
@@ -246,4 +235,4 @@ class RegionSeeds(SeedMasker):
                 f"{self.atlas_.element} on the grid of X and are left out: labels "
                 f"{', '.join(map(str, lost[:10]))}{', ...' if len(lost) > 10 else ''}."
             )
-        return [pair for pair, size in zip(chosen, sizes, strict=True) if size]
+        return [chosen[i] for i in np.flatnonzero(sizes)]

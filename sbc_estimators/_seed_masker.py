@@ -66,10 +66,48 @@ def grid_of(img, where):
 class SeedMasker(TransformerMixin, BaseEstimator):
     """A masker whose seeds are means over regions of a grid or mesh.
 
-    A masker of this kind has `fit`, which sets `seed_names_` and, where it is given an
-    image, `grid_`; and ``regions_on(image, where, name)``, which returns the
-    `SeedRegions` of an image's grid and is all that `SeedCorrelationMap` asks of it.
+    A masker of this kind has `is_on_surface`; `fit`, which sets `seed_names_` and calls
+    `_keep_grid`; and ``_regions(image, where, name)``, which does what `regions_on`
+    says for an image of its kind.
     """
+
+    def regions_on(self, image, where, name):
+        """Return what the seeds are made of on the grid (mesh) of an image.
+
+        Parameters
+        ----------
+        image : nibabel image, SurfaceImage, VolumeGrid or SurfaceGrid
+            Its scans are not read.
+        where, name : str
+            Name the image and the masker in errors.
+
+        Returns
+        -------
+        regions : SeedRegions
+            Not smoothed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the image is of another kind, a seed lies outside of it, or seeds
+            overlap that must not.
+        """
+        self._check_kind(image, where, name)
+        return self._regions(image, where, name)
+
+    def _check_kind(self, image, where, name):
+        """Raise TypeError unless an image is a surface or a volume as the seeds are."""
+        if is_surface(image) != self.is_on_surface:
+            kinds = {True: "a surface", False: "a volume"}
+            others = {
+                True: "SurfaceSeeds, or RegionSeeds of a SurfaceImage",
+                False: "SphereSeeds, or RegionSeeds of a volume",
+            }
+            raise TypeError(
+                f"{where} is {kinds[not self.is_on_surface]}, but the seeds of {name} "
+                f"lie in {kinds[self.is_on_surface]}. Use "
+                f"{others[not self.is_on_surface]}."
+            )
 
     def transform(self, X, confounds=None, sample_mask=None):
         """Return the cleaned signals of the seeds in one run.
@@ -177,13 +215,19 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.seed_names_, dtype=object)
 
-    def _keep_grid(self, img):
+    def _grid_of(self, img):
+        """Return the grid of an image passed to `fit`, or None."""
+        if img is None:
+            return None
+        grid = grid_of(img, "X")
+        self._check_kind(grid, "X", type(self).__name__)
+        return grid
+
+    def _keep_grid(self, grid):
         """Set `grid_`, after checking that the seeds can be laid on it."""
-        self.grid_ = None
-        if img is not None:
-            grid = grid_of(img, "X")
+        if grid is not None:
             self.regions_on(grid, "X", type(self).__name__)
-            self.grid_ = grid
+        self.grid_ = grid
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

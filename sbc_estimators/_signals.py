@@ -118,9 +118,7 @@ def choose_paths(sources, image):
     for source in sorted(sources, key=lambda source: source.name == "seed_masker"):
         if not is_known_masker(source.masker):
             kind = type(source.masker).__name__
-            paths[source.name] = (
-                f"reference: {kind} is none of nilearn's own maskers, nor of ours"
-            )
+            paths[source.name] = f"reference: {kind} is none of nilearn's own maskers"
             continue
         reason = _why_not_streamed(source, image)
         if reason is None and paths.get("brain_masker", "").startswith("compiled"):

@@ -125,11 +125,11 @@ class SphereSeeds(SeedMasker):
         self.seeds_ = [tuple(map(float, seed)) for seed in self.seeds]
         self.mask_img_ = read_mask_volume(self.mask_img, type(self).__name__)
         self.seed_names_ = [coordinates(seed) for seed in self.seeds_]
-        self._keep_grid(X)
+        self._keep_grid(self._grid_of(X))
         return self
 
-    def regions_on(self, image, where, name):
-        """Return the `SeedRegions` of an image's grid."""
+    def _regions(self, image, where, name):
+        """Return the spheres as `SeedRegions` on an image's grid."""
         spheres = Spheres(
             self.seeds_, self.radius, self.mask_img_, self.allow_overlap, name
         )

@@ -4,7 +4,6 @@ import numpy as np
 
 from ._checks import check_hemispheres, check_radius
 from ._geodesic import edge_lengths, geodesic_disc, nearest_vertex
-from ._images import is_surface
 from ._placed_seeds import check_vertices, coordinates, n_vertices
 from ._regions import mean_regions
 from ._seed_masker import SeedMasker
@@ -150,11 +149,11 @@ class SurfaceSeeds(SeedMasker):
             f"{side or 'vertex'} {seed}" if isinstance(seed, int) else coordinates(seed)
             for seed, side in zip(self.seeds_, self.hemispheres_, strict=True)
         ]
-        self._keep_grid(X)
+        self._keep_grid(self._grid_of(X))
         return self
 
-    def regions_on(self, image, where, name):
-        """Return the `SeedRegions` of an image's mesh."""
+    def _regions(self, image, where, name):
+        """Return the discs as `SeedRegions` on an image's mesh."""
         mesh = self._mesh_for(image, where, name)
         places = [
             self._place(position, mesh, where, name)
@@ -176,11 +175,6 @@ class SurfaceSeeds(SeedMasker):
 
     def _mesh_for(self, image, where, name):
         """Return the mesh to measure on, which has the vertices of the image's."""
-        if not is_surface(image):
-            raise TypeError(
-                f"{where} is a volume, but the seeds of {name} lie on a surface. Use "
-                "SphereSeeds, or a run on a surface."
-            )
         if self.mesh is None:
             return image.mesh
         check_vertices(self.mesh, image.mesh, where, f"mesh of {name}")
@@ -192,9 +186,7 @@ class SurfaceSeeds(SeedMasker):
         what = f"{where}: seed {position} ({self.seed_names_[position]}) of {name}"
         sizes = n_vertices(mesh)
         if side is not None and side not in sizes:
-            raise ValueError(
-                f"{what} lies in no part of the mesh, {' or '.join(sizes)}."
-            )
+            raise ValueError(f"{what}: the mesh has no such part, but {[*sizes]}.")
         sides = list(sizes) if side is None else [side]
         if not isinstance(seed, int):
             return _nearest(seed, sides, mesh, what)
@@ -203,12 +195,12 @@ class SurfaceSeeds(SeedMasker):
                 f"{what} lies in {' or '.join(sides)}: a vertex number needs "
                 'hemisphere="left" or "right".'
             )
-        if not 0 <= seed < sizes[sides[0]]:
+        (side,) = sides
+        if not 0 <= seed < sizes[side]:
             raise ValueError(
-                f"{what}: vertices are numbered from 0 to {sizes[sides[0]] - 1} in each "
-                "hemisphere."
+                f"{what}: the {side} part has vertices 0 to {sizes[side] - 1}."
             )
-        return sides[0], seed
+        return side, seed
 
     def _check_overlap(self, discs, where, name):
         """Raise ValueError where discs share a vertex that must not."""
