@@ -4,6 +4,7 @@ Each message names the parameter or the run, the value, what was expected and th
 cure. Nothing here reads image data, so that all of it can run before long work.
 """
 
+import difflib
 import inspect
 import os
 import warnings
@@ -118,35 +119,27 @@ def check_confounds(confounds, n_scans, kept, where):
     Only the scans in `kept` must be finite; the others play no part in anything, and
     what is not finite there becomes 0.
     """
-    array = check_series(confounds, n_scans, kept, where, "confounds")
-    return array if array is not None and array.shape[1] else None
-
-
-def check_series(table, n_scans, kept, where, name):
-    """Return series as float64 `(n_scans, n_series)`, or None if `table` is.
-
-    As in `check_confounds`; `name` is what the table was passed as.
-    """
-    if table is None:
+    if confounds is None:
         return None
-    columns = getattr(table, "columns", None)
+    names = getattr(confounds, "columns", None)
     try:
-        array = np.array(table, dtype=np.float64)
+        array = np.array(confounds, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{where}: {name} must be numbers of shape (n_scans, n_columns), could not "
-            f"convert {_first_column_of_words(table)}: {error}. Choose other columns."
+            f"{where}: confounds must be numbers of shape (n_scans, n_confounds), "
+            f"could not convert {_first_column_of_words(confounds)}: {error}. Choose "
+            "other columns."
         ) from error
     array = array[:, np.newaxis] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != n_scans:
         raise ValueError(
-            f"{where}: {name} must have one row a scan, shape ({n_scans}, n_columns), "
-            f"got shape {array.shape}. Censored scans stay in {name}: sample_mask "
-            "takes them out of all."
+            f"{where}: confounds must have one row a scan, shape ({n_scans}, "
+            f"n_confounds), got shape {array.shape}. Censored scans stay in "
+            "confounds: sample_mask takes them out of both."
         )
-    _check_finite(array[kept], kept, columns, where, name)
+    _check_finite_confounds(array[kept], kept, names, where)
     array[~np.isfinite(array)] = 0.0
-    return array
+    return array if array.shape[1] else None
 
 
 def _first_column_of_words(confounds):
@@ -157,8 +150,8 @@ def _first_column_of_words(confounds):
     return "them"
 
 
-def _check_finite(array, scans, names, where, what):
-    """Raise ValueError naming the first column of a table that is not finite."""
+def _check_finite_confounds(array, scans, names, where):
+    """Raise ValueError naming the first column of confounds that is not finite."""
     bad = ~np.isfinite(array)
     if not bad.any():
         return
@@ -167,7 +160,7 @@ def _check_finite(array, scans, names, where, what):
     rows = [int(scan) for scan in np.asarray(scans)[bad[:, column]]]
     shown = f"{rows[:5]}{' and more' if len(rows) > 5 else ''}"
     raise ValueError(
-        f"{where}: {what} must be finite, {name} has NaN or infinite values at "
+        f"{where}: confounds must be finite, {name} has NaN or infinite values at "
         f"scans {shown}. Choose other columns, fill the values (fMRIPrep leaves the "
         "first scan of derivatives empty), or leave the scans out with sample_mask."
     )
@@ -264,6 +257,15 @@ def check_same_scans(n_scans, n_seed_scans, where):
         )
 
 
+def check_has_signals(signals, where, name):
+    """Raise ValueError where a run lacks the signals that are to be its seeds."""
+    if signals is None:
+        raise ValueError(
+            f"{where}: {name} is a GivenSignals, but the run brings no signals. Pass "
+            "Run(img, seed_signals=...)."
+        )
+
+
 def check_kept_from_fit(name, in_fit, entries, descriptions):
     """Raise ValueError where `transform` lacks what every run had in `fit`."""
     if not in_fit:
@@ -312,7 +314,7 @@ def check_option(value, options, name):
 
 
 def check_spheres(seeds, radius, name):
-    """Raise ValueError unless seeds are coordinates in mm and a radius is a length."""
+    """Raise ValueError unless seeds are coordinates in mm and radii are lengths."""
     try:
         array = np.array(seeds, dtype=np.float64)
     except (TypeError, ValueError):
@@ -322,8 +324,50 @@ def check_spheres(seeds, radius, name):
             f"{name}: seeds must be at least one triplet of coordinates in mm, got "
             f"{seeds!r}."
         )
-    if radius != 0:
-        check_positive_or_none(radius, "radius", name)
+    check_radius(radius, len(array), name)
+
+
+def check_radius(radius, n_seeds, name):
+    """Raise ValueError unless `radius` is a length in mm or None, or one a seed."""
+    radii = [radius]
+    if isinstance(radius, list | tuple | np.ndarray) and np.ndim(radius) > 0:
+        radii = list(radius)
+        if len(radii) != n_seeds:
+            raise ValueError(
+                f"{name}: radius must be one length in mm or one for each seed, got "
+                f"{len(radii)} for {n_seeds} seeds."
+            )
+    for own in radii:
+        if not (isinstance(own, int | float) and own == 0):
+            check_positive_or_none(own, "radius", name)
+
+
+def check_hemispheres(hemisphere, n_seeds, name):
+    """Return "left", "right" or None for each seed, of one for all or one each."""
+    each = [hemisphere] * n_seeds
+    if isinstance(hemisphere, list | tuple | np.ndarray):
+        each = list(hemisphere)
+        if len(each) != n_seeds:
+            raise ValueError(
+                f"{name}: hemisphere must be one for all seeds or one for each, got "
+                f"{len(each)} for {n_seeds} seeds."
+            )
+    for side in each:
+        if side is not None and side not in ("left", "right"):
+            raise ValueError(
+                f'{name}: hemisphere must be "left", "right" or None, got {side!r}.'
+            )
+    return each
+
+
+def close_matches(name, known):
+    """Return the words that say which of some names a misspelt one may mean."""
+    close = difflib.get_close_matches(str(name).lower(), [k.lower() for k in known])
+    meant = [k for k in known if k.lower() in close]
+    if meant:
+        return f"Did you mean {' or '.join(map(repr, meant))}?"
+    shown = ", ".join(map(repr, known[:10]))
+    return f"There are {shown}{', ...' if len(known) > 10 else ''}."
 
 
 def check_independent_seeds(dependent, names, measure, where):

@@ -12,7 +12,7 @@ from nibabel.spatialimages import SpatialImage
 from ._checks import check_four_dimensional
 from ._images import READ_ERRORS
 from .datasets import load_sample_run
-from .runs import load_table
+from .runs import load_confounds
 
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""
@@ -80,7 +80,7 @@ def _read_confounds(path, columns):
     """Return the chosen columns of a table of confounds, or None without a table."""
     if path is None:
         return None
-    table = load_table(path, "--confounds")
+    table = load_confounds(path, "--confounds")
     # The columns of a table without a header are numbers.
     table.columns = [str(name) for name in table.columns]
     missing = [name for name in columns or () if name not in table.columns]

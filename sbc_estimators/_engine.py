@@ -13,14 +13,9 @@ from ._cleaning import ALIKE_TOLERANCE
 from ._keys import brain_key, cleaning_key, map_key, seed_key
 from ._measures import correlate_by
 from ._operator import CleanedSignals
+from ._plans import check_before_fit, check_left_after_cleaning, plan_sources
 from ._seeds import SeedQuality, member_signals, seed_quality, summarised
-from ._signals import (
-    SignalSource,
-    check_before_fit,
-    check_left_after_cleaning,
-    is_nilearn_masker,
-    plan_sources,
-)
+from ._sources import SignalSource, is_known_masker
 from ._stages import (
     Reading,
     Task,
@@ -60,7 +55,7 @@ class Mapper:
 
     def cleans_alike(self, opened):
         """Whether one operator cleans the seeds and the voxels of a run."""
-        if not all(is_nilearn_masker(source.masker) for source in self.sources):
+        if not all(is_known_masker(source.masker) for source in self.sources):
             return False
         cleaning = self.seeds.cleaning
         if cleaning.high_variance_confounds and opened.seed_image is not None:

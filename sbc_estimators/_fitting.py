@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from ._checks import check_masker, check_spheres, warn
 from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
-from ._signals import SURFACE_MASKERS, VOXELWISE_MASKERS, is_nilearn_masker
+from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker, wants_surface
 
 
 def clone_masker(masker, name, overrides):
@@ -44,8 +44,8 @@ def default_brain_masker(seed_masker):
 
     Smoothing is no cleaning: the voxels are not smoothed.
     """
-    is_on_surface = isinstance(seed_masker, SURFACE_MASKERS)
-    masker = SurfaceMasker() if is_on_surface else NiftiMasker()
+    on_surface = wants_surface(seed_masker)
+    masker = SurfaceMasker() if on_surface else NiftiMasker()
     given = seed_masker.get_params(deep=False)
     names = ("standardize_confounds", "high_variance_confounds", "detrend")
     names += ("low_pass", "high_pass", "t_r", "clean_args")
@@ -71,7 +71,7 @@ def fit_masker(source, opened):
         If the mask is missing, unreadable, empty, or anything else nilearn does not
         accept.
     """
-    masker = source.masker
+    masker, opened = source.masker, [run.as_seen_by(source.name) for run in opened]
     mask_img = masker.get_params(deep=False).get("mask_img")
     if mask_img is not None:
         _check_mask(mask_img, f"{source.name}: mask_img")
@@ -125,13 +125,16 @@ def _computed_mask(masker, means):
 
 def _what_fit_needs(masker, opened):
     """Return the arguments for the masker's `fit`."""
-    image = opened[0].image
+    first = opened[0]
+    image = first.image
     if isinstance(masker, NiftiSpheresMasker):
         return []
+    if is_given(masker):
+        return [opened[0].run.seed_signals]
     if isinstance(masker, VOXELWISE_MASKERS) and masker.mask_img is not None:
         return []
-    if not is_nilearn_masker(masker):
-        return [opened[0].run.img]
+    if not is_known_masker(masker):
+        return [first.run.img]
     if is_surface(image):
         return [first_scan(image)]
     # Regions are laid on the grid of the run; its scans are not looked at.

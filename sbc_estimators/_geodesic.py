@@ -26,11 +26,17 @@ def edge_lengths(coordinates, faces):
     # Not every scipy searches graphs with indices of 64 bits.
     faces = np.asarray(faces, dtype=np.int32)
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    first, second = np.unique(np.sort(edges, axis=1), axis=0).T
-    coordinates = np.asarray(coordinates, dtype=np.float64)
-    lengths = np.linalg.norm(coordinates[first] - coordinates[second], axis=1)
+    edges.sort(axis=1)
     n_vertices = len(coordinates)
-    return sparse.csr_array((lengths, (first, second)), shape=(n_vertices, n_vertices))
+    graph = sparse.coo_array(
+        (np.ones(len(edges)), tuple(edges.T)), shape=(n_vertices, n_vertices)
+    ).tocsr()
+    # Edges that two faces share are one now, with 2 in the place of a length.
+    first = np.repeat(np.arange(n_vertices), np.diff(graph.indptr))
+    coordinates = np.asarray(coordinates, dtype=np.float64)
+    offsets = coordinates[first] - coordinates[graph.indices]
+    graph.data = np.linalg.norm(offsets, axis=1)
+    return graph
 
 
 def geodesic_disc(graph, vertex, radius):

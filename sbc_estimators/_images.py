@@ -42,6 +42,19 @@ def grid(image):
     return image.shape[:3], image.affine.tobytes()
 
 
+def places_in(voxels, affine, image):
+    """Return the nearest voxels of an image to those of another grid."""
+    to_image = np.linalg.inv(image.affine) @ affine
+    places = voxels @ to_image[:3, :3].T + to_image[:3, 3]
+    return np.floor(places + 0.5).astype(np.intp)
+
+
+def is_inside(voxels, affine, image):
+    """Return which voxels of another grid have their centre within an image."""
+    places = places_in(voxels, affine, image)
+    return ((places >= 0) & (places < image.shape[:3])).all(axis=1)
+
+
 def first_scan(image):
     """Return a SurfaceImage of the first scan alone."""
     parts = {name: np.asarray(part[:, :1]) for name, part in image.data.parts.items()}

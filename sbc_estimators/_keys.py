@@ -5,7 +5,8 @@ import numpy as np
 
 from . import __version__
 from ._cache import digest
-from ._signals import NEUTRAL, is_nilearn_masker
+from ._signals import given_seeds
+from ._sources import NEUTRAL, is_given, is_known_masker
 from .runs import fingerprint
 
 IMAGES = ("mask_img", "labels_img", "maps_img")
@@ -28,20 +29,22 @@ def seed_key(source, brain, opened):
         With fitted maskers.
     opened : OpenedRun
     """
-    if not is_nilearn_masker(source.masker):
+    if not is_known_masker(source.masker):
         return None
     opened = opened.as_seen_by(source.name)
+    given = given_seeds(source, opened).values if is_given(source.masker) else None
     return digest(
         *_basics(opened),
         _extraction(source.masker),
         source.cleaning.high_variance_confounds,
         _content(getattr(brain.masker, "mask_img_", None)),
+        given,
     )
 
 
 def brain_key(source, opened, tolerance):
     """Return the key of a run's cleaned voxels, None where nobody knows of them."""
-    if not is_nilearn_masker(source.masker):
+    if not is_known_masker(source.masker):
         return None
     return digest(
         *_basics(opened),

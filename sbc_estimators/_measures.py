@@ -10,7 +10,7 @@ from ._correlation import (
     dependent_seeds,
     without_others,
 )
-from ._signals import signal_names
+from ._sources import signal_names
 from ._threads import workers
 
 

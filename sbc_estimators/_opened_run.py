@@ -12,7 +12,7 @@ from ._checks import (
     describe_run,
 )
 from ._images import open_image
-from .runs import Run, load_table
+from .runs import Run, load_confounds
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def open_run(run, position):
     seed_image = _open_seed_image(run, image, where)
     n_scans = image.shape[-1]
     kept = check_sample_mask(run.sample_mask, n_scans, where)
-    confounds = load_table(run.confounds, where)
+    confounds = load_confounds(run.confounds, where)
     confounds = check_confounds(confounds, n_scans, kept, where)
     return OpenedRun(run, image, kept, confounds, where, seed_image, position)
 

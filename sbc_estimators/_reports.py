@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from ._checks import warn
-from ._signals import signal_names
+from ._sources import signal_names
 
 LEAST_COVERAGE = 0.5
 """Part of a seed's voxels within the brain and with signal below which we warn."""

@@ -24,9 +24,10 @@ from ._fitting import (
     warn_of_different_cleaning,
 )
 from ._opened_run import open_runs
+from ._plans import check_regions_of_runs
 from ._reports import paths_taken, run_report, seed_report, warn_of_map
 from ._seeds import SUMMARIES
-from ._signals import SignalSource, check_regions_of_runs, signal_names
+from ._sources import SignalSource, signal_names
 from .runs import as_runs
 
 

@@ -1,7 +1,6 @@
 """Which voxels (vertices) a masker's seeds are made of, on the grid of a run."""
 
 import numpy as np
-from nilearn.image import resample_img
 from nilearn.maskers import (
     NiftiLabelsMasker,
     NiftiMapsMasker,
@@ -13,15 +12,9 @@ from nilearn.maskers import (
 )
 
 from ._images import is_surface, same_grid
-from ._regions import (
-    label_regions,
-    map_regions,
-    mean_regions,
-    smoothed_regions,
-    voxel_regions,
-)
-from ._smoothing import is_separable, smoothing_matrices
-from ._spheres import overlapping_pair, sphere_voxels
+from ._placed_seeds import Spheres, n_vertices, vertices, with_smoothing
+from ._regions import label_regions, map_regions, mean_regions, voxel_regions
+from ._sources import OWN_MASKERS
 
 
 def seed_regions(source, image, where):
@@ -56,12 +49,14 @@ def seed_regions(source, image, where):
 def unsmoothed_regions(source, image, where):
     """Return the same for a run that is smoothed already as the masker would."""
     masker = source.masker
+    if type(masker) in OWN_MASKERS:
+        return masker.regions_on(image, where, source.name)
     if is_surface(image):
         for kind, build in SURFACE_KINDS.items():
             if isinstance(masker, kind):
                 return build(masker, image)
     elif isinstance(masker, NiftiSpheresMasker):
-        return mean_regions(spheres_of(source, image, where))
+        return _of_spheres(source, image, where)
     else:
         for kind, build in VOLUME_KINDS.items():
             if isinstance(masker, kind):
@@ -72,24 +67,6 @@ def unsmoothed_regions(source, image, where):
 def _smoothing_of(masker):
     """Return the width that a masker smooths with in mm, or None."""
     return getattr(masker, "smoothing_fwhm", None)
-
-
-def with_smoothing(regions, fwhm, image):
-    """Return regions of smoothed voxels, or a str that says why there are none."""
-    if fwhm is None:
-        return regions
-    if is_surface(image):
-        return "surfaces are smoothed by nilearn"
-    if not is_separable(fwhm):
-        return f"smoothing_fwhm={fwhm!r} is not one matrix an axis"
-    shape = image.shape[:3]
-    matrices = smoothing_matrices(fwhm, image.affine, shape)
-    if matrices is None:
-        return regions
-    smoothed = smoothed_regions(regions, matrices, shape)
-    if smoothed is None:
-        return f"{len(regions.members)} voxels are too many to smooth by one matrix"
-    return smoothed
 
 
 # Volumes
@@ -168,22 +145,14 @@ VOLUME_KINDS = {
 # Surfaces
 
 
-def _vertices(img):
-    """Return what a SurfaceImage has at each vertex, counted through its parts."""
-    parts = [np.asarray(part) for part in img.data.parts.values()]
-    return np.concatenate([part.reshape(len(part), -1) for part in parts])
-
-
 def _why_not_on_mesh(seeds_img, image):
     """Return why seeds don't lie on the mesh of a run, or None.
 
     As in nilearn, vertices are the same if they are as many.
     """
-    ours, theirs = (
-        {name: part.n_vertices for name, part in img.mesh.parts.items()}
-        for img in (seeds_img, image)
-    )
-    return None if ours == theirs else "the run is on another mesh"
+    if n_vertices(seeds_img.mesh) == n_vertices(image.mesh):
+        return None
+    return "the run is on another mesh"
 
 
 def _of_surface_mask(masker, image):
@@ -191,7 +160,7 @@ def _of_surface_mask(masker, image):
     reason = _why_not_on_mesh(masker.mask_img_, image)
     if reason is not None:
         return reason
-    return voxel_regions(np.flatnonzero(_vertices(masker.mask_img_)))
+    return voxel_regions(np.flatnonzero(vertices(masker.mask_img_)))
 
 
 def _of_surface_labels(masker, image):
@@ -201,7 +170,7 @@ def _of_surface_labels(masker, image):
     reason = _why_not_on_mesh(masker.labels_img_, image)
     if reason is not None:
         return reason
-    labels = _vertices(masker.labels_img_)
+    labels = vertices(masker.labels_img_)
     wanted = np.unique(labels)
     return _means_over(labels, wanted[wanted != masker.background_label])
 
@@ -213,9 +182,9 @@ def _of_surface_maps(masker, image):
     reason = _why_not_on_mesh(masker.maps_img_, image)
     if reason is not None:
         return reason
-    maps = _vertices(masker.maps_img_)
+    maps = vertices(masker.maps_img_)
     if masker.mask_img_ is not None:
-        maps = np.where(_vertices(masker.mask_img_) != 0, maps, 0)
+        maps = np.where(vertices(masker.mask_img_) != 0, maps, 0)
     return map_regions(maps)
 
 
@@ -229,57 +198,14 @@ SURFACE_KINDS = {
 # Spheres
 
 
-def spheres_of(source, image, where):
-    """Return the voxels of every sphere on the grid of a run."""
-    masker, shape = source.masker, image.shape[:3]
-    mask = _mask_on_grid(masker.mask_img_, image)
-    spheres = sphere_voxels(masker.seeds_, masker.radius, image.affine, shape, mask)
-    for position, voxels in enumerate(spheres):
-        if not len(voxels):
-            _raise_seed_outside(source, position, image, where)
-    pair = None if masker.allow_overlap else overlapping_pair(spheres)
-    if pair is not None:
-        first, second = (coordinates(masker.seeds_[i]) for i in pair)
-        raise ValueError(
-            f"{where}: the spheres of seeds {pair[0]} {first} and {pair[1]} {second} "
-            f"overlap at radius={masker.radius!r} mm. Use a smaller radius, or "
-            f"{source.name}.allow_overlap=True."
-        )
-    return spheres
-
-
-def _raise_seed_outside(source, position, image, where):
-    """Raise the error of a sphere without voxels."""
-    masker, shape = source.masker, image.shape[:3]
-    seed = masker.seeds_[position]
-    inside = sphere_voxels([seed], masker.radius, image.affine, shape)[0]
-    what = "its mask_img" if len(inside) else "the image"
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
-    corners = image.affine[:3, :3] @ corners + image.affine[:3, 3:]
-    low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
-    raise ValueError(
-        f"{where}: seed {position} at {coordinates(seed)} mm of {source.name} lies "
-        f"outside {what}; the image spans {low.tolist()} to {high.tolist()} mm. Move "
-        "the seed, or check that seeds and image are in the same space."
+def _of_spheres(source, image, where):
+    """Return spheres."""
+    masker = source.masker
+    spheres = Spheres(
+        masker.seeds_,
+        masker.radius,
+        masker.mask_img_,
+        masker.allow_overlap,
+        source.name,
     )
-
-
-def _mask_on_grid(mask_img, image):
-    """Return a mask on the grid of a run, nearest neighbours, or None."""
-    if mask_img is None:
-        return None
-    if not same_grid(mask_img, image):
-        mask_img = resample_img(
-            mask_img,
-            target_affine=image.affine,
-            target_shape=image.shape[:3],
-            interpolation="nearest",
-            force_resample=True,
-            copy_header=True,
-        )
-    return np.asarray(mask_img.dataobj) != 0
-
-
-def coordinates(seed):
-    """Return coordinates in mm as people write them."""
-    return f"({', '.join(f'{float(x):g}' for x in seed)})"
+    return mean_regions(spheres.on(image, where))

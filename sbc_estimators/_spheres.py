@@ -16,7 +16,7 @@ def sphere_voxels(seeds, radius, affine, shape, mask=None):
     ----------
     seeds : array-like of shape (n_seeds, 3)
         Coordinates in mm.
-    radius : float or None
+    radius : float or None, or a sequence with one for each seed
         In mm; None means the voxel that holds the seed alone.
     affine : ndarray of shape (4, 4)
         Takes voxel indices to mm; oblique, flipped and anisotropic ones are fine.
@@ -31,7 +31,16 @@ def sphere_voxels(seeds, radius, affine, shape, mask=None):
         Ascending flat indices into the grid in C order; empty where a seed lies
         outside the grid or the mask.
     """
-    return [_one_sphere(seed, radius, affine, shape, mask) for seed in seeds]
+    return [
+        _one_sphere(seed, own, affine, shape, mask)
+        for seed, own in zip(seeds, one_each(radius, len(seeds)), strict=True)
+    ]
+
+
+def one_each(value, n_seeds):
+    """Return a list with one value for each seed, of one for all or of such a list."""
+    is_scalar = value is None or np.ndim(value) == 0
+    return [value] * n_seeds if is_scalar else list(value)
 
 
 def _one_sphere(seed, radius, affine, shape, mask):

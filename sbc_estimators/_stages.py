@@ -19,6 +19,7 @@ from ._seeds import RawSeeds
 from ._signals import (
     brain_mask,
     brain_parts,
+    given_seeds,
     members_in_brain,
     own_signals,
     raw_seeds,
@@ -163,6 +164,7 @@ def _read(task, names):
         ("streamed", _streamed),
         ("compiled", _compiled),
         ("reference", _reference),
+        ("given", _given),
     ):
         on_path = task.on_path(path, names)
         results.update(way(task, opened, on_path) if on_path else {})
@@ -260,7 +262,12 @@ def _placed(seeds, task):
     return replace(seeds, in_brain=inside)
 
 
-# Reference
+# Given, and reference
+
+
+def _given(task, opened, names):
+    """Return the seeds whose signals come with the run."""
+    return {name: given_seeds(task.sources[name], opened) for name in names}
 
 
 def _reference(task, opened, names):

@@ -221,20 +221,27 @@ def _parts(data):
     return list(data.parts.items())
 
 
-def load_table(table, where, name="confounds"):
-    """Return a table as it was passed, and a file's as a DataFrame.
+def load_confounds(confounds, where):
+    """Return confounds as they were passed, and a file's as a DataFrame.
 
     A table without a header gets the column numbers as names.
     """
-    if not isinstance(table, str | os.PathLike):
-        return table
-    check_file(table, f"{where}: {name}")
+    if not isinstance(confounds, str | os.PathLike):
+        return confounds
+    return load_table(confounds, f"{where}: confounds")
+
+
+def load_table(path, name):
+    """Return a file's table as a DataFrame; `name` names it in errors.
+
+    Without a header it gets the column numbers as names.
+    """
+    check_file(path, name)
     try:
-        return _read_table(table)
+        return _read_table(path)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"{where}: {name} {os.fspath(table)!r} is no table that can be read: "
-            f"{error}"
+            f"{name} {os.fspath(path)!r} is no table that can be read: {error}"
         ) from error
 
 

@@ -14,8 +14,8 @@ PACKAGE = ROOT / "sbc_estimators"
 BESIDE = {"__init__", "datasets", "_simulation"}
 """`__init__` hands out names when asked; the others know `Run` and nothing else."""
 
-MASKER_ROOMS = {"_seed_regions", "_signals", "_fitting", "_command"}
-"""Three look inside maskers; the command line only makes them, as a user does."""
+MASKER_ROOMS = {"_sources", "_seed_regions", "_plans", "_fitting", "_command"}
+"""These look inside maskers; the command line only makes them, as a user does."""
 
 MODULES = sorted(PACKAGE.glob("*.py"))
 SOURCES = [

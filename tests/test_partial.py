@@ -13,7 +13,6 @@ from nilearn.maskers import (
     NiftiMasker,
     NiftiSpheresMasker,
     SurfaceLabelsMasker,
-    SurfaceMapsMasker,
     SurfaceMasker,
 )
 from sklearn.base import clone
@@ -30,7 +29,9 @@ from sbc_estimators._correlation import (
     dependent_seeds,
     without_others,
 )
+from sbc_estimators._threads import OneWorker
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.maskers import GivenSignals
 
 TOLERANCE = 1e-6
 
@@ -39,6 +40,8 @@ BAND = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01}
 OTHERS_OUT = ["partial", "semipartial"]
 
 MEASURES = ["correlation", *OTHERS_OUT]
+
+ONE_AFTER_ANOTHER = OneWorker()
 
 EXPLAINED = "the other seeds leave nothing"
 
@@ -61,7 +64,15 @@ def explicit(seeds, voxels, measure):
     return np.stack(rows)
 
 
-def partial(seeds, voxels, crew=ONE_WORKER):
+class Backwards(OneWorker):
+    """Works on the last piece first."""
+
+    def map(self, function, items):
+        """Return what a function makes of each item, made in another order."""
+        return super().map(function, list(items)[::-1])[::-1]
+
+
+def partial(seeds, voxels, crew=ONE_AFTER_ANOTHER):
     """Return partial r and how many voxels are explained, from scans."""
     span, own = without_others(seeds)
     return correlate_remainders(span, own, voxels, column_norms(voxels), crew)
@@ -138,7 +149,7 @@ def test_no_signal_is_no_correlation_and_not_explained():
     norms = column_norms(voxels)
     norms[[2, 5]] = 0
     span, own = without_others(seeds)
-    r, n_explained = correlate_remainders(span, own, voxels, norms, OneWorker())
+    r, n_explained = correlate_remainders(span, own, voxels, norms, ONE_AFTER_ANOTHER)
     assert (r[:, [2, 5]] == 0).all()
     assert (np.delete(r, [2, 5], axis=1) != 0).all()
     assert n_explained == 0
@@ -150,7 +161,7 @@ def test_chunks_change_nothing(monkeypatch, size):
     voxels = np.hstack([voxels, seeds])
     expected, n_expected = partial(seeds, voxels)
     monkeypatch.setattr("sbc_estimators._correlation.CHUNK_SIZE", size)
-    r, n_explained = partial(seeds, voxels, lambda f, x: [f(i) for i in reversed(x)])
+    r, n_explained = partial(seeds, voxels, Backwards())
     np.testing.assert_allclose(r, expected, atol=2e-7)
     assert n_explained == n_expected == 4
 
@@ -394,37 +405,11 @@ def make(data):
     return make
 
 
-def with_seed_signals(data, signals):
-    """Return a run whose first voxels, beside the brain, have these signals.
-
-    Returns
-    -------
-    img : Nifti1Image
-        One layer longer along x than the run.
-    mask_img : Nifti1Image
-        Of the voxels with the signals, one seed each.
-    brain_img : Nifti1Image
-        Of the brain.
-    """
-    img, mask = data.runs[0].img, np.asarray(data.mask_img.dataobj)
-    scans = np.asarray(img.dataobj, dtype=np.float64)
-    layer = np.zeros((1, *scans.shape[1:]))
-    layer[0, 0, : signals.shape[1]] = signals.T
-    is_seed = np.zeros((len(scans) + 1, *mask.shape[1:]), np.uint8)
-    is_seed[0, 0, : signals.shape[1]] = 1
-    brain = np.concatenate([np.zeros_like(mask[:1]), mask]).astype(np.uint8)
-    return (
-        nib.Nifti1Image(np.concatenate([layer, scans]), img.affine),
-        nib.Nifti1Image(is_seed, img.affine),
-        nib.Nifti1Image(brain, img.affine),
-    )
-
-
 def map_of_signals(data, signals, measure, **options):
     """Return r of given seed signals with the brain of the first run."""
-    img, mask_img, brain_img = with_seed_signals(data, signals)
-    seed, brain = NiftiMasker(mask_img, **options), NiftiMasker(brain_img, **options)
-    return SeedCorrelationMap(seed, brain, measure=measure).fit(img).correlations_
+    seed, brain = GivenSignals(**options), NiftiMasker(data.mask_img, **options)
+    run = Run(data.runs[0].img, seed_signals=signals)
+    return SeedCorrelationMap(seed, brain, measure=measure).fit(run).correlations_
 
 
 @pytest.fixture(scope="module")
@@ -593,17 +578,18 @@ def test_seeds_in_the_same_voxel_are_named(data, make):
 
 @pytest.mark.parametrize("measure", OTHERS_OUT)
 def test_sum_of_seeds_in_the_second_run(data, signals, measure):
-    img, mask_img, brain_img = with_seed_signals(data, signals)
     sums = signals.copy()
     sums[:, 3] = sums[:, 0] - 2 * sums[:, 2]
-    runs = [img, with_seed_signals(data, sums)[0]]
+    img = data.runs[0].img
+    runs = [Run(img, seed_signals=series) for series in (signals, sums)]
     sbc = SeedCorrelationMap(
-        NiftiMasker(mask_img), NiftiMasker(brain_img), measure=measure
+        GivenSignals(), NiftiMasker(data.mask_img), measure=measure
     )
-    with pytest.raises(ValueError, match=r"run 1: .* of seeds 0, 2, 3 of seed_masker"):
+    named = "of seeds 0 signal0, 2 signal2, 3 signal3 of seed_masker"
+    with pytest.raises(ValueError, match=f"run 1: .* {named}"):
         sbc.fit(runs)
-    sbc.fit(img)
-    with pytest.raises(ValueError, match=r"run 0: .* of seeds 0, 2, 3 of seed_masker"):
+    sbc.fit(runs[0])
+    with pytest.raises(ValueError, match=f"run 0: .* {named}"):
         sbc.transform(runs[1])
 
 

@@ -31,8 +31,9 @@ from sbc_estimators._regions import (
     voxel_regions,
 )
 from sbc_estimators._seed_regions import seed_regions
-from sbc_estimators._signals import SignalSource, raw_signals
+from sbc_estimators._signals import raw_signals
 from sbc_estimators._smoothing import smoothing_matrices
+from sbc_estimators._sources import SignalSource
 
 TOLERANCE = 1e-10
 

@@ -23,7 +23,7 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
-from sbc_estimators import Run, SeedCorrelationMap, _images, _signals, _stages
+from sbc_estimators import Run, SeedCorrelationMap, _images, _plans, _sources, _stages
 from sbc_estimators._opened_run import open_run
 
 pytestmark = [
@@ -155,7 +155,7 @@ def both(monkeypatch):
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
         one_thread = threadpool_limits(1, user_api="blas")
         with monkeypatch.context() as patch, one_thread:
-            patch.setattr(_signals, "_why_no_stream", lambda *_: "the test says so")
+            patch.setattr(_plans, "_why_no_stream", lambda *_: "the test says so")
             compiled = SeedCorrelationMap(seed, brain, **options).fit(run)
         assert streamed.paths_ == STREAMED
         assert compiled.paths_["brain_masker"] == "compiled: the test says so"
@@ -890,12 +890,12 @@ def test_fast_smoothing():
     run = make_run(35)
     seed, brain = (masker.fit() for masker in maskers(run))
     sources = [
-        _signals.SignalSource("seed_masker", seed),
-        _signals.SignalSource("brain_masker", brain),
+        _sources.SignalSource("seed_masker", seed),
+        _sources.SignalSource("brain_masker", brain),
     ]
     # Not every nilearn lets a masker be fitted with it.
     brain.smoothing_fwhm = "fast"
-    plans = _signals.plan_sources(sources, open_run(Run(image_of(run)), 0))
+    plans = _plans.plan_sources(sources, open_run(Run(image_of(run)), 0))
     assert {name: str(plan) for name, plan in plans.items()} == {
         "seed_masker": IN_MEMORY,
         "brain_masker": "compiled: smoothing_fwhm='fast' is not one matrix an axis",

@@ -1,0 +1,251 @@
+"""Seeds laid on the grid or mesh of a run, and their raw signals from its scans."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel
+import numpy as np
+from nilearn.image import load_img, resample_img, smooth_img
+
+from ._checks import check_file
+from ._images import is_surface, same_grid
+from ._regions import smoothed_regions
+from ._smoothing import is_separable, smoothing_matrices
+from ._spheres import overlapping_pair, sphere_voxels
+
+
+def read_volume(img, name):
+    """Return a 3D image's numbers, 0 where they are not finite, and its affine.
+
+    Parameters
+    ----------
+    img : str, path or nibabel image
+    name : str
+        Names the image in errors.
+    """
+    if isinstance(img, str | os.PathLike):
+        check_file(img, name)
+        img = load_img(img)
+    if not hasattr(img, "affine"):
+        raise TypeError(f"{name} must be a 3D image or its path, got {img!r}.")
+    data = np.asarray(img.dataobj)
+    if data.ndim != 3 and data.shape[3:] != (1,):
+        raise ValueError(f"{name} must be a 3D image, got shape {data.shape}.")
+    data = data.reshape(data.shape[:3])
+    if data.dtype.kind == "f":
+        data = np.where(np.isfinite(data), data, 0)
+    return data, img.affine
+
+
+def read_mask_volume(mask_img, name):
+    """Return a mask image as one of 0 and 1 in memory, or None."""
+    if mask_img is None:
+        return None
+    data, affine = read_volume(mask_img, f"{name}: mask_img")
+    if not data.any():
+        raise ValueError(f"{name}: mask_img is empty, it holds no voxel that is not 0.")
+    return nibabel.Nifti1Image((data != 0).astype(np.uint8), affine)
+
+
+def on_grid(img, image):
+    """Return a volume's numbers on the grid of a run, by nearest neighbours."""
+    if not same_grid(img, image):
+        img = resample_img(
+            img,
+            target_affine=image.affine,
+            target_shape=image.shape[:3],
+            interpolation="nearest",
+            force_resample=True,
+            copy_header=True,
+        )
+    return np.asarray(img.dataobj)
+
+
+def mask_on_grid(mask_img, image):
+    """Return a mask on the grid of a run, bool `(n_x, n_y, n_z)`, or None."""
+    return None if mask_img is None else on_grid(mask_img, image) != 0
+
+
+def vertices(img):
+    """Return what a SurfaceImage has at each vertex, counted through its parts."""
+    parts = [np.asarray(part) for part in img.data.parts.values()]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts])
+
+
+def n_vertices(mesh):
+    """Return the number of vertices of each part of a mesh."""
+    return {name: part.n_vertices for name, part in mesh.parts.items()}
+
+
+def parts_of_vertices(mesh):
+    """Return the name of each vertex's part, counted through the parts."""
+    sizes = n_vertices(mesh)
+    return np.repeat(list(sizes), list(sizes.values()))
+
+
+def check_vertices(mesh, other, where, name):
+    """Raise ValueError unless two meshes have as many vertices in the same parts."""
+    ours, theirs = n_vertices(mesh), n_vertices(other)
+    if ours != theirs:
+        raise ValueError(
+            f"{where} has {_told(theirs)}, but {name} has {_told(ours)}. Both must be "
+            "on the same mesh."
+        )
+
+
+def _told(sizes):
+    """Return numbers of vertices in words."""
+    return " and ".join(f"{n} {part} vertices" for part, n in sizes.items())
+
+
+# Spheres
+
+
+@dataclass(frozen=True)
+class Spheres:
+    """Spheres as a masker's parameters tell of them.
+
+    Attributes
+    ----------
+    seeds : sequence of n_seeds triplets of float
+        In mm.
+    radius : float, None, or a sequence with one a seed
+        In mm.
+    mask_img : nibabel image or None
+        Read; on any grid.
+    allow_overlap : bool
+    name : str
+        Names the masker in errors.
+    """
+
+    seeds: Any
+    radius: Any
+    mask_img: Any
+    allow_overlap: bool
+    name: str
+
+    def on(self, image, where):
+        """Return the voxels of every sphere on the grid of a run.
+
+        Raises
+        ------
+        ValueError
+            If a sphere is empty, or two overlap that must not.
+        """
+        mask = mask_on_grid(self.mask_img, image)
+        grid = (image.affine, image.shape[:3])
+        found = sphere_voxels(self.seeds, self.radius, *grid, mask)
+        for position, voxels in enumerate(found):
+            if not len(voxels):
+                self._raise_seed_outside(position, image, where)
+        pair = None if self.allow_overlap else overlapping_pair(found)
+        if pair is not None:
+            first, second = (coordinates(self.seeds[i]) for i in pair)
+            raise ValueError(
+                f"{where}: the spheres of seeds {pair[0]} {first} and {pair[1]} "
+                f"{second} overlap at radius={self.radius!r} mm. Use a smaller radius, "
+                f"or {self.name}.allow_overlap=True."
+            )
+        return found
+
+    def _raise_seed_outside(self, position, image, where):
+        """Raise the error of a sphere without voxels."""
+        seed, shape = self.seeds[position], image.shape[:3]
+        grid = (image.affine, shape)
+        inside = sphere_voxels(self.seeds, self.radius, *grid)[position]
+        what = "its mask_img" if len(inside) else "the image"
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
+        corners = image.affine[:3, :3] @ corners + image.affine[:3, 3:]
+        low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
+        raise ValueError(
+            f"{where}: seed {position} at {coordinates(seed)} mm of {self.name} lies "
+            f"outside {what}; the image spans {low.tolist()} to {high.tolist()} mm. "
+            "Move the seed, or check that seeds and image are in the same space."
+        )
+
+
+def coordinates(seed):
+    """Return coordinates in mm as people write them."""
+    return f"({', '.join(f'{float(x):g}' for x in seed)})"
+
+
+# Smoothing, and signals
+
+
+def with_smoothing(regions, fwhm, image):
+    """Return regions of smoothed voxels, or a str that says why there are none.
+
+    Parameters
+    ----------
+    regions : SeedRegions
+        Not smoothed.
+    fwhm : float, sequence of 3 float, str or None
+        As nilearn's maskers take it, in mm.
+    image : nibabel image or SurfaceImage
+        The grid of `regions`.
+    """
+    if fwhm is None:
+        return regions
+    if is_surface(image):
+        return "surfaces are smoothed by nilearn"
+    if not is_separable(fwhm):
+        return f"smoothing_fwhm={fwhm!r} is not one matrix an axis"
+    shape = image.shape[:3]
+    matrices = smoothing_matrices(fwhm, image.affine, shape)
+    if matrices is None:
+        return regions
+    smoothed = smoothed_regions(regions, matrices, shape)
+    if smoothed is None:
+        return f"{len(regions.members)} voxels are too many to smooth by one matrix"
+    return smoothed
+
+
+def signals_of_regions(regions, fwhm, scans):
+    """Return the raw signals of seeds from scans in memory, `(n_scans, n_seeds)`.
+
+    As in `series_of_regions`.
+    """
+    regions, series = series_of_regions(regions, fwhm, scans)
+    return regions.signals(series)
+
+
+def series_of_regions(regions, fwhm, scans):
+    """Return what seeds are made of from scans in memory.
+
+    Parameters
+    ----------
+    regions : SeedRegions
+        Not smoothed.
+    fwhm : float, sequence of 3 float, str or None
+        As nilearn's maskers take it, in mm.
+    scans : Nifti1Image or SurfaceImage
+        As `read_scans` returns it.
+
+    Returns
+    -------
+    regions : SeedRegions
+        Smoothed, unless it is the scans that are.
+    series : ndarray of shape (n_inputs, n_scans)
+    """
+    smoothed = with_smoothing(regions, fwhm, scans)
+    if isinstance(smoothed, str):
+        smoothed, scans = regions, smooth_img(scans, fwhm)
+    return smoothed, _series(scans, smoothed.inputs)
+
+
+def _series(image, places):
+    """Return the scans of some voxels (vertices) in memory, `(n_places, n_scans)`."""
+    if not is_surface(image):
+        data = np.asarray(image.dataobj)
+        return data[np.unravel_index(places, data.shape[:3])]
+    parts = [np.asarray(part) for part in image.data.parts.values()]
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    edges = np.searchsorted(places, starts)
+    pieces = [
+        part[places[first:last] - start]
+        for part, start, first, last in zip(
+            parts, starts, edges[:-1], edges[1:], strict=False
+        )
+    ]
+    return np.concatenate(pieces)

@@ -1,0 +1,193 @@
+"""Which way a run's signals are had, and whether masker and run go together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+
+from ._checks import check_has_signals
+from ._cleaning import check_cleaning
+from ._images import grid, is_inside, is_surface, same_grid, why_not_in_blocks
+from ._regions import SeedRegions
+from ._seed_regions import seed_regions, unsmoothed_regions
+from ._signals import given_seeds
+from ._smoothing import is_separable
+from ._sources import OWN_MASKERS, is_given, is_known_masker, wants_surface
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a source's signals are had from a run.
+
+    Attributes
+    ----------
+    path : str
+        "streamed", "compiled", "reference" or "given".
+    reason : str
+        Why not in a faster way.
+    regions : SeedRegions or None
+        What seeds are made of, where that is known beforehand.
+    """
+
+    path: str
+    reason: str = ""
+    regions: SeedRegions | None = None
+
+    def __str__(self):
+        return f"{self.path}: {self.reason}" if self.reason else self.path
+
+
+def plan_sources(sources, opened):
+    """Return a `Plan` for each source, by its name.
+
+    Parameters
+    ----------
+    sources : list of SignalSource
+        With fitted maskers.
+    opened : OpenedRun
+
+    Raises
+    ------
+    ValueError
+        If a seed lies outside the run, or seeds overlap that must not.
+    """
+    by_name = {source.name: source for source in sources}
+    plans = {}
+    # Voxels first: where their scans are in memory anyway, the seeds take them there.
+    if "brain_masker" in by_name:
+        plans["brain_masker"] = _plan_voxels(by_name["brain_masker"], opened.image)
+    if "seed_masker" in by_name:
+        plans["seed_masker"] = _plan_seeds(
+            by_name["seed_masker"], opened, plans.get("brain_masker")
+        )
+    return plans
+
+
+def _plan_voxels(source, image):
+    """Return how the voxels of the brain are had."""
+    if not is_known_masker(source.masker):
+        return _reference(source)
+    reason = _why_no_voxel_stream(source.masker, image) or _why_no_stream(source, image)
+    return Plan("compiled", reason) if reason else Plan("streamed")
+
+
+def _plan_seeds(source, opened, brain):
+    """Return how the seeds are had, given how the brain is."""
+    if not is_known_masker(source.masker):
+        return _reference(source)
+    if is_given(source.masker):
+        return Plan("given", "the signals come with the run")
+    image = opened.as_seen_by(source.name).image
+    regions = seed_regions(source, image, opened.where)
+    if isinstance(regions, str):
+        return Plan("compiled", regions)
+    reason = _why_no_stream(source, image)
+    if not reason and image is opened.image and brain and brain.path == "compiled":
+        reason = "the scans are in memory for brain_masker"
+    return Plan("compiled" if reason else "streamed", reason, regions)
+
+
+def _reference(source):
+    """Return the plan for a masker that does all by itself."""
+    kind = type(source.masker).__name__
+    return Plan("reference", f"{kind} is none of nilearn's own maskers, nor of ours")
+
+
+def _why_no_stream(source, image):
+    """Return why signals that are sums of voxels cannot be had while reading, or ''."""
+    if is_surface(image):
+        return "the run is on a surface"
+    if source.masker.high_variance_confounds:
+        return "high_variance_confounds are computed from all voxels first"
+    return why_not_in_blocks(image) or ""
+
+
+def _why_no_voxel_stream(masker, image):
+    """Return why the voxels of a brain masker are not to be streamed, or ''."""
+    if is_surface(image):
+        return "the run is on a surface"
+    if not isinstance(masker, NiftiMasker):
+        return f"{type(masker).__name__} is not a linear map that is known beforehand"
+    if not is_separable(masker.smoothing_fwhm):
+        return f"smoothing_fwhm={masker.smoothing_fwhm!r} is not one matrix an axis"
+    if not same_grid(masker.mask_img_, image):
+        return "the run is not on the grid of the mask and has to be resampled"
+    return ""
+
+
+# Checks of a run against a source, before its scans are read
+
+
+def check_before_fit(source, opened):
+    """Raise an error where a run and the parameters of a masker do not go together."""
+    if not is_known_masker(source.masker):
+        return
+    if is_given(source.masker):
+        check_has_signals(opened.run.seed_signals, opened.where, source.name)
+    else:
+        _check_kind(source, opened)
+    source.cleaning.with_t_r(opened.t_r).check(f"{opened.where}, {source.name}")
+
+
+def check_left_after_cleaning(source, opened):
+    """Raise ValueError where cleaning a run leaves nothing to correlate."""
+    if not is_known_masker(source.masker):
+        return
+    cleaning = source.cleaning.with_t_r(opened.t_r)
+    where = f"{opened.where}, {source.name}"
+    check_cleaning(cleaning, opened.n_scans, opened.kept, opened.confounds, where)
+
+
+def check_regions_of_runs(source, opened):
+    """Raise an error where a fitted masker's seeds or mask miss one of the runs."""
+    if is_given(source.masker):
+        for run in opened:
+            given_seeds(source, run)
+        return
+    grids = set()
+    for run in opened:
+        where = grid(run.as_seen_by(source.name).image)
+        if where not in grids:
+            _check_regions(source, run)
+            grids.add(where)
+
+
+def _check_regions(source, opened):
+    """Raise an error where seeds or mask miss a run."""
+    masker, image = source.masker, opened.as_seen_by(source.name).image
+    if not is_known_masker(masker):
+        return
+    if isinstance(masker, (NiftiSpheresMasker, *OWN_MASKERS)):
+        unsmoothed_regions(source, image, opened.where)
+    if is_surface(image):
+        return
+    mask_img = getattr(masker, "mask_img_", None)
+    if mask_img is not None:
+        _check_overlap(mask_img, image, f"{opened.where}, {source.name}")
+
+
+def _check_kind(source, opened):
+    """Raise TypeError where a volume masker meets a surface image or the reverse."""
+    on_surface = wants_surface(source.masker)
+    if on_surface != is_surface(opened.as_seen_by(source.name).image):
+        kinds = {True: "a SurfaceImage", False: "a volume (4D image)"}
+        raise TypeError(
+            f"{opened.where}: {source.name} is a {type(source.masker).__name__}, which "
+            f"needs {kinds[on_surface]}, but the run is {kinds[not on_surface]}. "
+            "Use a masker of the run's kind, or Run(img, seed_img=...) where seeds "
+            "and voxels are in images of their own."
+        )
+
+
+def _check_overlap(mask_img, image, where):
+    """Raise ValueError where no voxel of a mask lies within the image."""
+    mask = np.asarray(mask_img.dataobj) != 0
+    if same_grid(mask_img, image):
+        return  # no mask of nilearn's is empty
+    voxels = np.argwhere(mask)
+    if not is_inside(voxels, mask_img.affine, image).any():
+        raise ValueError(
+            f"{where}: mask_img and the image do not overlap. Are both in the same "
+            f"space? Affine of the mask:\n{mask_img.affine}\nof the image:\n"
+            f"{image.affine}"
+        )

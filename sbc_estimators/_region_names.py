@@ -1,0 +1,142 @@
+"""Names of an atlas's labels, and the regions that a user means by them."""
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from ._checks import check_file, close_matches
+
+BACKGROUND = "background"
+"""What nilearn calls the background in lists of names, in lower case."""
+
+
+def names_of_labels(lut, labels, name):
+    """Return the name of each label that has one, in a dict.
+
+    Parameters
+    ----------
+    lut : DataFrame, str, path, dict, list of str, or None
+        A table with the columns index and name (as DataFrame or file), a dict of
+        names, or a list of names of all labels, ascending.
+    labels : sequence of int
+        The labels in the image but for the background, ascending.
+    name : str
+        Names the masker in errors.
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        If it is no such table, or a list that is too short or too long.
+    """
+    if lut is None:
+        return {}
+    if isinstance(lut, str | os.PathLike):
+        check_file(lut, f"{name}: lut")
+        lut = pd.read_csv(lut, sep=None, engine="python")
+    if isinstance(lut, pd.DataFrame):
+        return _of_table(lut, name)
+    if isinstance(lut, dict):
+        return _of_pairs(lut.items(), name)
+    if isinstance(lut, list | tuple | np.ndarray | pd.Series):
+        return _of_list(list(lut), labels, name)
+    raise TypeError(
+        f"{name}: lut must be a DataFrame or a table with the columns index and name, "
+        f"a dict of label to name or a list of names, got {type(lut).__name__}."
+    )
+
+
+def _of_table(lut, name):
+    """Return the names in a table."""
+    missing = {"index", "name"} - set(lut.columns)
+    if missing:
+        raise ValueError(
+            f"{name}: lut must have the columns index and name, it lacks "
+            f"{' and '.join(sorted(missing))} and has {list(lut.columns)}."
+        )
+    return _of_pairs(zip(lut["index"], lut["name"], strict=True), name)
+
+
+def _of_pairs(pairs, name):
+    """Return labels and names as int and str."""
+    try:
+        return {int(label): _text(text) for label, text in pairs}
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}: lut must give a name to each label, a whole number: {error}."
+        ) from error
+
+
+def _of_list(texts, labels, name):
+    """Return the names in a list, whether or not the background is among them."""
+    texts = [_text(text) for text in texts]
+    if texts and texts[0].lower() == BACKGROUND:
+        texts = texts[1:]
+    if len(texts) != len(labels):
+        raise ValueError(
+            f"{name}: lut lists {len(texts)} names for {len(labels)} labels in the "
+            "image. Pass a table with the columns index and name (atlases that nilearn "
+            "fetches have one as .lut), or a dict of label to name."
+        )
+    return dict(zip(map(int, labels), texts, strict=True))
+
+
+def _text(value):
+    """Return a name as str; some atlases have bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def chosen_labels(regions, names, labels, name):
+    """Return the labels that a user means, in the order given.
+
+    Parameters
+    ----------
+    regions : sequence of str or int, one of these, or None
+        None means all labels.
+    names : dict of int to str
+        As `names_of_labels` returns it.
+    labels : sequence of int
+        The labels in the image but for the background, ascending.
+    name : str
+        Names the masker in errors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such region, or more than one of that name.
+    """
+    if regions is None:
+        return [int(label) for label in labels]
+    if isinstance(regions, str | int | np.integer):
+        regions = [regions]
+    chosen = [_label_of(region, names, labels, name) for region in regions]
+    if not chosen:
+        raise ValueError(f"{name}: regions must hold at least one region, got none.")
+    return chosen
+
+
+def _label_of(region, names, labels, name):
+    """Return the label of one region."""
+    if isinstance(region, str):
+        found = [label for label, text in names.items() if text == region]
+        if len(found) > 1:
+            raise ValueError(
+                f"{name}: the name {region!r} stands for the labels {found}. Choose "
+                "one by its number."
+            )
+        if not found:
+            cure = close_matches(region, list(names.values()))
+            cure = cure if names else "There are no names: pass lut."
+            raise ValueError(f"{name}: there is no region {region!r}. {cure}")
+        region = found[0]
+    elif isinstance(region, bool) or not isinstance(region, int | np.integer):
+        raise TypeError(
+            f"{name}: a region must be a name or a whole number, got {region!r}."
+        )
+    if region not in labels:
+        shown = ", ".join(str(label) for label in labels[:10])
+        raise ValueError(
+            f"{name}: no voxel of labels_img has the label {int(region)}; there are "
+            f"{shown}{', ...' if len(labels) > 10 else ''}."
+        )
+    return int(region)

@@ -1,0 +1,238 @@
+"""`RegionSeeds`: regions of an atlas, by name or number."""
+
+import numpy as np
+
+from ._atlas import read_atlas
+from ._checks import check_hemispheres, warn
+from ._images import is_surface
+from ._region_names import chosen_labels, names_of_labels
+from ._seed_masker import SeedMasker
+
+
+class RegionSeeds(SeedMasker):
+    """Means over regions of an atlas, of which only those that are named become seeds.
+
+    Parameters
+    ----------
+    labels_img : str, path, nibabel image or SurfaceImage
+        A whole number for each voxel (vertex), the same throughout a region. A binary
+        mask is an atlas of one region.
+    regions : sequence of str or int, one of these, or None, default=None
+        Names or labels of the regions that become seeds, in this order. None means
+        all.
+    lut : DataFrame, str, path, dict, list of str, or None, default=None
+        Names of the labels: a table with the columns index and name, such as ``.lut``
+        of an atlas that nilearn fetches or the path of a BIDS dseg.tsv; a dict of
+        label to name; or a list of the names of all labels in the image, ascending,
+        with or without a first "Background".
+    hemisphere : "left", "right", None, or a sequence with one for each region, \
+            default=None
+        Which hemisphere's vertices a seed is made of where the atlas has the same
+        labels in both. None means both, and is all there is in a volume.
+    background_label : int, default=0
+        The label of what is no region.
+    mask_img : str, path, nibabel image, SurfaceImage or None, default=None
+        Voxels (vertices) where it is 0 belong to no region.
+    smoothing_fwhm : float or None, default=None
+        Full width at half maximum in mm of the smoothing before the mean; None on a
+        surface.
+    detrend : bool, default=False
+        Whether to take the linear trend out of each signal.
+    standardize : "zscore_sample", "psc" or None, default=None
+        How signals are scaled in the end. It has no part in a correlation.
+    standardize_confounds : bool, default=True
+        Whether to centre and scale confounds.
+    high_variance_confounds : bool, default=False
+        Whether to regress out what :func:`nilearn.image.high_variance_confounds`
+        finds in the run.
+    low_pass, high_pass : float or None, default=None
+        Cut-off frequencies in Hz.
+    t_r : float or None, default=None
+        Repetition time in seconds.
+    clean_args : dict or None, default=None
+        More arguments of :func:`nilearn.signal.clean`.
+
+    Attributes
+    ----------
+    labels_ : list of int
+        The label of each seed.
+    seed_names_ : list of str
+        Its name, or its label where it has none.
+    hemispheres_ : list of str or None
+        Its hemisphere, None for both or for a volume.
+    grid_ : object or None
+        The grid of the image passed to `fit`.
+
+    See Also
+    --------
+    nilearn.maskers.NiftiLabelsMasker, nilearn.maskers.SurfaceLabelsMasker : All
+        regions, and reductions other than the mean.
+    nilearn.maskers.NiftiMapsMasker : Probabilistic atlases.
+
+    Notes
+    -----
+    An atlas on another grid is laid on the run's by nearest neighbours, each time from
+    the atlas itself. A region that is named and lost is an error; of all regions those
+    that are lost on the grid of `fit` are left out, with a warning.
+
+    Examples
+    --------
+    >>> import nibabel
+    >>> import numpy as np
+    >>> from sbc_estimators.datasets import load_sample_run
+    >>> from sbc_estimators.maskers import RegionSeeds
+    >>> sample = load_sample_run()
+    >>> mask_img = nibabel.load(sample.mask_img)
+    >>> half = np.indices(mask_img.shape)[0] >= 17
+    >>> labels = np.where(mask_img.dataobj, 1 + half, 0).astype("uint8")
+    >>> atlas = nibabel.Nifti1Image(labels, mask_img.affine)
+    >>> seeds = RegionSeeds(atlas, ["right"], lut={1: "left", 2: "right"})
+    >>> seeds.fit_transform(sample.func).shape
+    (200, 1)
+    """
+
+    def __init__(
+        self,
+        labels_img,
+        regions=None,
+        *,
+        lut=None,
+        hemisphere=None,
+        background_label=0,
+        mask_img=None,
+        smoothing_fwhm=None,
+        detrend=False,
+        standardize=None,
+        standardize_confounds=True,
+        high_variance_confounds=False,
+        low_pass=None,
+        high_pass=None,
+        t_r=None,
+        clean_args=None,
+    ):
+        self.labels_img = labels_img
+        self.regions = regions
+        self.lut = lut
+        self.hemisphere = hemisphere
+        self.background_label = background_label
+        self.mask_img = mask_img
+        self.smoothing_fwhm = smoothing_fwhm
+        self.detrend = detrend
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.clean_args = clean_args
+
+    @property
+    def is_on_surface(self):
+        """Whether the atlas is one of a surface."""
+        return is_surface(self.labels_img)
+
+    def fit(self, X=None, y=None):
+        """Read the atlas, find the regions, and lay them on the grid of an image.
+
+        Parameters
+        ----------
+        X : str, path, nibabel image, SurfaceImage or None, default=None
+            Its grid is the one of `inverse_transform`; its scans are not read.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : RegionSeeds
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If the atlas is no image of whole numbers, there is no such region, or
+            nothing of it is left on the grid of the image or within the mask.
+        """
+        name = type(self).__name__
+        self._check_parameters(name)
+        self.atlas_ = read_atlas(
+            self.labels_img, self.mask_img, self.background_label, name
+        )
+        chosen, names = self._chosen(name)
+        grid = self._grid_of(X)
+        if self.regions is None and grid is not None:
+            chosen = self._left_of(chosen, grid, name)
+        self.labels_ = [label for label, _ in chosen]
+        self.hemispheres_ = [side for _, side in chosen]
+        self.seed_names_ = [
+            " ".join(filter(None, [side, names.get(label, str(label))]))
+            for label, side in chosen
+        ]
+        self._keep_grid(grid)
+        return self
+
+    def _regions(self, image, where, name):
+        """Return the regions as `SeedRegions` on an image's grid."""
+        chosen = list(zip(self.labels_, self.hemispheres_, strict=True))
+        regions = self.atlas_.regions(chosen, image, where)
+        lost = np.flatnonzero(regions.sizes() == 0)
+        if len(lost):
+            inside = "" if self.mask_img is None else ", within its mask_img"
+            raise ValueError(
+                f"{where}: no {self.atlas_.element} is left of region "
+                f"{self.seed_names_[lost[0]]!r} of {name} on the grid of the "
+                f"run{inside}. Leave it out of regions, or check that both are in the "
+                "same space."
+            )
+        return regions
+
+    def _check_parameters(self, name):
+        """Raise ValueError where parameters do not go together."""
+        if not self.is_on_surface and self.hemisphere is not None:
+            raise ValueError(
+                f"{name}: hemisphere={self.hemisphere!r} is for an atlas of a surface, "
+                "but labels_img is a volume. Leave it out."
+            )
+        if self.is_on_surface and self.smoothing_fwhm is not None:
+            raise ValueError(
+                f"{name}: smoothing_fwhm={self.smoothing_fwhm!r} is for volumes. Leave "
+                "it out, or smooth the run on its surface first."
+            )
+
+    def _chosen(self, name):
+        """Return labels and sides of the seeds, and the names of labels."""
+        side = self.hemisphere if isinstance(self.hemisphere, str) else None
+        present = self.atlas_.labels()
+        names = names_of_labels(self.lut, present, name)
+        if self.regions is None:
+            present = self.atlas_.labels(side)
+        if not present:
+            raise ValueError(
+                f"{name}: labels_img holds nothing but the background label "
+                f"{self.background_label!r}{f' in the {side} hemisphere' * bool(side)}."
+            )
+        labels = chosen_labels(self.regions, names, present, name)
+        sides = check_hemispheres(self.hemisphere, len(labels), name)
+        chosen = list(zip(labels, sides, strict=True))
+        twice = [label for label, side in chosen if chosen.count((label, side)) > 1]
+        if twice:
+            raise ValueError(
+                f"{name}: regions holds label {twice[0]} more than once. Name each "
+                "region once."
+            )
+        return chosen, names
+
+    def _left_of(self, chosen, grid, name):
+        """Return the labels that are left on a grid, and warn of those that are not."""
+        sizes = self.atlas_.regions(chosen, grid, "X").sizes()
+        lost = [chosen[i][0] for i in np.flatnonzero(sizes == 0)]
+        if len(lost) == len(chosen):
+            raise ValueError(
+                f"{name}: none of the {len(chosen)} regions of labels_img has a "
+                f"{self.atlas_.element} on the grid of X. Are both in the same space?"
+            )
+        if lost:
+            warn(
+                f"{name}: {len(lost)} of {len(chosen)} regions have no "
+                f"{self.atlas_.element} on the grid of X and are left out: labels "
+                f"{', '.join(map(str, lost[:10]))}{', ...' if len(lost) > 10 else ''}."
+            )
+        return [chosen[i] for i in np.flatnonzero(sizes)]

@@ -1,0 +1,254 @@
+"""What the seed maskers of this package have in common."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel
+import numpy as np
+from nilearn.image import high_variance_confounds
+from nilearn.signal import clean
+from nilearn.surface import SurfaceImage
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ._cleaning import CleaningParameters
+from ._images import is_surface, open_image, read_scans
+from ._placed_seeds import n_vertices, signals_of_regions
+
+
+@dataclass(frozen=True)
+class VolumeGrid:
+    """The grid of a volume, where seeds are laid without any scans."""
+
+    shape: tuple
+    affine: np.ndarray
+
+    def image_of(self, values):
+        """Return values `(n_voxels, n_images)` as a 4D image."""
+        return nibabel.Nifti1Image(values.reshape(*self.shape, -1), self.affine)
+
+
+@dataclass(frozen=True)
+class SurfaceGrid:
+    """The mesh of a surface, where seeds are laid without any scans."""
+
+    mesh: Any
+
+    @property
+    def shape(self):
+        """Number of vertices of all parts, in a tuple."""
+        return (sum(n_vertices(self.mesh).values()),)
+
+    def image_of(self, values):
+        """Return values `(n_vertices, n_images)` as a SurfaceImage."""
+        ends = np.cumsum(list(n_vertices(self.mesh).values()))
+        pieces = np.split(values, ends[:-1])
+        return SurfaceImage(self.mesh, dict(zip(self.mesh.parts, pieces, strict=True)))
+
+
+def grid_of(img, where):
+    """Return the grid of an image; its scans are not read.
+
+    Parameters
+    ----------
+    img : str, path, nibabel image or SurfaceImage
+        Of one scan or more.
+    where : str
+        Names the image in errors.
+    """
+    if is_surface(img):
+        return SurfaceGrid(img.mesh)
+    if not hasattr(img, "affine"):
+        img = open_image(img, where)
+    return VolumeGrid(tuple(img.shape[:3]), np.asarray(img.affine))
+
+
+class SeedMasker(TransformerMixin, BaseEstimator):
+    """A masker whose seeds are means over regions of a grid or mesh.
+
+    A masker of this kind has `is_on_surface`; `fit`, which sets `seed_names_` and calls
+    `_keep_grid`; and ``_regions(image, where, name)``, which does what `regions_on`
+    says for an image of its kind.
+    """
+
+    def regions_on(self, image, where, name):
+        """Return what the seeds are made of on the grid (mesh) of an image.
+
+        Parameters
+        ----------
+        image : nibabel image, SurfaceImage, VolumeGrid or SurfaceGrid
+            Its scans are not read.
+        where, name : str
+            Name the image and the masker in errors.
+
+        Returns
+        -------
+        regions : SeedRegions
+            Not smoothed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the image is of another kind, a seed lies outside of it, or seeds
+            overlap that must not.
+        """
+        self._check_kind(image, where, name)
+        return self._regions(image, where, name)
+
+    def _check_kind(self, image, where, name):
+        """Raise TypeError unless an image is a surface or a volume as the seeds are."""
+        if is_surface(image) != self.is_on_surface:
+            kinds = {True: "a surface", False: "a volume"}
+            others = {
+                True: "SurfaceSeeds, or RegionSeeds of a SurfaceImage",
+                False: "SphereSeeds, or RegionSeeds of a volume",
+            }
+            raise TypeError(
+                f"{where} is {kinds[not self.is_on_surface]}, but the seeds of {name} "
+                f"lie in {kinds[self.is_on_surface]}. Use "
+                f"{others[not self.is_on_surface]}."
+            )
+
+    def transform(self, X, confounds=None, sample_mask=None):
+        """Return the cleaned signals of the seeds in one run.
+
+        Parameters
+        ----------
+        X : str, path, nibabel image or SurfaceImage
+            The 4D image (x, y, z, scans), or (vertices, scans).
+        confounds : array-like, DataFrame, path, list of these or None, default=None
+            Regressed out, as :func:`nilearn.signal.clean` does it.
+        sample_mask : array-like of int or bool, or None, default=None
+            The scans to keep.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_kept_scans, n_seeds)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a seed lies outside the image, or it cannot be cleaned.
+        """
+        check_is_fitted(self)
+        name = type(self).__name__
+        image = open_image(X, "X")
+        regions = self.regions_on(image, "X", name)
+        scans, _ = read_scans(image, np.arange(image.shape[-1]), "X")
+        signals = signals_of_regions(
+            regions, getattr(self, "smoothing_fwhm", None), scans
+        )
+        if self.high_variance_confounds:
+            given = confounds if isinstance(confounds, list) else [confounds]
+            computed = high_variance_confounds(scans)
+            confounds = [computed, *(table for table in given if table is not None)]
+        return cleaned(self, signals, confounds, sample_mask)
+
+    def fit_transform(self, X, y=None, confounds=None, sample_mask=None):
+        """Fit to a run and return the cleaned signals of the seeds in it.
+
+        Parameters
+        ----------
+        X, confounds, sample_mask
+            As in `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_kept_scans, n_seeds)
+        """
+        return self.fit(X).transform(X, confounds, sample_mask)
+
+    def inverse_transform(self, X):
+        """Return values of seeds as an image, on the grid that `fit` was given.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_images, n_seeds) or (n_seeds,)
+
+        Returns
+        -------
+        img : Nifti1Image or SurfaceImage
+            An image for each row: a voxel (vertex) has the value of its seed, the mean
+            where several seeds share it, 0 in none.
+
+        Raises
+        ------
+        ValueError
+            If `fit` was given no image, or X has another number of columns.
+        """
+        check_is_fitted(self)
+        name = type(self).__name__
+        if self.grid_ is None:
+            raise ValueError(
+                f"{name} was fitted without an image, so its seeds have no grid to be "
+                "put on. Pass an image to fit."
+            )
+        rows = np.atleast_2d(np.asarray(X, dtype=np.float64))
+        if rows.ndim != 2 or rows.shape[1] != len(self.seed_names_):
+            raise ValueError(
+                f"{name}: X must have a column for each of {len(self.seed_names_)} "
+                f"seeds, got shape {np.shape(X)}."
+            )
+        regions = self.regions_on(self.grid_, "the image passed to fit", name)
+        is_member = regions.membership != 0
+        values = np.zeros((int(np.prod(self.grid_.shape)), len(rows)))
+        values[regions.members] = is_member @ rows.T
+        values[regions.members] /= is_member.sum(axis=1)[:, np.newaxis]
+        return self.grid_.image_of(values)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the seeds.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored: images have no features.
+
+        Returns
+        -------
+        names : ndarray of str objects of shape (n_seeds,)
+        """
+        check_is_fitted(self)
+        return np.asarray(self.seed_names_, dtype=object)
+
+    def _grid_of(self, img):
+        """Return the grid of an image passed to `fit`, or None."""
+        if img is None:
+            return None
+        grid = grid_of(img, "X")
+        self._check_kind(grid, "X", type(self).__name__)
+        return grid
+
+    def _keep_grid(self, grid):
+        """Set `grid_`, after checking that the seeds can be laid on it."""
+        if grid is not None:
+            self.regions_on(grid, "X", type(self).__name__)
+        self.grid_ = grid
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.no_validation = True
+        return tags
+
+
+def cleaned(masker, signals, confounds, sample_mask):
+    """Return signals as a masker's parameters say that nilearn shall clean them."""
+    parameters = CleaningParameters.from_masker(masker)
+    parameters.check(type(masker).__name__)
+    return clean(
+        signals,
+        detrend=masker.detrend,
+        standardize=masker.standardize,
+        standardize_confounds=masker.standardize_confounds,
+        low_pass=masker.low_pass,
+        high_pass=masker.high_pass,
+        t_r=masker.t_r,
+        confounds=confounds,
+        sample_mask=sample_mask,
+        **(masker.clean_args or {}),
+    )

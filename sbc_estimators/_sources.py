@@ -1,0 +1,112 @@
+"""A masker as a source of signals: its kind, its cleaning, its names."""
+
+from dataclasses import dataclass
+
+from nilearn.maskers import (
+    MultiNiftiLabelsMasker,
+    MultiNiftiMapsMasker,
+    MultiNiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    SurfaceMasker,
+)
+
+from ._cleaning import CleaningParameters
+from ._placed_seeds import coordinates
+from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
+
+VOLUME_MASKERS = (
+    NiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiSpheresMasker,
+    MultiNiftiMasker,
+    MultiNiftiLabelsMasker,
+    MultiNiftiMapsMasker,
+)
+SURFACE_MASKERS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
+VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
+OWN_MASKERS = (SphereSeeds, RegionSeeds, SurfaceSeeds)
+"""Ours: they say themselves what their seeds are made of."""
+
+NEUTRAL = {
+    "detrend": False,
+    "standardize": None,
+    "standardize_confounds": True,
+    "high_variance_confounds": False,
+    "low_pass": None,
+    "high_pass": None,
+    "t_r": None,
+    "runs": None,
+    "clean_args": None,
+    "dtype": None,
+    "verbose": 0,
+}
+"""Parameters under which a nilearn masker extracts and does nothing else."""
+
+
+@dataclass(frozen=True)
+class SignalSource:
+    """A fitted masker, under the name that messages call it by.
+
+    Attributes
+    ----------
+    name : str
+        "seed_masker" or "brain_masker".
+    masker : masker
+    """
+
+    name: str
+    masker: object
+
+    @property
+    def cleaning(self):
+        """What the masker's parameters do to signals over time."""
+        return CleaningParameters.from_masker(self.masker)
+
+
+def is_known_masker(masker):
+    """Whether a masker's class is nilearn's own or ours: a subclass may do anything."""
+    if type(masker) in (*OWN_MASKERS, GivenSignals):
+        return True
+    is_nilearn = type(masker).__module__.partition(".")[0] == "nilearn"
+    return is_nilearn and isinstance(masker, VOLUME_MASKERS + SURFACE_MASKERS)
+
+
+def wants_surface(masker):
+    """Whether a masker that is known is one of a surface."""
+    if type(masker) in OWN_MASKERS:
+        return masker.is_on_surface
+    return isinstance(masker, SURFACE_MASKERS)
+
+
+def is_given(masker):
+    """Whether the signals of a masker come with the run."""
+    return type(masker) is GivenSignals
+
+
+def signal_names(source, n_signals, prefix):
+    """Return a name for each signal: coordinates, names of regions, or numbers."""
+    masker = source.masker
+    names = None
+    if type(masker) in (*OWN_MASKERS, GivenSignals):
+        names = masker.seed_names_
+    elif isinstance(masker, NiftiSpheresMasker):
+        names = [coordinates(seed) for seed in masker.seeds_]
+    elif isinstance(masker, NiftiLabelsMasker | SurfaceLabelsMasker):
+        names = _region_names(masker)
+    if names is None or len(names) != n_signals or len(set(names)) < n_signals:
+        names = [f"{prefix}{i}" for i in range(n_signals)]
+    return names
+
+
+def _region_names(masker):
+    """Return the names of a labels masker's regions, in the order of its signals."""
+    names = getattr(masker, "region_names_", None)
+    names = getattr(masker, "label_names_", {}) if names is None else names
+    names = names.values() if isinstance(names, dict) else names
+    return [str(name) for name in names]
