@@ -350,3 +350,37 @@ def test_loss_of_sample_masks_is_an_error(data, way):
 def test_runs_that_carry_their_own_go_everywhere(data, way):
     runs = Bunch(images=data.runs, y=data.y)
     WAYS_TO_LOSE_WITH_ROUTING[way](runs, steps(data), {})
+
+
+# Where some runs have none
+
+
+@pytest.fixture
+def some(data):
+    """Return confounds of which those of one run in each half are None."""
+    return [None, *data.confounds[1:3], None]
+
+
+SOME_LOST = r"run 0.*confounds.*in fit.*Run\(img, confounds"
+
+
+@pytest.mark.parametrize("way", ["a scorer", "cross_val_predict", "predict"])
+def test_loss_is_an_error_where_some_had_none(data, some, way):
+    with pytest.raises(ValueError, match=SOME_LOST):
+        WAYS_TO_LOSE[way](data, steps(data), {"map__confounds": some})
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("way", ["a scorer", "cross_val_predict"])
+def test_loss_with_routing_is_an_error_where_some_had_none(data, some, way):
+    pipeline = steps(data, confounds=True)
+    with pytest.raises(ValueError, match=SOME_LOST):
+        WAYS_TO_LOSE_WITH_ROUTING[way](data, pipeline, {"confounds": some})
+
+
+def test_none_said_aloud_is_no_loss(data, some):
+    sbc = make(data).fit(data.images, confounds=some)
+    plain = make(data).fit(data.images)
+    maps = sbc.transform(data.images, confounds=[None] * 4)
+    np.testing.assert_array_equal(maps, plain.transform(data.images))
+    np.testing.assert_array_equal(sbc.transform(data.runs), plain.transform(data.runs))
