@@ -266,14 +266,24 @@ def check_has_signals(signals, where, name):
         )
 
 
-def check_kept_from_fit(name, in_fit, entries, descriptions):
-    """Raise ValueError where `transform` lacks what every run had in `fit`."""
-    if not in_fit:
-        return
-    for entry, where in zip(entries, descriptions, strict=True):
-        if entry is None:
+def check_kept_from_fit(name, in_fit, missing, descriptions):
+    """Raise ValueError where `transform` lacks what runs had in `fit`.
+
+    Parameters
+    ----------
+    name : str
+        "confounds" or "sample_mask".
+    in_fit : str
+        Which runs had them in `fit`.
+    missing : list of bool
+        Which runs lack them now.
+    descriptions : list of str
+        Names the runs.
+    """
+    for is_missing, where in zip(missing, descriptions, strict=True):
+        if is_missing:
             raise ValueError(
-                f"{where}: every run had {name} in fit, this one has none, so its map "
+                f"{where}: {in_fit} had {name} in fit, this one has none, so its map "
                 f"would be of another kind. scikit-learn does not hand {name} to "
                 "transform in cross-validation: pass Run(img, confounds=..., "
                 "sample_mask=...), which carries its own."

@@ -28,7 +28,10 @@ from ._plans import check_regions_of_runs
 from ._reports import paths_taken, run_report, seed_report, warn_of_map
 from ._seeds import SUMMARIES
 from ._sources import SignalSource, signal_names
-from .runs import as_runs
+from .runs import as_runs, is_bare
+
+EVERY_RUN, SOME_RUNS = "every run", "some runs"
+"""Who had confounds or a sample mask in `fit`, in the words of errors."""
 
 
 class SeedCorrelationMap(TransformerMixin, BaseEstimator):
@@ -217,7 +220,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             If a masker or a run cannot be used. What a run's header and tables tell
             is checked for all runs before any is read.
         """
-        for _ in self._fit(as_runs(X, confounds, sample_mask)):
+        beside = {"confounds": confounds, "sample_mask": sample_mask}
+        for _ in self._fit(as_runs(X, **beside), beside):
             pass
         return self
 
@@ -234,8 +238,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         z : ndarray of shape (n_runs, n_seeds * n_voxels), float32
             As :meth:`transform` returns it.
         """
-        runs = as_runs(X, confounds, sample_mask)
-        return _rows_of_z(self._fit(runs), len(runs))
+        beside = {"confounds": confounds, "sample_mask": sample_mask}
+        runs = as_runs(X, **beside)
+        return _rows_of_z(self._fit(runs, beside), len(runs))
 
     def transform(self, X, *, confounds=None, sample_mask=None):
         """Return the Fisher z map of each run.
@@ -259,8 +264,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             or cannot be used.
         """
         check_is_fitted(self)
-        runs = as_runs(X, confounds, sample_mask)
-        self._check_like_fit(runs)
+        beside = {"confounds": confounds, "sample_mask": sample_mask}
+        runs = as_runs(X, **beside)
+        self._check_like_fit(X, runs, beside)
         mapper = self._mapper()
         opened = open_runs(runs)
         mapper.check(opened)
@@ -356,7 +362,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         tags.no_validation = True
         return tags
 
-    def _fit(self, runs):
+    def _fit(self, runs, beside):
         """Fit the maskers, then yield each run's map while averaging them."""
         mapper = self._mapper(*self._unfitted_sources())
         opened = open_runs(runs)
@@ -368,7 +374,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             maps.append(replace(seed_map, r=None))
             yield seed_map
         r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
-        self._keep(mapper, runs, r.astype(np.float32, copy=False), maps)
+        self._keep(mapper, r.astype(np.float32, copy=False), maps)
+        self._in_fit = {name: _who_had(name, runs, beside) for name in beside}
 
     def _unfitted_sources(self):
         """Return clones of both maskers with the shared parameters set."""
@@ -385,19 +392,17 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             SignalSource("brain_masker", brain_masker),
         )
 
-    def _keep(self, mapper, runs, r, maps):
+    def _keep(self, mapper, r, maps):
         """Set the fitted attributes."""
         self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
         self.seed_summary_, self.measure_ = mapper.summary, mapper.measure
         self.correlations_ = r
-        self.n_runs_ = len(runs)
+        self.n_runs_ = len(maps)
         self.n_seeds_, self.n_voxels_ = r.shape
         self.seed_names_ = signal_names(mapper.seeds, self.n_seeds_, "seed")
         self.paths_ = paths_taken(maps)
         self.run_report_ = run_report(maps)
         self.seed_report_ = seed_report(maps, self.seed_names_)
-        self._all_had_confounds = all(run.confounds is not None for run in runs)
-        self._all_had_sample_mask = all(run.sample_mask is not None for run in runs)
 
     def _mapper(self, seeds=None, brain=None):
         """Return what maps a run, from the fitted maskers if no others are passed."""
@@ -420,20 +425,24 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             warn_of_map(seed_map, mapper.seeds)
             yield seed_map
 
-    def _check_like_fit(self, runs):
-        """Raise ValueError where a run lacks what every run had in `fit`."""
-        names = [describe_run(i, run.img) for i, run in enumerate(runs)]
-        confounds = [run.confounds for run in runs]
-        masks = [run.sample_mask for run in runs]
-        check_kept_from_fit("confounds", self._all_had_confounds, confounds, names)
-        check_kept_from_fit("sample_mask", self._all_had_sample_mask, masks, names)
+    def _check_like_fit(self, X, runs, beside):
+        """Raise ValueError where a run lacks what runs had in `fit`."""
+        descriptions = [describe_run(i, run.img) for i, run in enumerate(runs)]
+        for name, who in self._in_fit.items():
+            missing = [getattr(run, name) is None for run in runs]
+            if who == SOME_RUNS:
+                # An image alone, with nothing said of all: as scikit-learn drops it.
+                told = [beside.get(name) is not None or not bare for bare in is_bare(X)]
+                missing = [m and not t for m, t in zip(missing, told, strict=True)]
+            if who is not None:
+                check_kept_from_fit(name, who, missing, descriptions)
 
     def _signals(self, name, run):
         """Return one run's cleaned signals with unit variance."""
         runs = as_runs(run)
         if len(runs) != 1:
             raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
-        self._check_like_fit(runs)
+        self._check_like_fit(run, runs, {})
         mapper, opened = self._mapper(), open_runs(runs)
         mapper.check(opened, [name])
         for source in mapper.sources:
@@ -449,6 +458,18 @@ def _fit_maskers(mapper, opened):
         fit_masker(source, opened)
         check_regions_of_runs(source, opened)
     warn_of_different_cleaning(*mapper.sources)
+
+
+def _who_had(name, runs, beside):
+    """Return which runs had something in `fit`, in words, or None if it can be left out.
+
+    Where a run without is one among others, what it lacks was left out on purpose,
+    unless all of them were said beside X.
+    """
+    had = [getattr(run, name) is not None for run in runs]
+    if all(had):
+        return EVERY_RUN
+    return SOME_RUNS if any(had) and beside[name] is not None else None
 
 
 def _is_masker_own(value):

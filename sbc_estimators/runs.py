@@ -118,6 +118,11 @@ def as_runs(X, confounds=None, sample_mask=None):
     return [_joined(run, i, beside) for i, run in enumerate(runs)]
 
 
+def is_bare(X):
+    """Return which runs in X are images alone, as a list of bool."""
+    return [not isinstance(run, Run) for run in ([X] if _is_run(X) else X)]
+
+
 def _is_run(X):
     """Tell one run from a sequence of runs."""
     if isinstance(X, Run | str | os.PathLike):
