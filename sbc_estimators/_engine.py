@@ -15,7 +15,7 @@ from ._measures import correlate_by
 from ._operator import CleanedSignals
 from ._plans import check_before_fit, check_left_after_cleaning, plan_sources
 from ._seeds import SeedQuality, member_signals, seed_quality, summarised
-from ._sources import SignalSource, is_known_masker
+from ._sources import SignalSource, is_known_masker, signal_names
 from ._stages import (
     Reading,
     Task,
@@ -173,7 +173,8 @@ def _map_opened(mapper, opened):
     """Return the map of a run that was not kept."""
     signals = _Signals(mapper, opened)
     seeds, qualities = signals.seeds()
-    _check_seeds(seeds, qualities, opened.where)
+    _check_seeds(seeds, opened.where)
+    check_coverage(qualities, mapper.seeds, opened.where)
     maps, n_without_signal, n_explained = [], 0, 0
     for part in signals.parts():
         r, n = _correlate(mapper, seeds, part.signals, opened.where)
@@ -306,15 +307,8 @@ def _assembled(parts):
 # From cleaned signals to r
 
 
-def _check_seeds(seeds, qualities, where):
-    """Raise ValueError where a seed is not there, or has nothing to correlate."""
-    for i, quality in enumerate(qualities):
-        if quality.coverage == 0 and seeds.norms[i] > 0:
-            raise ValueError(
-                f"{where}: none of the {quality.n_voxels} voxels of seed {i} of "
-                "seed_masker lies within the brain mask and has a signal. Move the "
-                "seed into the brain, or pass a brain mask that holds it."
-            )
+def _check_seeds(seeds, where):
+    """Raise ValueError where a seed has nothing to correlate."""
     silent = np.flatnonzero(seeds.norms == 0)
     if len(silent):
         raise ValueError(
@@ -322,6 +316,18 @@ def _check_seeds(seeds, qualities, where):
             "constant, not finite, or nothing of it is left after cleaning. Move the "
             "seed into the brain, or leave it out."
         )
+
+
+def check_coverage(qualities, source, where):
+    """Raise ValueError where no voxel of a seed is one of the brain's."""
+    for i, quality in enumerate(qualities):
+        if quality.coverage == 0:
+            name = signal_names(source, len(qualities), "seed")[i]
+            raise ValueError(
+                f"{where}: none of the {quality.n_voxels} voxels of seed {i} ({name}) "
+                "of seed_masker lies within the brain mask and has a signal. Move the "
+                "seed into the brain, or pass a brain mask that holds it."
+            )
 
 
 def _correlate(mapper, seeds, voxels, where):

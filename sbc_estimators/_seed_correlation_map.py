@@ -461,7 +461,7 @@ def _fit_maskers(mapper, opened):
 
 
 def _who_had(name, runs, beside):
-    """Return which runs had something in `fit`, in words, or None if it can be left out.
+    """Return which runs had something in `fit`, or None if it can be left out.
 
     Where a run without is one among others, what it lacks was left out on purpose,
     unless all of them were said beside X.

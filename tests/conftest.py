@@ -163,6 +163,16 @@ def surface():
     )
 
 
+@pytest.fixture
+def seeds_anywhere(monkeypatch):
+    """Let seeds lie outside of brain masks, which tests of arithmetic make of any kind.
+
+    That it is an error, or a warning, `test_seed_quality.py` tests.
+    """
+    monkeypatch.setattr("sbc_estimators._engine.check_coverage", lambda *_: None)
+    monkeypatch.setattr("sbc_estimators._reports.LEAST_COVERAGE", -1.0)
+
+
 def pytest_collection_finish():
     """Leave what the tests import out of garbage collection.
 

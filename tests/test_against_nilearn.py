@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:imgs are being resampled"),
     # and numpy when nilearn crops a mask of unsigned integers that has no zeros.
     pytest.mark.filterwarnings("ignore:overflow encountered in scalar negative"),
+    pytest.mark.usefixtures("seeds_anywhere"),
 ]
 
 TOLERANCE = 2e-6

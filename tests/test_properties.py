@@ -524,6 +524,7 @@ def test_without_confounds_the_truth_is_missed():
     assert (sbc.correlations_ - data.correlations).mean() > 0.1
 
 
+@pytest.mark.usefixtures("seeds_anywhere")
 def test_noise_has_no_map():
     """r of independent noise has mean 0 and variance 1 / (n - 1), z 1 / (n - 3)."""
     noise = np.random.default_rng(8).normal(1000, 10, (12, 12, 12, 50))

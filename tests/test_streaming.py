@@ -29,6 +29,7 @@ from sbc_estimators._opened_run import open_run
 pytestmark = [
     pytest.mark.filterwarnings("ignore:When confounds are provided, one must perform"),
     pytest.mark.filterwarnings("ignore:.* clean differently"),
+    pytest.mark.usefixtures("seeds_anywhere"),
 ]
 
 TOLERANCE = 2e-6
@@ -995,7 +996,7 @@ def test_masker_of_another_make():
     seed, brain = maskers(run, {"detrend": True}, fwhm=6.0)
     own = OwnMasker(run.mask_img, smoothing_fwhm=6.0, detrend=True, standardize=None)
     paths = paths_of(seed, own, image_of(run))
-    reason = "reference: OwnMasker is none of nilearn's own maskers"
+    reason = "reference: OwnMasker is none of nilearn's own maskers, nor of ours"
     assert paths == ("streamed", reason)
     r = SeedCorrelationMap(seed, own).fit(image_of(run)).correlations_
     expected = SeedCorrelationMap(seed, brain).fit(image_of(run)).correlations_

@@ -27,7 +27,10 @@ TOLERANCE = 2e-6
 
 BAND = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0}
 
-pytestmark = pytest.mark.filterwarnings("ignore:imgs are being resampled")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:imgs are being resampled"),
+    pytest.mark.usefixtures("seeds_anywhere"),
+]
 
 CLEANING = {
     "none": {},
