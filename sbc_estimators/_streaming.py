@@ -97,12 +97,13 @@ class SeedStream:
         """
         finite = np.all([np.isfinite(part).all(axis=0) for part in self.parts], axis=0)
         n_scans = sum(len(part) for part in self.parts)
+        to_seeds = self.weights.T
         signals = np.empty((n_scans, self.weights.shape[1]))
         # Scan by scan, as an atlas has as many voxels as a brain.
         for row, values in enumerate(itertools.chain.from_iterable(self.parts)):
             scaled = values.astype(np.float64) * self.scaling.slope
             scaled += self.scaling.intercept
-            signals[row] = np.where(finite, scaled, 0.0) @ self.weights
+            signals[row] = to_seeds @ np.where(finite, scaled, 0.0)
         return signals
 
 
