@@ -14,11 +14,48 @@ from nilearn.maskers import (
 )
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from sklearn.base import clone
+from threadpoolctl import ThreadpoolController
 
 from sbc_estimators import Run
 from sbc_estimators.datasets import load_sample_run, make_runs
 
 MULTI_MASKERS = (MultiNiftiMasker, MultiNiftiLabelsMasker, MultiNiftiMapsMasker)
+
+
+def _set_blas_threads(n_threads):
+    """Set the threads of each BLAS library, and let any thread set them afterwards."""
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        library.set_num_threads(n_threads)
+        # From threadpoolctl 3.7 on, others may not while the thread that was first
+        # is alive.
+        getattr(library, "clear_controlling_thread", lambda: None)()
+
+
+@pytest.fixture(scope="session")
+def set_blas_threads():
+    """The function ``n_threads -> None`` for each BLAS library there is."""
+    return _set_blas_threads
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_blas_thread():
+    """Let BLAS use one thread: the matrices are small, and more would only wait.
+
+    test_threads.py asks for two, and test_streaming.py compares.
+    """
+    _set_blas_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_to_collect():
+    """Leave what there is before a file's tests out of garbage collection.
+
+    nilearn 0.13 collects garbage each time it reads an image, which takes as long as
+    there are objects to look at. Nothing may unfreeze: that would bring back all that
+    was imported.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _nilearn_signals(masker, run):
@@ -171,13 +208,3 @@ def seeds_anywhere(monkeypatch):
     """
     monkeypatch.setattr("sbc_estimators._engine.check_coverage", lambda *_: None)
     monkeypatch.setattr("sbc_estimators._reports.LEAST_COVERAGE", -1.0)
-
-
-def pytest_collection_finish():
-    """Leave what the tests import out of garbage collection.
-
-    nilearn collects garbage each time it reads an image, which takes as long as there
-    are objects to look at.
-    """
-    gc.collect()
-    gc.freeze()

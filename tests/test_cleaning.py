@@ -1,6 +1,5 @@
 """Cleaning as a matrix, against nilearn.signal.clean and what it means to do."""
 
-import gc
 import warnings
 
 import numpy as np
@@ -53,14 +52,6 @@ SETTINGS = {
     "runs": {"detrend": True, "runs": BREAKS},
     "runs-high-pass": {"high_pass": 0.02, "t_r": 2.0, "runs": BREAKS},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def little_to_collect():
-    """Set aside what was imported: nilearn 0.13 collects garbage at every call."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Smoothing as a matrix an axis, against nilearn.image.smooth_img on volumes."""
 
-import gc
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -27,14 +25,6 @@ WIDTHS = {
     "one-axis": (None, None, 6.0),
     "numpy": np.float32(5.0),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def little_to_collect():
-    """Set aside what was imported: nilearn 0.13 collects garbage at every call."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def make_affine(seed, oblique=True):

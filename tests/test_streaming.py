@@ -4,7 +4,6 @@ Each run is mapped twice, streamed and compiled; the second has all scans in flo
 """
 
 import functools
-import gc
 import gzip
 import warnings
 from types import SimpleNamespace
@@ -40,14 +39,6 @@ STREAMED = {"seed_masker": "streamed", "brain_masker": "streamed"}
 
 
 # Runs
-
-
-@pytest.fixture(scope="module", autouse=True)
-def little_to_collect():
-    """Set aside what was imported: nilearn 0.13 collects garbage at every call."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def make_affine(rng, kind):

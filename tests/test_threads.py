@@ -29,17 +29,8 @@ def counts():
     return {n_threads for _, n_threads in blas_threads()}
 
 
-def set_blas_threads(n_threads):
-    """Set the threads of each BLAS library, and let any thread set them afterwards."""
-    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
-        library.set_num_threads(n_threads)
-        # From threadpoolctl 3.7 on, others may not while the thread that was first
-        # is alive.
-        getattr(library, "clear_controlling_thread", lambda: None)()
-
-
 @pytest.fixture(autouse=True)
-def two_threads():
+def two_threads(set_blas_threads):
     """Give BLAS two threads, so that there is something to limit and to restore."""
     before = max(counts())
     set_blas_threads(2)
