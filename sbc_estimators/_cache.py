@@ -17,7 +17,13 @@ def digest(*parts):
         Arrays count by their numbers, not as objects.
     """
     # One by one: joblib's hash of a sequence tells equal objects from the same object.
-    return joblib.hash("|".join(joblib.hash(part) for part in parts))
+    return joblib.hash("|".join(map(_digest, parts)))
+
+
+def _digest(part):
+    """Return a short text of one part."""
+    is_plain = part is None or type(part) in (bool, int, float)
+    return repr(part) if is_plain else joblib.hash(part)
 
 
 @dataclass(frozen=True)

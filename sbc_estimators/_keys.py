@@ -1,23 +1,12 @@
-"""What each stage's result depends on, as keys of a cache; looks inside a masker."""
+"""What each stage's result depends on, as keys of a cache."""
 
 import nilearn
-import numpy as np
 
 from . import __version__
 from ._cache import digest
 from ._signals import given_seeds
-from ._sources import NEUTRAL, is_given, is_known_masker
+from ._sources import is_given, is_known_masker
 from .runs import fingerprint
-
-IMAGES = ("mask_img", "labels_img", "maps_img")
-"""Parameters that count by what `fit` makes of them."""
-
-IRRELEVANT = {
-    *NEUTRAL,
-    *("memory", "memory_level", "n_jobs", "reports", "cmap"),
-    *("mask_strategy", "mask_args"),
-}
-"""Parameters that don't change what a fitted masker extracts."""
 
 
 def seed_key(source, brain, opened):
@@ -35,9 +24,9 @@ def seed_key(source, brain, opened):
     given = given_seeds(source, opened).values if is_given(source.masker) else None
     return digest(
         *_basics(opened),
-        _extraction(source.masker),
+        source.identity,
         source.cleaning.high_variance_confounds,
-        _content(getattr(brain.masker, "mask_img_", None)),
+        brain.mask,
         given,
     )
 
@@ -48,7 +37,7 @@ def brain_key(source, opened, tolerance):
         return None
     return digest(
         *_basics(opened),
-        _extraction(source.masker),
+        source.identity,
         _cleaning(source, opened),
         tolerance,
     )
@@ -78,20 +67,3 @@ def _basics(opened):
 def _cleaning(source, opened):
     """Return what determines the cleaning of a run."""
     return source.cleaning.with_t_r(opened.t_r), opened.confounds
-
-
-def _extraction(masker):
-    """Return what determines the raw signals that a fitted masker extracts."""
-    parts = [f"{type(masker).__module__}.{type(masker).__qualname__}"]
-    for name, value in sorted(masker.get_params(deep=False).items()):
-        if name not in IRRELEVANT:
-            fitted = getattr(masker, f"{name}_", None) if name in IMAGES else value
-            parts.append(f"{name} {digest(_content(fitted))}")
-    return parts
-
-
-def _content(value):
-    """Return what of a parameter counts: an image's numbers, or the value itself."""
-    if hasattr(value, "dataobj"):
-        return np.ascontiguousarray(value.dataobj), value.affine  # in either order
-    return fingerprint(value) if hasattr(value, "mesh") else value

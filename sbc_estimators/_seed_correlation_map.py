@@ -488,5 +488,7 @@ def _rows_of_z(maps, n_runs):
     for i, seed_map in enumerate(maps):
         if rows is None:
             rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
-        rows[i] = fisher_z(seed_map.r).ravel()
+        # Seed by seed, so that what lies between stays in cache.
+        for row, r in zip(rows[i].reshape(seed_map.r.shape), seed_map.r, strict=True):
+            row[:] = fisher_z(r)
     return rows

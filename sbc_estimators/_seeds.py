@@ -8,6 +8,7 @@ from ._correlation import column_norms
 from ._images import Scaling
 from ._operator import CleanedSignals
 from ._regions import SeedRegions
+from ._threads import workers
 
 SUMMARIES = ("mean", "median", "pca", "standardized_mean")
 """Ways from the signals of a seed's voxels to one signal."""
@@ -219,26 +220,24 @@ class SeedQuality:
 
 def seed_quality(raw, members):
     """Return the `SeedQuality` of each seed with regions."""
-    qualities = []
-    norms = members.cleaned.norms
-    for places in raw.regions.members_of_seeds():
-        with_signal = places[norms[places] > 0]
-        mean, deviation = _homogeneity(
-            members.cleaned.coordinates[:, with_signal], norms[with_signal]
-        )
-        snr = members.snr[places]
-        qualities.append(
-            SeedQuality(
-                n_voxels=len(places),
-                coverage=float(np.mean(raw.in_brain[places] & (norms[places] > 0)))
-                if len(places)
-                else 0.0,
-                homogeneity=mean,
-                homogeneity_sd=deviation,
-                tsnr=float(np.nanmean(snr)) if np.isfinite(snr).any() else np.nan,
-            )
-        )
-    return qualities
+    places = raw.regions.members_of_seeds()
+    with workers() as crew:
+        return crew.map(lambda seed: _quality(raw, members, seed), places)
+
+
+def _quality(raw, members, places):
+    """Return the `SeedQuality` of the seed whose members lie at some places."""
+    norms, snr = members.cleaned.norms[places], members.snr[places]
+    is_good = raw.in_brain[places] & (norms > 0)
+    signals = members.cleaned.coordinates[:, places[norms > 0]]
+    mean, deviation = _homogeneity(signals, norms[norms > 0])
+    return SeedQuality(
+        n_voxels=len(places),
+        coverage=float(is_good.mean()) if len(places) else 0.0,
+        homogeneity=mean,
+        homogeneity_sd=deviation,
+        tsnr=float(np.nanmean(snr)) if np.isfinite(snr).any() else np.nan,
+    )
 
 
 def _homogeneity(coordinates, norms):

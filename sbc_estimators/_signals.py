@@ -30,19 +30,27 @@ def brain_mask(source):
     return np.asarray(source.masker.mask_img_.dataobj) != 0
 
 
-def brain_parts(source, opened, rank):
-    """Return the mask in as few parts as fit into memory when projected.
+def brain_smoothing(source, opened):
+    """Return the smoothing matrices of a brain masker on a run's grid, or None."""
+    image = opened.image
+    return smoothing_matrices(
+        source.masker.smoothing_fwhm, image.affine, image.shape[:3]
+    )
+
+
+def brain_parts(mask, smoothing, rank):
+    """Return a mask in as few parts as fit into memory when projected.
 
     Returns
     -------
     masks : list of ndarray of bool of shape (n_x, n_y, n_z)
         Of disjoint ranges of z; one for all but the largest runs.
     """
-    mask = brain_mask(source)
     used = np.flatnonzero(mask.any(axis=(0, 1)))
-    smoothed = _smoothing_of(source, opened, mask) is not None
-    n_voxels = mask.size if smoothed else np.count_nonzero(mask)
+    n_voxels = np.count_nonzero(mask) if smoothing is None else mask.size
     n_parts = int(np.ceil(n_voxels * rank * np.dtype(np.float32).itemsize / PART_BYTES))
+    if n_parts < 2:
+        return [mask]
     masks = []
     for layers in np.array_split(used, min(n_parts, len(used))):
         part = np.zeros_like(mask)
@@ -51,18 +59,11 @@ def brain_parts(source, opened, rank):
     return masks
 
 
-def voxel_stream(source, opened, operator, mask):
+def voxel_stream(operator, mask, smoothing, opened):
     """Return what takes in a run's scans and gives cleaned signals in a mask."""
-    matrices = _smoothing_of(source, opened, mask)
-    if matrices is None:
+    if smoothing is None:
         return MaskStream(operator, mask, scaling(opened.image))
-    return SmoothStream(operator, mask, matrices, scaling(opened.image))
-
-
-def _smoothing_of(source, opened, mask):
-    """Return the smoothing matrices of a brain masker on a run's grid, or None."""
-    fwhm = source.masker.smoothing_fwhm
-    return smoothing_matrices(fwhm, opened.image.affine, mask.shape)
+    return SmoothStream(operator, mask, smoothing, scaling(opened.image))
 
 
 # Compiled: from scans in memory

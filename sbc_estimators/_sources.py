@@ -1,7 +1,9 @@
 """A masker as a source of signals: its kind, its cleaning, its names."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -15,9 +17,11 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 
+from ._cache import digest
 from ._cleaning import CleaningParameters
 from ._placed_seeds import coordinates
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
+from .runs import fingerprint
 
 VOLUME_MASKERS = (
     NiftiMasker,
@@ -32,6 +36,9 @@ SURFACE_MASKERS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
 VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
 OWN_MASKERS = (SphereSeeds, RegionSeeds, SurfaceSeeds)
 """Ours: they say themselves what their seeds are made of."""
+
+IMAGES = ("mask_img", "labels_img", "maps_img")
+"""Parameters that count by what `fit` makes of them."""
 
 NEUTRAL = {
     "detrend": False,
@@ -49,6 +56,14 @@ NEUTRAL = {
 """Parameters under which a nilearn masker extracts and does nothing else."""
 
 
+IRRELEVANT = {
+    *NEUTRAL,
+    *("memory", "memory_level", "n_jobs", "reports", "cmap"),
+    *("mask_strategy", "mask_args"),
+}
+"""Parameters that don't change what a fitted masker extracts."""
+
+
 @dataclass(frozen=True)
 class SignalSource:
     """A fitted masker, under the name that messages call it by.
@@ -63,10 +78,28 @@ class SignalSource:
     name: str
     masker: object
 
-    @property
+    @cached_property
     def cleaning(self):
         """What the masker's parameters do to signals over time."""
         return CleaningParameters.from_masker(self.masker)
+
+    @cached_property
+    def identity(self):
+        """What determines the raw signals that the fitted masker extracts, as text."""
+        parameters = self.masker.get_params(deep=False)
+        kind = f"{type(self.masker).__module__}.{type(self.masker).__qualname__}"
+        parts = [kind, digest(self.mask)]
+        for name, value in sorted(parameters.items()):
+            if name not in IRRELEVANT:
+                is_image = name in IMAGES
+                fitted = getattr(self.masker, f"{name}_", None) if is_image else value
+                parts.append(f"{name} {digest(_content(fitted))}")
+        return digest(*parts)
+
+    @cached_property
+    def mask(self):
+        """The content of the fitted masker's mask, as text."""
+        return digest(_content(getattr(self.masker, "mask_img_", None)))
 
 
 def is_known_masker(masker):
@@ -82,6 +115,13 @@ def wants_surface(masker):
     if type(masker) in OWN_MASKERS:
         return masker.is_on_surface
     return isinstance(masker, SURFACE_MASKERS)
+
+
+def _content(value):
+    """Return what of a parameter counts: an image's numbers, or the value itself."""
+    if hasattr(value, "dataobj"):
+        return np.ascontiguousarray(value.dataobj), value.affine  # in either order
+    return fingerprint(value) if hasattr(value, "mesh") else value
 
 
 def is_given(masker):

@@ -31,10 +31,12 @@ def sphere_voxels(seeds, radius, affine, shape, mask=None):
         Ascending flat indices into the grid in C order; empty where a seed lies
         outside the grid or the mask.
     """
-    return [
-        _one_sphere(seed, own, affine, shape, mask)
+    inverse = np.linalg.inv(affine)
+    spheres = [
+        _one_sphere(np.asarray(seed, dtype=float), own or 0.0, affine, inverse, shape)
         for seed, own in zip(seeds, one_each(radius, len(seeds)), strict=True)
     ]
+    return spheres if mask is None else [v[mask.ravel()[v]] for v in spheres]
 
 
 def one_each(value, n_seeds):
@@ -43,33 +45,26 @@ def one_each(value, n_seeds):
     return [value] * n_seeds if is_scalar else list(value)
 
 
-def _one_sphere(seed, radius, affine, shape, mask):
+def _one_sphere(seed, radius, affine, inverse, shape):
     """Return the flat indices of the voxels in one sphere."""
-    seed = np.asarray(seed, dtype=float)
-    voxels = _box_around(seed, radius or 0.0, affine, shape)
-    offsets = voxels @ affine[:3, :3].T + affine[:3, 3] - seed
-    is_near = np.linalg.norm(offsets, axis=1) <= (radius or 0.0) + SLACK
-    holds_seed = (voxels == _voxel_of(seed, affine)).all(axis=1)
-    voxels = voxels[is_near | holds_seed]
-    flat = np.ravel_multi_index(tuple(voxels.T), shape)
-    return flat if mask is None else flat[mask.ravel()[flat]]
-
-
-def _voxel_of(seed, affine):
-    """Return the indices of the voxel that holds a coordinate, on the grid or not."""
-    inverse = np.linalg.inv(affine)
-    return np.round(inverse[:3, :3] @ seed + inverse[:3, 3]).astype(int)
-
-
-def _box_around(seed, radius, affine, shape):
-    """Return the voxels of the grid's box around a sphere, `(n_voxels, 3)`."""
-    inverse = np.linalg.inv(affine)
     centre = inverse[:3, :3] @ seed + inverse[:3, 3]
     reach = radius * np.linalg.norm(inverse[:3, :3], axis=1) + 0.5
     first = np.maximum(np.ceil(centre - reach), 0).astype(int)
     last = np.minimum(np.floor(centre + reach), np.array(shape) - 1).astype(int)
-    axes = [np.arange(a, b + 1) for a, b in zip(first, last, strict=True)]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    x, y, z = (
+        np.arange(a, b + 1)[:, np.newaxis] for a, b in zip(first, last, strict=True)
+    )
+    along_x, along_y, along_z = affine[:3, :3].T
+    offsets = (z * along_z + affine[:3, 3] - seed) + (y * along_y)[:, np.newaxis]
+    offsets = offsets + (x * along_x)[:, np.newaxis, np.newaxis]
+    is_near = (offsets**2).sum(axis=-1) <= (radius + SLACK) ** 2
+    holds_seed = np.round(centre).astype(int)
+    if (holds_seed >= first).all() and (holds_seed <= last).all():
+        is_near[tuple(holds_seed - first)] = True
+    voxels = [
+        axis + start for axis, start in zip(np.nonzero(is_near), first, strict=True)
+    ]
+    return np.ravel_multi_index(voxels, shape)
 
 
 def overlapping_pair(spheres):

@@ -19,6 +19,7 @@ from ._seeds import RawSeeds
 from ._signals import (
     brain_mask,
     brain_parts,
+    brain_smoothing,
     given_seeds,
     members_in_brain,
     own_signals,
@@ -202,18 +203,21 @@ class _Cut:
         self.source = task.sources["brain_masker"]
         self.opened = opened
         self.operator = compiled_operator(self.source, opened, tolerance=task.tolerance)
-        self.masks = brain_parts(self.source, opened, self.operator.rank)
+        self.mask = brain_mask(self.source)
+        self.smoothing = brain_smoothing(self.source, opened)
+        self.masks = brain_parts(self.mask, self.smoothing, self.operator.rank)
 
     def stream(self, i):
         """Return what takes in scans and gives the signals of part i."""
-        return voxel_stream(self.source, self.opened, self.operator, self.masks[i])
+        mask = self.masks[i]
+        return voxel_stream(self.operator, mask, self.smoothing, self.opened)
 
     def part(self, i, signals):
         """Return part i from its `VoxelSignals`."""
         n_parts = len(self.masks)
         columns = None
         if n_parts > 1:
-            columns = np.flatnonzero(self.masks[i][brain_mask(self.source)])
+            columns = np.flatnonzero(self.masks[i][self.mask])
         cleaned = self.operator.cleaned(signals.coordinates, signals.raw_norms)
         cleaned.norms[signals.not_finite] = 0.0
         return BrainPart(cleaned, self.operator, columns, n_parts)

@@ -257,5 +257,6 @@ def _read_table(path):
     read = partial(
         pd.read_csv, path, sep=separator, engine="c" if separator == "\t" else "python"
     )
-    first = pd.to_numeric(read(header=None, nrows=1).iloc[0], errors="coerce")
-    return read(header=None if first.notna().all() else 0)
+    table = read(header=0)
+    has_names = pd.to_numeric(pd.Series(table.columns), errors="coerce").isna().any()
+    return table if has_names else read(header=None)
