@@ -7,10 +7,15 @@ from . import __version__
 from ._cache import digest
 from ._signals import given_seeds
 from ._sources import NEUTRAL, is_given, is_known_masker
-from .runs import fingerprint
+from .runs import fingerprint, fingerprint_of_mesh
 
-IMAGES = ("mask_img", "labels_img", "maps_img")
-"""Parameters that count by what `fit` makes of them."""
+FITTED = {
+    "mask_img": "mask_img_",
+    "labels_img": "labels_img_",
+    "maps_img": "maps_img_",
+    "regions": "labels_",
+}
+"""Parameters that count by what `fit` makes of them, and where it keeps that."""
 
 IRRELEVANT = {
     *NEUTRAL,
@@ -20,13 +25,13 @@ IRRELEVANT = {
 """Parameters that don't change what a fitted masker extracts."""
 
 
-def seed_key(source, brain, opened):
+def seed_key(source, opened):
     """Return the key of a run's raw seeds, None where nobody knows what they are.
 
     Parameters
     ----------
-    source, brain : SignalSource
-        With fitted maskers.
+    source : SignalSource
+        With a fitted masker.
     opened : OpenedRun
     """
     if not is_known_masker(source.masker):
@@ -37,7 +42,6 @@ def seed_key(source, brain, opened):
         *_basics(opened),
         _extraction(source.masker),
         source.cleaning.high_variance_confounds,
-        _content(getattr(brain.masker, "mask_img_", None)),
         given,
     )
 
@@ -56,7 +60,7 @@ def brain_key(source, opened, tolerance):
 
 def map_key(mapper, opened):
     """Return the key of a run's map, None where its signals have none."""
-    seeds = seed_key(mapper.seeds, mapper.brain, opened)
+    seeds = seed_key(mapper.seeds, opened)
     brain = brain_key(mapper.brain, opened, mapper.tolerance(opened))
     if seeds is None or brain is None:
         return None
@@ -85,7 +89,7 @@ def _extraction(masker):
     parts = [f"{type(masker).__module__}.{type(masker).__qualname__}"]
     for name, value in sorted(masker.get_params(deep=False).items()):
         if name not in IRRELEVANT:
-            fitted = getattr(masker, f"{name}_", None) if name in IMAGES else value
+            fitted = getattr(masker, FITTED[name], None) if name in FITTED else value
             parts.append(f"{name} {digest(_content(fitted))}")
     return parts
 
@@ -94,4 +98,6 @@ def _content(value):
     """Return what of a parameter counts: an image's numbers, or the value itself."""
     if hasattr(value, "dataobj"):
         return np.ascontiguousarray(value.dataobj), value.affine  # in either order
+    if hasattr(value, "parts"):
+        return fingerprint_of_mesh(value)
     return fingerprint(value) if hasattr(value, "mesh") else value
