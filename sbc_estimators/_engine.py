@@ -15,6 +15,7 @@ from ._measures import correlate_by
 from ._operator import CleanedSignals
 from ._plans import check_before_fit, check_left_after_cleaning, plan_sources
 from ._seeds import SeedQuality, member_signals, seed_quality, summarised
+from ._signals import members_in_brain
 from ._sources import SignalSource, is_known_masker, signal_names
 from ._stages import (
     Reading,
@@ -208,7 +209,7 @@ class _Signals:
         )
         self.seed_key = self.brain_key = None
         if self.cache.keeps(min(SEED_LEVEL, BRAIN_LEVEL)):
-            self.seed_key = seed_key(mapper.seeds, mapper.brain, opened)
+            self.seed_key = seed_key(mapper.seeds, opened)
             self.brain_key = brain_key(mapper.brain, opened, self.task.tolerance)
         self.reading = Reading(self.task, self._missing())
         self.first_part = None
@@ -252,9 +253,10 @@ class _Signals:
         check_summary_applies(self.mapper.summary, raw.regions, self.opened.where)
         members = None if raw.regions is None else member_signals(raw, operator)
         seeds = summarised(raw, members, operator, self.mapper.summary)
-        if members is None or raw.in_brain is None:
+        if members is None:
             return seeds, [SeedQuality()] * len(seeds.norms)
-        return seeds, seed_quality(raw, members)
+        in_brain = members_in_brain(raw.regions, self.mapper.brain, self.opened)
+        return seeds, seed_quality(raw.regions, members, in_brain)
 
     def _operator_of_seeds(self, raw):
         """Return what cleans the seeds: what cleans the voxels, if that is the same."""

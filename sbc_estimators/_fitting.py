@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from ._checks import check_masker, check_spheres, warn
 from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
-from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker, wants_surface
+from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
 
 
 def clone_masker(masker, name, overrides):
@@ -39,13 +39,13 @@ def clone_masker(masker, name, overrides):
     return masker.set_params(**overrides)
 
 
-def default_brain_masker(seed_masker):
+def default_brain_masker(seed_masker, img):
     """Return a masker of all voxels (vertices), cleaned as the seed masker's signals.
 
-    Smoothing is no cleaning: the voxels are not smoothed.
+    Its kind is that of a run's image: seeds may be in another. Smoothing is no
+    cleaning: the voxels are not smoothed.
     """
-    on_surface = wants_surface(seed_masker)
-    masker = SurfaceMasker() if on_surface else NiftiMasker()
+    masker = SurfaceMasker() if is_surface(img) else NiftiMasker()
     given = seed_masker.get_params(deep=False)
     names = ("standardize_confounds", "high_variance_confounds", "detrend")
     names += ("low_pass", "high_pass", "t_r", "clean_args")

@@ -9,13 +9,13 @@ from ._sources import is_given, is_known_masker
 from .runs import fingerprint
 
 
-def seed_key(source, brain, opened):
+def seed_key(source, opened):
     """Return the key of a run's raw seeds, None where nobody knows what they are.
 
     Parameters
     ----------
-    source, brain : SignalSource
-        With fitted maskers.
+    source : SignalSource
+        With a fitted masker.
     opened : OpenedRun
     """
     if not is_known_masker(source.masker):
@@ -26,7 +26,6 @@ def seed_key(source, brain, opened):
         *_basics(opened),
         source.identity,
         source.cleaning.high_variance_confounds,
-        brain.mask,
         given,
     )
 
@@ -45,7 +44,7 @@ def brain_key(source, opened, tolerance):
 
 def map_key(mapper, opened):
     """Return the key of a run's map, None where its signals have none."""
-    seeds = seed_key(mapper.seeds, mapper.brain, opened)
+    seeds = seed_key(mapper.seeds, opened)
     brain = brain_key(mapper.brain, opened, mapper.tolerance(opened))
     if seeds is None or brain is None:
         return None

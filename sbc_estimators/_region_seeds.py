@@ -156,6 +156,8 @@ class RegionSeeds(SeedMasker):
         self.atlas_ = read_atlas(
             self.labels_img, self.mask_img, self.background_label, name
         )
+        self.labels_img_ = self.atlas_.labels_img
+        self.mask_img_ = self.atlas_.mask_img
         chosen, names = self._chosen(name)
         grid = self._grid_of(X)
         if self.regions is None and grid is not None:

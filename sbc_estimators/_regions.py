@@ -32,12 +32,16 @@ class SeedRegions:
     membership : sparse array of shape (n_members, n_seeds)
         How seeds are made of members: 1 / n each for a mean of n. Seeds may share
         members.
+    extents : sparse array of shape (n_members, n_seeds), or None
+        How much of each seed lies in each member, above 0, in any unit. None where a
+        seed lies in all of its members alike.
     """
 
     inputs: np.ndarray
     smoothing: Any
     members: np.ndarray
     membership: Any
+    extents: Any = None
 
     @property
     def n_seeds(self):
@@ -56,8 +60,17 @@ class SeedRegions:
         return np.diff(self.membership.indptr)
 
     def members_of_seeds(self):
-        """Return for each seed the places of its members among all members."""
-        return np.split(self.membership.indices, self.membership.indptr[1:-1])
+        """Yield for each seed the places of its members, and how much lies in each.
+
+        Places are those among all members, in `extents` as 1 where it is None.
+        """
+        extents = self.membership if self.extents is None else self.extents
+        for first, last in zip(extents.indptr[:-1], extents.indptr[1:], strict=True):
+            places = extents.indices[first:last]
+            if self.extents is None:
+                yield places, np.ones(len(places))
+            else:
+                yield places, extents.data[first:last]
 
     def equal_weights(self):
         """Whether every seed weighs all of its voxels alike."""
@@ -76,9 +89,10 @@ class SeedRegions:
         return (self.weights.T @ raw.astype(np.float64, copy=False)).T
 
 
-def _unsmoothed(members, membership):
+def _unsmoothed(members, membership, extents=None):
     """Return seeds whose members are raw voxels."""
-    return SeedRegions(members, None, members, sparse.csc_array(membership))
+    membership = sparse.csc_array(membership)
+    return SeedRegions(members, None, members, membership, extents)
 
 
 def voxel_regions(voxels):
@@ -138,11 +152,13 @@ def map_regions(maps):
     beside the largest are left out, as :func:`scipy.linalg.lstsq` leaves them out.
     """
     members = np.flatnonzero(maps.any(axis=1))
-    left, scales, right = np.linalg.svd(
-        maps[members].astype(np.float64, copy=False), full_matrices=False
-    )
+    maps = maps[members].astype(np.float64, copy=False)
+    left, scales, right = np.linalg.svd(maps, full_matrices=False)
     keep = scales > np.finfo(np.float64).eps * scales.max(initial=0.0)
-    return _unsmoothed(members, (left[:, keep] / scales[keep]) @ right[keep])
+    # Where maps overlap, each takes part in all voxels of the others, but lies in its
+    # own.
+    extents = sparse.csc_array(np.abs(maps))
+    return _unsmoothed(members, (left[:, keep] / scales[keep]) @ right[keep], extents)
 
 
 def smoothed_regions(regions, matrices, shape):

@@ -24,13 +24,15 @@ def run_report(maps):
 
 def seed_report(maps, names):
     """Return a table with a row for each run and seed."""
-    return pd.DataFrame(
+    report = pd.DataFrame(
         [
             {"run": seed_map.where, "seed": name, **asdict(quality)}
             for seed_map in maps
             for name, quality in zip(names, seed_map.qualities, strict=True)
         ]
     )
+    # Whole numbers, some of which may be missing.
+    return report.astype({"n_voxels": "Int64"})
 
 
 def paths_taken(maps):

@@ -45,7 +45,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         ``transform``, ``inverse_transform`` and sklearn's parameters.
     brain_masker : masker or None, default=None
         The same for the voxels (vertices, regions). None means a
-        :class:`~nilearn.maskers.NiftiMasker` (for surface seeds a
+        :class:`~nilearn.maskers.NiftiMasker` (for a run on a surface a
         :class:`~nilearn.maskers.SurfaceMasker`) with the seed masker's own cleaning
         and no smoothing. A mask that is not given is computed over all runs in `fit`.
     low_pass, high_pass : float, None or "masker", default="masker"
@@ -94,12 +94,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         a partial r of 0, as other seeds leave nothing of them).
     seed_report_ : DataFrame
         A row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (of the
-        seed), ``coverage`` (fraction of them within the brain mask and with a signal),
-        ``homogeneity`` and ``homogeneity_sd`` (mean and standard deviation of the
-        correlations among their cleaned signals), ``tsnr`` (mean over standard
-        deviation of their raw signals over time, averaged). NaN where a masker does
-        not tell what its seeds are made of. A coverage under one half is warned of,
-        none is an error.
+        seed), ``coverage`` (fraction of them within the brain mask and with a signal;
+        of a probabilistic map, the fraction of its weight), ``homogeneity`` and
+        ``homogeneity_sd`` (mean and standard deviation of the correlations among their
+        cleaned signals), ``tsnr`` (mean over standard deviation of their raw signals
+        over time, averaged). Missing where a masker does not tell what its seeds are
+        made of. A coverage under one half is warned of, none is an error. Seeds and
+        brain in images of different kinds have no mask in common: all is covered.
 
     See Also
     --------
@@ -364,7 +365,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def _fit(self, runs, beside):
         """Fit the maskers, then yield each run's map while averaging them."""
-        mapper = self._mapper(*self._unfitted_sources())
+        mapper = self._mapper(*self._unfitted_sources(runs[0].img))
         opened = open_runs(runs)
         _fit_maskers(mapper, opened)
         total, maps = 0.0, []
@@ -377,14 +378,17 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self._keep(mapper, r.astype(np.float32, copy=False), maps)
         self._in_fit = {name: _who_had(name, runs, beside) for name in beside}
 
-    def _unfitted_sources(self):
-        """Return clones of both maskers with the shared parameters set."""
+    def _unfitted_sources(self, img):
+        """Return clones of both maskers with the shared parameters set.
+
+        The image of a run tells what kind a brain masker is that was not passed.
+        """
         shared = {"low_pass": self.low_pass, "high_pass": self.high_pass}
         shared["t_r"] = self.t_r
         overrides = {k: v for k, v in shared.items() if not _is_masker_own(v)}
         seed_masker = clone_masker(self.seed_masker, "seed_masker", overrides)
         if self.brain_masker is None:
-            brain_masker = default_brain_masker(seed_masker)
+            brain_masker = default_brain_masker(seed_masker, img)
         else:
             brain_masker = clone_masker(self.brain_masker, "brain_masker", overrides)
         return (

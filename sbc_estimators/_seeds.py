@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ._correlation import column_norms
+from ._correlation import column_norms, typical_values
 from ._images import Scaling
 from ._operator import CleanedSignals
 from ._regions import SeedRegions
@@ -30,8 +30,6 @@ class RawSeeds:
         From the numbers to signals.
     regions : SeedRegions or None
         None where a masker does not tell what its seeds are made of.
-    in_brain : ndarray of bool of shape (n_members,) or None
-        Which members lie within the brain mask; None without regions.
     high_variance : ndarray of shape (n_kept_scans, n_confounds) or None
         Confounds that the seeds' cleaning takes from the scans themselves.
     """
@@ -39,7 +37,6 @@ class RawSeeds:
     values: np.ndarray
     scaling: Scaling = field(default_factory=Scaling)
     regions: SeedRegions | None = None
-    in_brain: np.ndarray | None = None
     high_variance: np.ndarray | None = None
 
     def seeds(self):
@@ -113,7 +110,8 @@ def member_signals(raw, operator):
 
 def _temporal_snr(signals):
     """Return the mean of each column over its standard deviation, NaN without one."""
-    deviations = signals.std(axis=0, ddof=1)
+    # A mean is rounded, and a constant would differ from it: so from one of its values.
+    deviations = (signals - typical_values(signals)).std(axis=0, ddof=1)
     snr = np.full(len(deviations), np.nan)
     return np.divide(
         np.abs(signals.mean(axis=0)), deviations, out=snr, where=deviations > 0
@@ -160,7 +158,7 @@ def summarised(raw, members, operator, summary):
 
 def _signals_of_seeds(cleaned, regions):
     """Yield for each seed its members that have a signal, and these signals' norms."""
-    for places in regions.members_of_seeds():
+    for places, _ in regions.members_of_seeds():
         places = places[cleaned.norms[places] > 0]
         yield places, cleaned.norms[places]
 
@@ -200,10 +198,11 @@ class SeedQuality:
 
     Attributes
     ----------
-    n_voxels : float
+    n_voxels : int, or NaN
         Voxels (vertices) of the seed.
     coverage : float
-        Fraction of them within the brain mask and with a signal.
+        Fraction of them within the brain mask and with a signal; of a map, the fraction
+        of its weight.
     homogeneity, homogeneity_sd : float
         Mean and standard deviation of the correlations among the voxels that have a
         signal, after cleaning.
@@ -211,29 +210,38 @@ class SeedQuality:
         Temporal signal-to-noise ratio of the raw signals, mean over voxels.
     """
 
-    n_voxels: float = np.nan
+    n_voxels: int | float = np.nan
     coverage: float = np.nan
     homogeneity: float = np.nan
     homogeneity_sd: float = np.nan
     tsnr: float = np.nan
 
 
-def seed_quality(raw, members):
-    """Return the `SeedQuality` of each seed with regions."""
-    places = raw.regions.members_of_seeds()
+def seed_quality(regions, members, in_brain):
+    """Return the `SeedQuality` of each seed.
+
+    Parameters
+    ----------
+    regions : SeedRegions
+    members : MemberSignals
+    in_brain : ndarray of bool of shape (n_members,)
+        Which members lie within the brain mask.
+    """
+    seeds = regions.members_of_seeds()
     with workers() as crew:
-        return crew.map(lambda seed: _quality(raw, members, seed), places)
+        return crew.map(lambda which: _quality(members, in_brain, *which), seeds)
 
 
-def _quality(raw, members, places):
-    """Return the `SeedQuality` of the seed whose members lie at some places."""
+def _quality(members, in_brain, places, extents):
+    """Return the `SeedQuality` of one seed from its members."""
     norms, snr = members.cleaned.norms[places], members.snr[places]
-    is_good = raw.in_brain[places] & (norms > 0)
-    signals = members.cleaned.coordinates[:, places[norms > 0]]
-    mean, deviation = _homogeneity(signals, norms[norms > 0])
+    has_signal = norms > 0
+    covered = extents[has_signal & in_brain[places]].sum()
+    coordinates = members.cleaned.coordinates[:, places[has_signal]]
+    mean, deviation = _homogeneity(coordinates, norms[has_signal])
     return SeedQuality(
         n_voxels=len(places),
-        coverage=float(is_good.mean()) if len(places) else 0.0,
+        coverage=float(covered / extents.sum()) if covered else 0.0,
         homogeneity=mean,
         homogeneity_sd=deviation,
         tsnr=float(np.nanmean(snr)) if np.isfinite(snr).any() else np.nan,

@@ -21,7 +21,7 @@ from ._cache import digest
 from ._cleaning import CleaningParameters
 from ._placed_seeds import coordinates
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
-from .runs import fingerprint
+from .runs import fingerprint, fingerprint_of_mesh
 
 VOLUME_MASKERS = (
     NiftiMasker,
@@ -37,8 +37,13 @@ VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
 OWN_MASKERS = (SphereSeeds, RegionSeeds, SurfaceSeeds)
 """Ours: they say themselves what their seeds are made of."""
 
-IMAGES = ("mask_img", "labels_img", "maps_img")
-"""Parameters that count by what `fit` makes of them."""
+FITTED = {
+    "mask_img": "mask_img_",
+    "labels_img": "labels_img_",
+    "maps_img": "maps_img_",
+    "regions": "labels_",
+}
+"""Parameters that count by what `fit` makes of them, and where it keeps that."""
 
 NEUTRAL = {
     "detrend": False,
@@ -88,39 +93,21 @@ class SignalSource:
         """What determines the raw signals that the fitted masker extracts, as text."""
         parameters = self.masker.get_params(deep=False)
         kind = f"{type(self.masker).__module__}.{type(self.masker).__qualname__}"
-        parts = [kind, digest(self.mask)]
+        parts = [kind]
         for name, value in sorted(parameters.items()):
             if name not in IRRELEVANT:
-                is_image = name in IMAGES
-                fitted = getattr(self.masker, f"{name}_", None) if is_image else value
-                parts.append(f"{name} {digest(_content(fitted))}")
+                if name in FITTED:
+                    value = getattr(self.masker, FITTED[name], None)
+                parts.append(f"{name} {digest(_content(value))}")
         return digest(*parts)
-
-    @cached_property
-    def mask(self):
-        """The content of the fitted masker's mask, as text."""
-        return digest(_content(getattr(self.masker, "mask_img_", None)))
-
-
-def is_known_masker(masker):
-    """Whether a masker's class is nilearn's own or ours: a subclass may do anything."""
-    if type(masker) in (*OWN_MASKERS, GivenSignals):
-        return True
-    is_nilearn = type(masker).__module__.partition(".")[0] == "nilearn"
-    return is_nilearn and isinstance(masker, VOLUME_MASKERS + SURFACE_MASKERS)
-
-
-def wants_surface(masker):
-    """Whether a masker that is known is one of a surface."""
-    if type(masker) in OWN_MASKERS:
-        return masker.is_on_surface
-    return isinstance(masker, SURFACE_MASKERS)
 
 
 def _content(value):
     """Return what of a parameter counts: an image's numbers, or the value itself."""
     if hasattr(value, "dataobj"):
         return np.ascontiguousarray(value.dataobj), value.affine  # in either order
+    if hasattr(value, "parts"):
+        return fingerprint_of_mesh(value)
     return fingerprint(value) if hasattr(value, "mesh") else value
 
 

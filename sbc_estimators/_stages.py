@@ -21,7 +21,6 @@ from ._signals import (
     brain_parts,
     brain_smoothing,
     given_seeds,
-    members_in_brain,
     own_signals,
     raw_seeds,
     raw_signals,
@@ -189,8 +188,8 @@ def _streamed(task, opened, names):
         results = consume(blocks, list(streams.values()), crew)
     results = dict(zip(streams, results, strict=True))
     if "seed_masker" in names:
-        values = RawSeeds(results["seed_masker"], scaling(opened.image), regions)
-        results["seed_masker"] = _placed(values, task)
+        values = results["seed_masker"]
+        results["seed_masker"] = RawSeeds(values, scaling(opened.image), regions)
     if "brain_masker" in names:
         results["brain_masker"] = cut.part(0, results["brain_masker"])
     return results
@@ -245,8 +244,7 @@ def _compiled(task, opened, names):
         high_variance = high_variance_of(source, scans)
         if name == "seed_masker":
             seeds = raw_seeds(source, scans, opened.where)
-            seeds = replace(seeds, high_variance=high_variance)
-            results[name] = _placed(seeds, task)
+            results[name] = replace(seeds, high_variance=high_variance)
             continue
         operator = compiled_operator(source, opened, high_variance, task.tolerance)
         cleaned = operator.clean(raw_signals(source, scans, opened.where))
@@ -255,15 +253,6 @@ def _compiled(task, opened, names):
             cleaned.norms[bad] = 0.0
         results[name] = BrainPart(cleaned, operator)
     return results
-
-
-def _placed(seeds, task):
-    """Return raw seeds with what lies within the brain mask, if that is asked for."""
-    brain = task.sources.get("brain_masker")
-    if seeds.regions is None or brain is None:
-        return seeds
-    inside = members_in_brain(seeds.regions, brain, task.opened)
-    return replace(seeds, in_brain=inside)
 
 
 # Given, and reference

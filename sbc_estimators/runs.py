@@ -204,7 +204,7 @@ def fingerprint(image):
     if hasattr(image, "mesh"):
         return digest(
             [(name, digest(np.asarray(part))) for name, part in _parts(image.data)],
-            [(name, digest(part.coordinates)) for name, part in _parts(image.mesh)],
+            fingerprint_of_mesh(image.mesh),
         )
     paths = [file.filename for file in image.file_map.values()]
     if None in paths or not is_proxy(image.dataobj):
@@ -212,6 +212,16 @@ def fingerprint(image):
     scaling = [getattr(image.dataobj, name, None) for name in ("slope", "inter")]
     return digest(
         [_state_of_file(path) for path in paths], scaling, image.shape, image.affine
+    )
+
+
+def fingerprint_of_mesh(mesh):
+    """Return a short text that changes when vertices or faces of a PolyMesh do."""
+    return digest(
+        [
+            (name, digest(part.coordinates), digest(part.faces))
+            for name, part in _parts(mesh)
+        ]
     )
 
 
