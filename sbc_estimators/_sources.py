@@ -102,6 +102,21 @@ class SignalSource:
         return digest(*parts)
 
 
+def is_known_masker(masker):
+    """Whether a masker's class is nilearn's own or ours: a subclass may do anything."""
+    if type(masker) in (*OWN_MASKERS, GivenSignals):
+        return True
+    is_nilearn = type(masker).__module__.partition(".")[0] == "nilearn"
+    return is_nilearn and isinstance(masker, VOLUME_MASKERS + SURFACE_MASKERS)
+
+
+def wants_surface(masker):
+    """Whether a masker that is known is one of a surface."""
+    if type(masker) in OWN_MASKERS:
+        return masker.is_on_surface
+    return isinstance(masker, SURFACE_MASKERS)
+
+
 def _content(value):
     """Return what of a parameter counts: an image's numbers, or the value itself."""
     if hasattr(value, "dataobj"):
