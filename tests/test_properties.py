@@ -49,7 +49,7 @@ def runs():
     """Three runs of other lengths and repetition times, with confounds."""
     sizes = [(100, 2.0), (71, 2.0), (130, 1.3)]
     return [
-        make_runs(1, n_scans, 1000, t_r=t_r, random_state=i).runs[0]
+        make_runs(1, n_scans, 600, t_r=t_r, random_state=i).runs[0]
         for i, (n_scans, t_r) in enumerate(sizes)
     ]
 
@@ -479,7 +479,7 @@ def test_signals_are_standardized(simulated, cleaning, kind):
     seeds, voxels = sbc.seed_signals(run), sbc.brain_signals(run)
     n_scans = 98 if kind == "censored" else 100
     assert seeds.shape == (n_scans, 3)
-    assert voxels.shape == (n_scans, 1000)
+    assert voxels.shape == (n_scans, 600)
     for signals in (seeds, voxels):
         _assert_close(signals.mean(axis=0), 0, atol=1e-6)
         _assert_close(signals.var(axis=0, ddof=1), 1, atol=1e-5)
