@@ -143,8 +143,7 @@ def both(monkeypatch):
                 )
                 patch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
-        one_thread = threadpool_limits(1, user_api="blas")
-        with monkeypatch.context() as patch, one_thread:
+        with monkeypatch.context() as patch:
             patch.setattr(_signals, "_why_not_streamed", lambda *_: "the test says so")
             compiled = SeedCorrelationMap(seed, brain, **options).fit(run)
         assert streamed.paths_ == STREAMED
