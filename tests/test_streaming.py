@@ -143,7 +143,8 @@ def both(monkeypatch):
                 )
                 patch.setattr(_cleaned_signals, "scan_blocks", in_blocks)
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
-        with monkeypatch.context() as patch:
+        one_thread = threadpool_limits(1, user_api="blas")
+        with monkeypatch.context() as patch, one_thread:
             patch.setattr(_signals, "_why_not_streamed", lambda *_: "the test says so")
             compiled = SeedCorrelationMap(seed, brain, **options).fit(run)
         assert streamed.paths_ == STREAMED
