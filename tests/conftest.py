@@ -160,8 +160,12 @@ def sample_box():
 
 @pytest.fixture(scope="session")
 def simulated():
-    """A simulated run of 1000 voxels of 4 mm, 100 scans, in float64."""
-    data = make_runs(1, 100, 1000, n_confounds=3, random_state=0)
+    """A simulated run of 600 voxels of 4 mm, 100 scans, in float64.
+
+    A draw in which no masker of these tests has a voxel without signal, and with
+    room for spheres of 10 mm.
+    """
+    data = make_runs(1, 100, 600, n_confounds=3, random_state=15)
     run = data.runs[0]
     return _volume_data(
         _float64(run.img), data.mask_img, data.seeds, run.confounds, run.t_r
