@@ -204,7 +204,7 @@ def fingerprint(image):
     if hasattr(image, "mesh"):
         return digest(
             [(name, digest(np.asarray(part))) for name, part in _parts(image.data)],
-            [(name, digest(part.coordinates)) for name, part in _parts(image.mesh)],
+            fingerprint_of_mesh(image.mesh),
         )
     paths = [file.filename for file in image.file_map.values()]
     if None in paths or not is_proxy(image.dataobj):
@@ -213,6 +213,12 @@ def fingerprint(image):
     return digest(
         [_state_of_file(path) for path in paths], scaling, image.shape, image.affine
     )
+
+
+def fingerprint_of_mesh(mesh):
+    """Return a short text that changes when the vertices or faces of a mesh do."""
+    parts = _parts(mesh)
+    return digest([(name, digest(p.coordinates, p.faces)) for name, p in parts])
 
 
 def _state_of_file(path):
