@@ -1,12 +1,13 @@
 """What each stage's result depends on, as keys of a cache."""
 
 import nilearn
+import numpy as np
 
 from . import __version__
 from ._cache import digest
+from ._contents import content
 from ._signals import given_seeds
 from ._sources import is_given, is_known_masker
-from .runs import fingerprint
 
 
 def seed_key(source, opened):
@@ -60,9 +61,12 @@ def cleaning_key(source, opened):
 def _basics(opened):
     """Return what all keys of a run have in common."""
     versions = nilearn.__version__, __version__
-    return versions, fingerprint(opened.image), opened.kept
+    return versions, opened.fingerprint, opened.kept
 
 
 def _cleaning(source, opened):
-    """Return what determines the cleaning of a run."""
-    return source.cleaning.with_t_r(opened.t_r), opened.confounds
+    """Return what determines the cleaning of a run: of confounds, only kept scans."""
+    confounds = opened.confounds
+    if confounds is not None:
+        confounds = np.ascontiguousarray(confounds[opened.kept])
+    return content(source.cleaning.with_t_r(opened.t_r)), digest(confounds)

@@ -1,6 +1,7 @@
 """A run with its headers and tables read and checked, and its scans not yet."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ._checks import (
     describe_run,
 )
 from ._images import open_image
-from .runs import Run, load_confounds
+from .runs import Run, fingerprint, load_confounds
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class OpenedRun:
     def t_r(self):
         """Repetition time of the run itself in seconds, or None."""
         return self.run.t_r
+
+    @cached_property
+    def fingerprint(self):
+        """What changes when the content of the image does: read once, if at all."""
+        return fingerprint(self.image)
 
     def as_seen_by(self, name):
         """Return the run with the image that a masker takes: that of seeds, or not."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -19,9 +18,9 @@ from nilearn.maskers import (
 
 from ._cache import digest
 from ._cleaning import CleaningParameters
+from ._contents import content
 from ._placed_seeds import coordinates
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
-from .runs import fingerprint, fingerprint_of_mesh
 
 VOLUME_MASKERS = (
     NiftiMasker,
@@ -37,13 +36,14 @@ VOXELWISE_MASKERS = (NiftiMasker, MultiNiftiMasker, SurfaceMasker)
 OWN_MASKERS = (SphereSeeds, RegionSeeds, SurfaceSeeds)
 """Ours: they say themselves what their seeds are made of."""
 
-FITTED = {
-    "mask_img": "mask_img_",
-    "labels_img": "labels_img_",
-    "maps_img": "maps_img_",
-    "regions": "labels_",
-}
-"""Parameters that count by what `fit` makes of them, and where it keeps that."""
+FITTED = {"mask_img", "labels_img", "maps_img", "seeds"}
+"""Parameters of nilearn's maskers that count by what `fit` makes of them."""
+
+ONLY_FITTED = {"labels_img", "mask_img", "regions", "lut", "hemisphere", "seeds"}
+"""Parameters of our own maskers that count by what `fit` makes of them."""
+
+NOT_OF_SIGNALS = {"grid_", "seed_names_"}
+"""What our own maskers keep and what plays no part in signals."""
 
 NEUTRAL = {
     "detrend": False,
@@ -91,15 +91,24 @@ class SignalSource:
     @cached_property
     def identity(self):
         """What determines the raw signals that the fitted masker extracts, as text."""
-        parameters = self.masker.get_params(deep=False)
         kind = f"{type(self.masker).__module__}.{type(self.masker).__qualname__}"
-        parts = [kind]
-        for name, value in sorted(parameters.items()):
-            if name not in IRRELEVANT:
-                if name in FITTED:
-                    value = getattr(self.masker, FITTED[name], None)
-                parts.append(f"{name} {digest(_content(value))}")
-        return digest(*parts)
+        counting = _what_counts(self.masker)
+        return digest(
+            kind, *(f"{name} {digest(content(value))}" for name, value in counting)
+        )
+
+
+def _what_counts(masker):
+    """Return names and values of what a fitted masker's raw signals depend on."""
+    given = masker.get_params(deep=False)
+    given = {name: given[name] for name in sorted(given.keys() - IRRELEVANT)}
+    if type(masker) not in OWN_MASKERS:
+        for name in given.keys() & FITTED:
+            given[name] = getattr(masker, f"{name}_", None)
+        return given.items()
+    kept = {name: value for name, value in vars(masker).items() if name[-1] == "_"}
+    counting = (given.keys() - ONLY_FITTED) | (kept.keys() - NOT_OF_SIGNALS)
+    return [(name, (given | kept)[name]) for name in sorted(counting)]
 
 
 def is_known_masker(masker):
@@ -115,15 +124,6 @@ def wants_surface(masker):
     if type(masker) in OWN_MASKERS:
         return masker.is_on_surface
     return isinstance(masker, SURFACE_MASKERS)
-
-
-def _content(value):
-    """Return what of a parameter counts: an image's numbers, or the value itself."""
-    if hasattr(value, "dataobj"):
-        return np.ascontiguousarray(value.dataobj), value.affine  # in either order
-    if hasattr(value, "parts"):
-        return fingerprint_of_mesh(value)
-    return fingerprint(value) if hasattr(value, "mesh") else value
 
 
 def is_given(masker):

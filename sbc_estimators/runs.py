@@ -216,13 +216,9 @@ def fingerprint(image):
 
 
 def fingerprint_of_mesh(mesh):
-    """Return a short text that changes when vertices or faces of a PolyMesh do."""
-    return digest(
-        [
-            (name, digest(part.coordinates), digest(part.faces))
-            for name, part in _parts(mesh)
-        ]
-    )
+    """Return a short text that changes when the vertices or faces of a mesh do."""
+    parts = _parts(mesh)
+    return digest([(name, digest(p.coordinates, p.faces)) for name, p in parts])
 
 
 def _state_of_file(path):

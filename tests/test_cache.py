@@ -8,8 +8,15 @@ from importlib import import_module
 import joblib
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
-from nilearn.maskers import NiftiLabelsMasker, NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import (
+    NiftiLabelsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceMasker,
+)
+from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -18,6 +25,7 @@ from sklearn.pipeline import Pipeline
 from sbc_estimators import Run, SeedCorrelationMap, _stages
 from sbc_estimators._cache import Cache, digest, sealed, unsealed
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.maskers import RegionSeeds, SurfaceSeeds
 
 STAGES = {"seed": "_stages/seed_stage", "brain": "_stages/brain_stage"}
 STAGES["map"] = "_engine/map_stage"
@@ -288,6 +296,110 @@ def test_mask_counts_by_content(make, data, folder, tmp_path):
     nib.save(nib.Nifti1Image(smaller, data.mask_img.affine), path)
     sbc = make(brain_masker__mask_img=str(path))
     assert sbc.fit(data.runs[0]).n_voxels_ == smaller.sum()
+
+
+def atlas(data, shift=0):
+    """Return four regions of the brain's voxels, counted from another one."""
+    labels = np.zeros(data.mask_img.shape, np.int16)
+    labels[np.asarray(data.mask_img.dataobj) != 0] = (np.arange(400) // 100 + shift) % 4
+    return nib.Nifti1Image(labels + np.int16(1), data.mask_img.affine)
+
+
+def half_of(mask_img, axis):
+    """Return the half of a mask that lies low along an axis."""
+    mask = np.array(mask_img.dataobj)
+    mask[np.indices(mask.shape)[axis] >= mask.shape[axis] // 2] = 0
+    return nib.Nifti1Image(mask, mask_img.affine)
+
+
+OTHER_REGIONS = {
+    "atlas": lambda data: {"labels_img": atlas(data, 1)},
+    "a mask": lambda data: {"mask_img": half_of(data.mask_img, 1)},
+    "region": lambda data: {"regions": [4]},
+    "background": lambda data: {"background_label": 1},
+}
+
+
+@pytest.mark.parametrize("change", OTHER_REGIONS)
+def test_other_regions_of_our_own_masker_are_mapped_anew(make, data, change):
+    seeds = RegionSeeds(atlas(data), [3], **BAND)
+    first = make(seed_masker=seeds).fit(data.runs[0]).correlations_
+    seeds = clone(seeds).set_params(**OTHER_REGIONS[change](data))
+    sbc = make(seed_masker=seeds).fit(data.runs[0])
+    expected = make(seed_masker=seeds, memory=None).fit(data.runs[0])
+    np.testing.assert_array_equal(sbc.correlations_, expected.correlations_)
+    assert change == "background" or np.abs(sbc.correlations_ - first).max() > 0.01
+
+
+def test_files_of_regions_count_by_content(make, data, folder, tmp_path):
+    image, mask, table = (tmp_path / name for name in ("a.nii", "m.nii", "names.tsv"))
+
+    def write(shift=0, axis=0, names="abcd"):
+        nib.save(atlas(data, shift), image)
+        nib.save(half_of(data.mask_img, axis), mask)
+        names = pd.DataFrame({"index": [1, 2, 3, 4], "name": list(names)})
+        names.to_csv(table, sep="\t", index=False)
+
+    seeds = RegionSeeds(image, ["b"], lut=table, mask_img=mask, **BAND)
+    changes = [{}, {"shift": 1}, {"axis": 1}, {"names": "bacd"}]
+    for n_maps, change in enumerate([*changes, {}], start=1):
+        write(**change)
+        sbc = make(seed_masker=seeds).fit(data.runs[0])
+        expected = make(seed_masker=seeds, memory=None).fit(data.runs[0])
+        np.testing.assert_array_equal(sbc.correlations_, expected.correlations_)
+        assert counts(folder)["map"] == min(n_maps, len(changes))
+
+
+def test_faces_of_a_mesh_count(folder, tmp_path):
+    coordinates = np.stack([np.arange(12.0), np.arange(12) % 2, np.zeros(12)], axis=1)
+    scans = np.random.default_rng(0).standard_normal((12, 40))
+    strip = np.arange(10)[:, np.newaxis] + [0, 1, 2]
+    maps = []
+    for memory in (folder, None):
+        for faces in (strip, strip[[0, 9]]):
+            mesh = PolyMesh(left=InMemoryMesh(coordinates, faces))
+            run = SurfaceImage(mesh, {"left": scans})
+            for masker in (SurfaceSeeds([5], 2.5, hemisphere="left"),) * 2 + (
+                SurfaceSeeds([5], 2.5, hemisphere="left", mesh=mesh),
+            ):
+                sbc = SeedCorrelationMap(masker, SurfaceMasker(), memory=memory)
+                maps.append(sbc.fit(run).correlations_)
+    np.testing.assert_array_equal(maps[:6], maps[6:])
+    assert np.abs(maps[0] - maps[3]).max() > 0.01
+
+
+SAME = {
+    "radius": {"seed_masker__radius": np.float64(6)},
+    "radius, float": {"seed_masker__radius": 6.0},
+    "smoothing": {"brain_masker__smoothing_fwhm": 5.0},
+    "low_pass": {"low_pass": np.float64(0.1)},
+    "order of the filter": {"brain_masker__clean_args": {"butterworth__order": 3.0}},
+}
+
+
+@pytest.mark.filterwarnings("ignore:seed_masker and brain_masker clean differently")
+@pytest.mark.parametrize("same", SAME)
+def test_numbers_count_whatever_their_type(make, data, folder, same):
+    start = {"brain_masker__clean_args": {"butterworth__order": 3}}
+    make(**start).fit(data.runs[0])
+    make(**{**start, **SAME[same]}).fit(data.runs[0])
+    assert counts(folder) == {"seed": 1, "brain": 1, "map": 1}
+
+
+def test_seeds_and_runs_count_whatever_their_form(make, data, folder):
+    run = data.runs[0]
+    table = np.array(run.confounds)
+    kept = np.arange(5, 60)
+    make().fit(Run(run.img, table, kept, t_r=2.0))
+    censored = np.array(table, order="F")
+    censored[:5] = np.nan
+    seeds = np.array(data.seeds[:2])
+    for other in (
+        Run(str(run.img), pd.DataFrame(table), np.arange(60) >= 5, t_r=2),
+        Run(nib.load(run.img), censored, kept.astype(np.int32), t_r=np.float32(2)),
+    ):
+        make(seed_masker__seeds=seeds).fit(other)
+    assert counts(folder) == {"seed": 1, "brain": 1, "map": 1}
 
 
 @pytest.mark.parametrize("package", ["nilearn", "sbc_estimators._keys"])
