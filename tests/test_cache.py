@@ -533,7 +533,7 @@ def test_memory_that_is_none(make, data, memory):
 
 def test_folder_that_cannot_be_made(make, data, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="memory=.*file.*no folder.*Pass another path"):
+    with pytest.raises(OSError, match=r"memory=.*file.*no folder.*Pass another path"):
         make(memory=tmp_path / "file").fit(data.runs)
 
 
