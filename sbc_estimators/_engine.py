@@ -140,7 +140,7 @@ def map_run(mapper, opened):
     Parameters
     ----------
     mapper : Mapper
-    opened : OpenedRun
+    opened : OpenedRun or SentRun
 
     Returns
     -------
@@ -148,12 +148,15 @@ def map_run(mapper, opened):
 
     Raises
     ------
+    FileNotFoundError, ValueError
+        If a run that was sent here cannot be opened.
     ValueError
         If a seed has no signal, or the maskers return different numbers of scans, or
         the other seeds are to be taken out of seeds that are sums of others.
     RuntimeError
         If something else went wrong: names the run, and has the error as its cause.
     """
+    opened = opened.here()
     key = map_key(mapper, opened) if mapper.cache.keeps(MAP_LEVEL) else None
     work = partial(_map_opened, mapper, opened)
     with naming(opened.where):

@@ -46,7 +46,11 @@ class OpenedRun:
 
     def __reduce__(self):
         # A nibabel image takes its scans along to another process, a path does not.
-        return open_run, (replace(self.run, confounds=self.confounds), self.position)
+        return SentRun, (replace(self.run, confounds=self.confounds), self.position)
+
+    def here(self):
+        """Return the run itself: it is open in this process."""
+        return self
 
     @property
     def n_scans(self):
@@ -69,6 +73,27 @@ class OpenedRun:
             return self
         run = replace(self.run, img=self.run.seed_img)
         return replace(self, run=run, image=self.seed_image)
+
+
+@dataclass(frozen=True)
+class SentRun:
+    """What arrives of an `OpenedRun` in another process: the run, to be opened there.
+
+    Not while it is unpickled, as an error there says neither which run nor why.
+
+    Attributes
+    ----------
+    run : Run
+        With its confounds as an array.
+    position : int
+    """
+
+    run: Run
+    position: int
+
+    def here(self):
+        """Return the `OpenedRun`; raises as `open_run` does."""
+        return open_run(self.run, self.position)
 
 
 def open_runs(runs):

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 
 import numpy as np
+from joblib import Memory
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, check_memory
 
@@ -413,14 +414,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_option(self.seed_summary, SUMMARIES, "seed_summary")
         check_option(self.measure, MEASURES, "measure")
         check_memory_level(self.memory_level)
-        is_path = isinstance(self.memory, os.PathLike)
-        memory = os.fspath(self.memory) if is_path else self.memory
         return Mapper(
             seeds or SignalSource("seed_masker", self.seed_masker_),
             brain or SignalSource("brain_masker", self.brain_masker_),
             self.seed_summary if seeds else self.seed_summary_,
             self.measure if seeds else self.measure_,
-            Cache(check_memory(memory), self.memory_level),
+            Cache(_opened_memory(self.memory), self.memory_level),
         )
 
     def _maps(self, mapper, opened):
@@ -484,6 +483,24 @@ def _is_masker_own(value):
             f"{value!r}."
         )
     return isinstance(value, str)
+
+
+def _opened_memory(memory):
+    """Return the `joblib.Memory` that a user means, which keeps nothing for None."""
+    memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+    try:
+        opened = check_memory(memory)
+    except OSError as error:
+        raise OSError(
+            f"memory={memory!r}: no folder can be made there: {error}. Pass another "
+            "path, or None."
+        ) from error
+    if not isinstance(opened, Memory):
+        raise ValueError(
+            "memory must be None, a path or a joblib.Memory, got "
+            f"{type(memory).__name__}."
+        )
+    return opened
 
 
 def _rows_of_z(maps, n_runs):

@@ -518,6 +518,31 @@ def test_level_that_is_none(make, data, level):
         make(memory_level=level).fit(data.runs)
 
 
-def test_memory_that_is_none(make, data):
-    with pytest.raises(ValueError, match="memory"):
-        make(memory=3).fit(data.runs)
+class OnlyCaches:
+    """What scikit-learn takes for a memory, and has no folder."""
+
+    def cache(self, function):
+        return function
+
+
+@pytest.mark.parametrize("memory", [3, OnlyCaches()])
+def test_memory_that_is_none(make, data, memory):
+    with pytest.raises(ValueError, match=r"memory.* (path|string).*joblib\.Memory"):
+        make(memory=memory).fit(data.runs)
+
+
+def test_folder_that_cannot_be_made(make, data, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"memory=.*file.*no folder.*Pass another path"):
+        make(memory=tmp_path / "file").fit(data.runs)
+
+
+def test_disk_that_is_full_keeps_nothing(make, data, folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(joblib.numpy_pickle, "dump", full)
+    with pytest.warns(Warning, match="Unable to cache"):
+        sbc = make().fit(data.runs[0])
+    expected = make(memory=None).fit(data.runs[0]).correlations_
+    np.testing.assert_array_equal(sbc.correlations_, expected)

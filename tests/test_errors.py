@@ -19,7 +19,7 @@ from nilearn.maskers import (
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
 from sbc_estimators.datasets import make_runs
 
 N_SCANS = 40
@@ -1016,6 +1016,20 @@ def test_error_in_a_worker_names_the_run(sbc, data):
     sbc.set_params(n_jobs=2)
     with pytest.raises(ValueError, match=words("run 1", "seed 0", "no signal")):
         sbc.fit(late_error(data))
+
+
+def test_file_that_a_worker_cannot_open_names_the_run(sbc, data, tmp_path, monkeypatch):
+    path = save(data.runs[1].img, tmp_path / "run.nii.gz")
+    mapping = _seed_correlation_map.map_runs
+
+    def vanishing(*args):
+        path.unlink()
+        return mapping(*args)
+
+    monkeypatch.setattr(_seed_correlation_map, "map_runs", vanishing)
+    sbc.set_params(n_jobs=2)
+    with pytest.raises(FileNotFoundError, match=words("run 1", "run.nii.gz")):
+        sbc.fit([data.runs[0].img, path])
 
 
 # Warnings
