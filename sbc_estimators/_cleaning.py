@@ -144,18 +144,39 @@ def cleaning_matrix(parameters, n_scans, kept, confounds=None, where="run"):
     return matrix - matrix.mean(axis=0)
 
 
+def leaves_enough(parameters, n_scans, kept, n_confounds, where="run"):
+    """Whether cleaning leaves something to correlate, whatever the confounds are.
+
+    That is, more directions of time than confounds can take away. A few random
+    signals tell, at a small part of the cost of `compile_cleaning`.
+    """
+    probes = _cleaned_probes(parameters, n_scans, kept, n_confounds + 3, None, where)
+    return _rank(probes) >= n_confounds + 2
+
+
 def check_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
     """Raise the errors of `compile_cleaning` at a small part of its cost.
 
     A few random signals stand for all: if less than two directions of time are left
     of them, less than two are left of any.
     """
-    probes = np.random.default_rng(0).standard_normal((len(kept), 3))
+    left = _cleaned_probes(parameters, n_scans, kept, 3, confounds, where)
+    _check_rank(_rank(left), len(kept), confounds, where)
+
+
+def _cleaned_probes(parameters, n_scans, kept, n_probes, confounds, where):
+    """Return random signals, cleaned and centred."""
+    probes = np.random.default_rng(0).standard_normal((len(kept), n_probes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say comes with the matrix
         left = _clean_kept(parameters, probes, n_scans, kept, confounds, where)
-    scales = np.linalg.svd(left - left.mean(axis=0), compute_uv=False)
-    _check_rank(int(np.sum(scales > RANK_TOLERANCE)), len(kept), confounds, where)
+    return left - left.mean(axis=0)
+
+
+def _rank(signals):
+    """Return in how many directions of time signals go."""
+    scales = np.linalg.svd(signals, compute_uv=False)
+    return int(np.sum(scales > RANK_TOLERANCE))
 
 
 def _check_rank(rank, n_kept, confounds, where):

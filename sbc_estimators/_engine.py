@@ -10,7 +10,7 @@ from tqdm import tqdm
 from ._cache import Cache, sealed
 from ._checks import check_summary_applies, naming
 from ._cleaning import ALIKE_TOLERANCE
-from ._keys import brain_key, cleaning_key, map_key, seed_key
+from ._keys import brain_key, map_key, seed_key
 from ._measures import correlate_by
 from ._operator import CleanedSignals
 from ._plans import check_before_fit, check_left_after_cleaning, plan_sources
@@ -26,7 +26,7 @@ from ._stages import (
 )
 
 SEED_LEVEL, BRAIN_LEVEL, MAP_LEVEL = 1, 2, 1
-"""From which `memory_level` on each stage is kept; checks are kept with maps."""
+"""From which `memory_level` on each stage is kept."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,9 @@ class Mapper:
         for source in sources:
             for run in opened:
                 check_before_fit(source, run)
-        for run in opened:
-            for source in sources[-1:] if self.cleans_alike(run) else sources:
-                self._check_cleaning(source, run)
-
-    def _check_cleaning(self, source, opened):
-        """Raise ValueError where cleaning leaves nothing of a run."""
-        work = partial(check_left_after_cleaning, source, opened)
-        key = cleaning_key(source, opened) if self.cache.keeps(MAP_LEVEL) else None
-        self.cache.get(check_stage, MAP_LEVEL, key, work)
+        alike = all(self.cleans_alike(run) for run in opened)
+        for source in sources[-1:] if alike else sources:
+            check_left_after_cleaning(source, opened)
 
 
 @dataclass(frozen=True)
@@ -122,11 +116,6 @@ class SeedMap:
     qualities: list
     n_explained: int
     where: str = ""
-
-
-def check_stage(key, work):
-    """Return that a check was passed, sealed for a cache."""
-    return sealed(work() or True)
 
 
 def map_stage(key, work):

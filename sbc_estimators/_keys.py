@@ -53,11 +53,6 @@ def map_key(mapper, opened):
     return digest(seeds, brain, cleaning, mapper.summary, mapper.measure)
 
 
-def cleaning_key(source, opened):
-    """Return the key of whether anything is left of a run after cleaning."""
-    return digest(opened.n_scans, opened.kept, _cleaning(source, opened))
-
-
 def _basics(opened):
     """Return what all keys of a run have in common."""
     versions = nilearn.__version__, __version__

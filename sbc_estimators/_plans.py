@@ -6,7 +6,7 @@ import numpy as np
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from ._checks import check_has_signals
-from ._cleaning import check_cleaning
+from ._cleaning import check_cleaning, leaves_enough
 from ._images import grid, is_inside, is_surface, same_grid, why_not_in_blocks
 from ._regions import SeedRegions
 from ._seed_regions import seed_regions, unsmoothed_regions
@@ -130,12 +130,24 @@ def check_before_fit(source, opened):
 
 
 def check_left_after_cleaning(source, opened):
-    """Raise ValueError where cleaning a run leaves nothing to correlate."""
+    """Raise ValueError where cleaning leaves nothing of one of the runs.
+
+    Runs that differ in their confounds alone are looked at one by one only where
+    these could take away all that is left.
+    """
     if not is_known_masker(source.masker):
         return
-    cleaning = source.cleaning.with_t_r(opened.t_r)
-    where = f"{opened.where}, {source.name}"
-    check_cleaning(cleaning, opened.n_scans, opened.kept, opened.confounds, where)
+    enough = {}
+    for run in opened:
+        cleaning = source.cleaning.with_t_r(run.t_r)
+        n_confounds = 0 if run.confounds is None else run.confounds.shape[1]
+        case = (run.t_r, run.n_scans, run.kept.tobytes(), n_confounds)
+        place = (run.n_scans, run.kept)
+        where = f"{run.where}, {source.name}"
+        if case not in enough:
+            enough[case] = leaves_enough(cleaning, *place, n_confounds, where)
+        if not enough[case]:
+            check_cleaning(cleaning, *place, run.confounds, where)
 
 
 def check_regions_of_runs(source, opened):

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
@@ -46,6 +47,12 @@ class Workers(OneWorker):
                 yield item
 
 
+@cache
+def _blas():
+    """Return what controls the threads of BLAS; to find the libraries takes a while."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 @contextmanager
 def workers():
     """Give as many workers as BLAS may use threads, and BLAS one thread each.
@@ -66,7 +73,7 @@ def workers():
     """
     limits = ExitStack()
     with _ENTRY:
-        blas = ThreadpoolController().select(user_api="blas")
+        blas = _blas()
         # Where threadpoolctl knows no BLAS, there is nothing to share out.
         n_threads = max((pool["num_threads"] for pool in blas.info()), default=1)
         if n_threads > 1:
