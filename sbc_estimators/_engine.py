@@ -166,7 +166,7 @@ def _map_opened(mapper, opened):
     """Return the map of a run that was not kept."""
     signals = _Signals(mapper, opened)
     seeds, qualities = signals.seeds()
-    _check_seeds(seeds, opened.where)
+    _check_seeds(seeds, mapper.seeds, opened.where)
     check_coverage(qualities, mapper.seeds, opened.where)
     maps, n_without_signal, n_explained = [], 0, 0
     for part in signals.parts():
@@ -301,14 +301,14 @@ def _assembled(parts):
 # From cleaned signals to r
 
 
-def _check_seeds(seeds, where):
+def _check_seeds(seeds, source, where):
     """Raise ValueError where a seed has nothing to correlate."""
     silent = np.flatnonzero(seeds.norms == 0)
     if len(silent):
         raise ValueError(
-            f"{where}: seed {int(silent[0])} of seed_masker has no signal: it is "
-            "constant, not finite, or nothing of it is left after cleaning. Move the "
-            "seed into the brain, or leave it out."
+            f"{where}: {_named(silent[0], len(seeds.norms), source)} has no signal: it "
+            "is constant, not finite, or nothing of it is left after cleaning. Move "
+            "the seed into the brain, or leave it out."
         )
 
 
@@ -316,12 +316,18 @@ def check_coverage(qualities, source, where):
     """Raise ValueError where no voxel of a seed is one of the brain's."""
     for i, quality in enumerate(qualities):
         if quality.coverage == 0:
-            name = signal_names(source, len(qualities), "seed")[i]
             raise ValueError(
-                f"{where}: none of the {quality.n_voxels} voxels of seed {i} ({name}) "
-                "of seed_masker lies within the brain mask and has a signal. Move the "
-                "seed into the brain, or pass a brain mask that holds it."
+                f"{where}: {_named(i, len(qualities), source)} has no voxel within the "
+                f"brain mask and with a signal, of {quality.n_voxels}. Move the seed "
+                "into the brain, or pass a brain mask that holds it."
             )
+
+
+def _named(i, n_seeds, source):
+    """Return the words that name a seed in messages."""
+    name = signal_names(source, n_seeds, "seed")[i]
+    own = "" if name == f"seed{i}" else f" {name}"
+    return f"seed {i}{own} of seed_masker"
 
 
 def _correlate(mapper, seeds, voxels, where):

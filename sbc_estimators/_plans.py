@@ -77,8 +77,9 @@ def _plan_seeds(source, opened, brain):
         return _reference(source)
     if is_given(source.masker):
         return Plan("given", "the signals come with the run")
-    image = opened.as_seen_by(source.name).image
-    regions = seed_regions(source, image, opened.where)
+    seen = opened.as_seen_by(source.name)
+    image = seen.image
+    regions = seed_regions(source, image, seen.where)
     if isinstance(regions, str):
         return Plan("compiled", regions)
     reason = _why_no_stream(source, image)
@@ -166,26 +167,29 @@ def check_regions_of_runs(source, opened):
 
 def _check_regions(source, opened):
     """Raise an error where seeds or mask miss a run."""
-    masker, image = source.masker, opened.as_seen_by(source.name).image
+    seen = opened.as_seen_by(source.name)
+    masker, image, where = source.masker, seen.image, seen.where
     if not is_known_masker(masker):
         return
     if isinstance(masker, (NiftiSpheresMasker, *OWN_MASKERS)):
-        unsmoothed_regions(source, image, opened.where)
+        unsmoothed_regions(source, image, where)
     if is_surface(image):
         return
     mask_img = getattr(masker, "mask_img_", None)
     if mask_img is not None:
-        _check_overlap(mask_img, image, f"{opened.where}, {source.name}")
+        _check_overlap(mask_img, image, f"{where}, {source.name}")
 
 
 def _check_kind(source, opened):
     """Raise TypeError where a volume masker meets a surface image or the reverse."""
     on_surface = wants_surface(source.masker)
-    if on_surface != is_surface(opened.as_seen_by(source.name).image):
+    seen = opened.as_seen_by(source.name)
+    if on_surface != is_surface(seen.image):
         kinds = {True: "a SurfaceImage", False: "a volume (4D image)"}
+        what = "the run" if seen is opened else "its seed_img"
         raise TypeError(
             f"{opened.where}: {source.name} is a {type(source.masker).__name__}, which "
-            f"needs {kinds[on_surface]}, but the run is {kinds[not on_surface]}. "
+            f"needs {kinds[on_surface]}, but {what} is {kinds[not on_surface]}. "
             "Use a masker of the run's kind, or Run(img, seed_img=...) where seeds "
             "and voxels are in images of their own."
         )

@@ -76,8 +76,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     ----------
     correlations_ : ndarray of shape (n_seeds, n_voxels), float32
         r, as `measure` says; over several runs the tanh of the mean Fisher z.
-    measure_ : str
-        The `measure` of `fit`, which is that of `transform` too.
+    seed_summary_, measure_ : str
+        `seed_summary` and `measure` of `fit`, which hold in `transform` too.
     seed_masker_, brain_masker_ : masker
         Fitted clones. A mask that was computed is their `mask_img`.
     n_seeds_, n_voxels_, n_runs_ : int

@@ -258,7 +258,9 @@ def _homogeneity(coordinates, norms):
         return np.nan, np.nan
     units = coordinates / norms
     gram = units.T @ units if n < len(units) else units @ units.T
+    # Not quite 1, as float32 rounds coordinates: a small deviation is lost in that.
+    own = np.einsum("ij,ij->j", units, units)
     n_pairs = n * (n - 1)
-    mean = (np.sum(units.sum(axis=1) ** 2) - n) / n_pairs
-    mean_square = (np.sum(gram**2) - n) / n_pairs
+    mean = (np.sum(units.sum(axis=1) ** 2) - own.sum()) / n_pairs
+    mean_square = (np.sum(gram**2) - np.sum(own**2)) / n_pairs
     return float(mean), float(np.sqrt(max(mean_square - mean**2, 0.0)))
