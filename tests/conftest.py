@@ -158,18 +158,29 @@ def sample_box():
     )
 
 
-@pytest.fixture(scope="session")
-def simulated():
-    """A simulated run of 600 voxels of 4 mm, 100 scans, in float64.
-
-    A draw in which no masker of these tests has a voxel without signal, and with
-    room for spheres of 10 mm.
-    """
-    data = make_runs(1, 100, 600, n_confounds=3, random_state=15)
+def _simulated(n_voxels, random_state):
+    """Return a simulated run of voxels of 4 mm, 100 scans, in float64."""
+    data = make_runs(1, 100, n_voxels, n_confounds=3, random_state=random_state)
     run = data.runs[0]
     return _volume_data(
         _float64(run.img), data.mask_img, data.seeds, run.confounds, run.t_r
     )
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """A simulated run of 600 voxels.
+
+    A draw in which no masker of these tests has a voxel without signal, and with
+    room for spheres of 10 mm.
+    """
+    return _simulated(600, 15)
+
+
+@pytest.fixture(scope="session")
+def larger():
+    """A simulated run of 1000 voxels, of which spheres leave some out."""
+    return _simulated(1000, 0)
 
 
 def _random_mesh(rng, n_vertices):

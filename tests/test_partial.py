@@ -33,6 +33,8 @@ from sbc_estimators._threads import OneWorker
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals
 
+pytestmark = pytest.mark.usefixtures("seeds_anywhere")
+
 TOLERANCE = 1e-6
 
 BAND = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01}

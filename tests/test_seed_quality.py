@@ -40,6 +40,12 @@ CLEANINGS = {
 }
 
 
+@pytest.fixture
+def simulated(larger):
+    """The run to make reports of."""
+    return larger
+
+
 def words(*parts):
     """Return a pattern for `match` that wants all these parts, in any order."""
     return "(?s)" + "".join(f"(?=.*{re.escape(str(part))})" for part in parts)
