@@ -104,6 +104,16 @@ def check_four_dimensional(shape, where):
     check_enough_scans(shape[3], where)
 
 
+def check_plain_numbers(dataobj, where):
+    """Raise ValueError where an image's data are complex, colours or the like."""
+    dtype = getattr(dataobj, "dtype", np.dtype(float))
+    if dtype.kind not in "biuf":
+        raise ValueError(
+            f"{where}: a run must be an image of real numbers, got dtype {dtype}. Take "
+            "the magnitude of complex data first."
+        )
+
+
 def check_enough_scans(n_scans, where, what="scans"):
     """Raise ValueError where a correlation over `n_scans` would mean nothing."""
     if n_scans < MIN_SCANS:
