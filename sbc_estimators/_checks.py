@@ -316,6 +316,26 @@ def check_summary_applies(summary, regions, where):
     )
 
 
+def check_map_shape(shape, expected, where, others):
+    """Raise ValueError where a run has other seeds or voxels than runs before it.
+
+    Parameters
+    ----------
+    shape, expected : tuple of 2 int
+        Numbers of seeds and of voxels.
+    where, others : str
+        Name the run, and those before it.
+    """
+    if shape == expected:
+        return
+    raise ValueError(
+        f"{where}: the maskers give {shape[0]} seeds and {shape[1]} voxels, for "
+        f"{others} they gave {expected[0]} and {expected[1]}. Maps are compared voxel "
+        "by voxel, so all runs must give the same: bring them to one grid, or leave "
+        "out regions that some runs do not cover."
+    )
+
+
 def check_memory_level(value):
     """Raise ValueError unless `value` is a whole number of at least 0."""
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
