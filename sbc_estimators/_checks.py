@@ -104,6 +104,16 @@ def check_four_dimensional(shape, where):
     check_enough_scans(shape[3], where)
 
 
+def check_plain_numbers(dataobj, where):
+    """Raise ValueError where an image's data are complex, colours or the like."""
+    dtype = getattr(dataobj, "dtype", np.dtype(float))
+    if dtype.kind not in "biuf":
+        raise ValueError(
+            f"{where}: a run must be an image of real numbers, got dtype {dtype}. Take "
+            "the magnitude of complex data first."
+        )
+
+
 def check_enough_scans(n_scans, where, what="scans"):
     """Raise ValueError where a correlation over `n_scans` would mean nothing."""
     if n_scans < MIN_SCANS:
@@ -303,6 +313,26 @@ def check_summary_applies(summary, regions, where):
     raise ValueError(
         f"{where}: seed_summary={summary!r} needs seeds that are regions of voxels, "
         f'but {problem}. Use seed_summary="mean", or a masker of spheres or labels.'
+    )
+
+
+def check_map_shape(shape, expected, where, others):
+    """Raise ValueError where a run has other seeds or voxels than runs before it.
+
+    Parameters
+    ----------
+    shape, expected : tuple of 2 int
+        Numbers of seeds and of voxels.
+    where, others : str
+        Name the run, and those before it.
+    """
+    if shape == expected:
+        return
+    raise ValueError(
+        f"{where}: the maskers give {shape[0]} seeds and {shape[1]} voxels, for "
+        f"{others} they gave {expected[0]} and {expected[1]}. Maps are compared voxel "
+        "by voxel, so all runs must give the same: bring them to one grid, or leave "
+        "out regions that some runs do not cover."
     )
 
 

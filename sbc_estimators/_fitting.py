@@ -143,11 +143,21 @@ def _what_fit_needs(masker, opened):
 
 
 def warn_of_different_cleaning(seeds, brain):
-    """Warn where the sources of seeds and of voxels are not cleaned alike."""
+    """Warn where the sources of seeds and of voxels are not cleaned alike.
+
+    Of a masker of another make only the parameters that it has say what it does.
+    """
     ours, theirs = seeds.cleaning, brain.cleaning
+    unsaid = {
+        name
+        for source in (seeds, brain)
+        if not is_known_masker(source.masker)
+        for name in vars(ours).keys() - source.masker.get_params(deep=False).keys()
+    }
     pairs = [
         f"{name} ({getattr(ours, name)!r} and {getattr(theirs, name)!r})"
         for name in ours.differences(theirs)
+        if name not in unsaid
     ]
     if pairs:
         warn(

@@ -11,6 +11,7 @@ import numpy as np
 from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from nilearn.image import new_img_like
 from nilearn.surface import SurfaceImage
 
@@ -18,6 +19,7 @@ from ._checks import (
     check_enough_scans,
     check_file,
     check_four_dimensional,
+    check_plain_numbers,
 )
 
 READ_ERRORS = (OSError, EOFError, ValueError, zlib.error)
@@ -78,7 +80,8 @@ def open_image(img, where):
     Raises
     ------
     FileNotFoundError, TypeError, ValueError
-        If there is no such file, it is no image, or it is not 4D.
+        If there is no such file, it is no image, it is not 4D, or it does not hold
+        plain numbers.
     """
     image = _load(img, where) if isinstance(img, str | os.PathLike) else img
     if not is_surface(image) and not hasattr(image, "dataobj"):
@@ -90,6 +93,7 @@ def open_image(img, where):
         _check_surface(image, where)
     else:
         check_four_dimensional(image.shape, where)
+        check_plain_numbers(image.dataobj, where)
     return image
 
 
@@ -98,7 +102,7 @@ def _load(path, where):
     check_file(path, where)
     try:
         return nibabel.load(path)
-    except (ImageFileError, *READ_ERRORS) as error:
+    except (ImageFileError, HeaderDataError, *READ_ERRORS) as error:
         raise ValueError(
             f"{where}: not an image that nibabel can open: {error}"
         ) from error
@@ -230,12 +234,6 @@ class Scaling:
 
     slope: float = 1.0
     intercept: float = 0.0
-
-
-def why_not_in_blocks(image):
-    """Return why a volume cannot be read in blocks of plain numbers, or None."""
-    kind = np.dtype(getattr(image.dataobj, "dtype", object)).kind
-    return None if kind in "iufb" else f"its data are no plain numbers (kind {kind!r})"
 
 
 def scaling(image):

@@ -7,7 +7,7 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from ._checks import check_has_signals
 from ._cleaning import check_cleaning, leaves_enough
-from ._images import grid, is_inside, is_surface, same_grid, why_not_in_blocks
+from ._images import grid, is_inside, is_surface, same_grid
 from ._regions import SeedRegions
 from ._seed_regions import seed_regions, unsmoothed_regions
 from ._signals import given_seeds
@@ -100,7 +100,7 @@ def _why_no_stream(source, image):
         return "the run is on a surface"
     if source.masker.high_variance_confounds:
         return "high_variance_confounds are computed from all voxels first"
-    return why_not_in_blocks(image) or ""
+    return ""
 
 
 def _why_no_voxel_stream(masker, image):

@@ -12,6 +12,7 @@ from ._cache import Cache
 from ._checks import (
     MEASURES,
     check_kept_from_fit,
+    check_map_shape,
     check_memory_level,
     check_option,
     describe_run,
@@ -274,7 +275,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         mapper.check(opened)
         for source in mapper.sources:
             check_regions_of_runs(source, opened)
-        return _rows_of_z(self._maps(mapper, opened), len(runs))
+        shape = self.n_seeds_, self.n_voxels_
+        return _rows_of_z(self._maps(mapper, opened, shape, "fit"), len(runs))
 
     def inverse_transform(self, X):
         """Return Fisher z maps as one image of the brain.
@@ -422,9 +424,15 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             Cache(_opened_memory(self.memory), self.memory_level),
         )
 
-    def _maps(self, mapper, opened):
-        """Yield the map of each run, with its warnings."""
+    def _maps(self, mapper, opened, shape=None, others=None):
+        """Yield the map of each run, with its warnings.
+
+        All have the same shape: that of others before them, or of the first.
+        """
         for seed_map in map_runs(mapper, opened, self.n_jobs, self.verbose):
+            if shape is None:
+                shape, others = seed_map.r.shape, seed_map.where
+            check_map_shape(seed_map.r.shape, shape, seed_map.where, others)
             warn_of_map(seed_map, mapper.seeds)
             yield seed_map
 

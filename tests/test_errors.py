@@ -172,6 +172,15 @@ def test_not_an_image(sbc, files, tmp_path, name):
         sbc.fit([*files[:2], path])
 
 
+def test_header_that_makes_no_sense(sbc, data, files, tmp_path):
+    path = save(data.runs[1].img, tmp_path / "run.nii")
+    content = bytearray(path.read_bytes())
+    content[116:120] = np.float32(np.nan).tobytes()  # where numbers have their zero
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words("run 1", str(path), "not an image")):
+        sbc.fit([files[0], path])
+
+
 def test_folder_in_place_of_a_file(sbc, tmp_path):
     with pytest.raises(OSError, match=words("run 0", str(tmp_path))):
         sbc.fit(tmp_path)

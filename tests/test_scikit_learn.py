@@ -1046,6 +1046,11 @@ def test_different_cleaning_warns_once(data, sbc):
     sbc.transform(data.runs)  # warns no more
 
 
+def test_unseen_masker_is_not_said_to_clean_in_ways_that_it_does_not_tell(data, sbc):
+    sbc.set_params(brain_masker=BoxMasker(), seed_masker__low_pass=0.1)
+    assert sbc.fit(data.runs).n_runs_ == 2
+
+
 @pytest.mark.parametrize("method", ["fit", "fit_transform"])
 def test_warning_of_different_cleaning_points_at_the_caller(data, sbc, method):
     sbc.set_params(brain_masker__detrend=False)
@@ -1290,6 +1295,26 @@ def test_unseen_masker_of_wrong_dimensions(data, shape):
     sbc = SeedCorrelationMap(Wrong(), NiftiMasker(data.mask_img))
     with pytest.raises(ValueError, match=r"run 0.*seed_masker.*Wrong.*n_signals"):
         sbc.fit(images(data))
+
+
+class Fickle(BoxMasker):
+    """A masker that gives more signals where there are more scans."""
+
+    def transform(self, img):
+        return super().transform(img)[:, 50 : 51 if img.shape[-1] < N_SCANS else 54]
+
+
+@pytest.mark.parametrize("side", ["seed_masker", "brain_masker"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_runs_of_other_seeds_or_voxels_are_no_group(data, side, order):
+    runs = [data.runs[0].img, data.runs[1].img.slicer[..., 5:]][::order]
+    sbc = make(data).set_params(**{side: Fickle()})
+    numbers = r"run 1.* 4 .*run 0.* 1" if order < 0 else r"run 1.* 1 .*run 0.* 4"
+    with pytest.raises(ValueError, match=numbers):
+        sbc.fit(runs)
+    assert [name for name in vars(sbc) if name.endswith("_")] == []
+    with pytest.raises(ValueError, match=r"run 0.*for fit they gave"):
+        sbc.fit(runs[:1]).transform(runs[1:])
 
 
 class Upside(NiftiMasker):
