@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-PACKAGES = ("sbc_estimators", "nilearn", "nibabel", "numpy", "scipy", "sklearn")
+PACKAGES = (
+    "sbc_estimators",
+    "nilearn",
+    "nibabel",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "joblib",
+)
 
 
 @dataclass(frozen=True)
