@@ -57,9 +57,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Repetition time of both maskers in seconds. A run's own `t_r` wins.
     seed_summary : {"mean", "median", "pca", "standardized_mean"}, default="mean"
         From the voxels of a seed to one signal: their mean as the masker weighs them;
-        of their cleaned signals the median, the first principal component with the
-        sign of their mean, or the mean after scaling each to the same variance. All
-        but the mean need seeds that are regions of equal weights.
+        of their cleaned, centred signals the median, the first principal component
+        with the sign of their mean, or the mean after scaling each to the same
+        variance. All but the mean need seeds that are regions of equal weights.
     measure : {"correlation", "partial", "semipartial"}, default="correlation"
         What r is: the correlation of each seed with each voxel, as they are, after
         the other seeds are taken out of both ("partial"), or after they are taken out
