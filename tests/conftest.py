@@ -215,6 +215,19 @@ def surface():
     )
 
 
+@pytest.fixture(scope="session")
+def save_copy():
+    """The function ``(img, path) -> None`` that writes an image in memory.
+
+    nibabel would note the file in an image that other tests share.
+    """
+
+    def save(img, path):
+        nib.save(nib.Nifti1Image(img.dataobj, img.affine, img.header), path)
+
+    return save
+
+
 @pytest.fixture
 def seeds_anywhere(monkeypatch):
     """Let seeds lie outside of brain masks, which tests of arithmetic make of any kind.

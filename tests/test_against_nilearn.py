@@ -504,9 +504,9 @@ def test_a_mean_that_cleaning_mixes_in(
 
 
 @pytest.mark.parametrize("source", ["file", "proxy", "array"])
-def test_ways_to_hold_a_run(nilearn_r, sample_box, tmp_path, source):
+def test_ways_to_hold_a_run(nilearn_r, sample_box, save_copy, tmp_path, source):
     """A path, an image that nibabel has not read, and one in memory."""
-    nib.save(sample_box.img, tmp_path / "bold.nii.gz")
+    save_copy(sample_box.img, tmp_path / "bold.nii.gz")
     run = {
         "file": str(tmp_path / "bold.nii.gz"),
         "proxy": nib.load(tmp_path / "bold.nii.gz"),

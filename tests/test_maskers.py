@@ -148,10 +148,10 @@ def test_spheres_of_whole_numbers_are_averaged_in_float64(sample_box):
     np.testing.assert_allclose(seeds.fit_transform(whole), expected, rtol=TOLERANCE)
 
 
-def test_spheres_from_files(sample_box, tmp_path):
+def test_spheres_from_files(sample_box, save_copy, tmp_path):
     paths = tmp_path / "bold.nii.gz", tmp_path / "mask.nii.gz"
-    nib.save(sample_box.img, paths[0])
-    nib.save(sample_box.mask_img, paths[1])
+    save_copy(sample_box.img, paths[0])
+    save_copy(sample_box.mask_img, paths[1])
     seeds = SphereSeeds(sample_box.seeds, 8.0, mask_img=str(paths[1]))
     expected = clone(seeds).set_params(mask_img=sample_box.mask_img)
     expected = expected.fit_transform(sample_box.img)
