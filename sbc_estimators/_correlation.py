@@ -93,8 +93,9 @@ def correlate(seeds, voxels, seed_norms, voxel_norms):
     """
     seed_scale = _reciprocal(seed_norms)[:, np.newaxis]
     scaled = (seeds.T * seed_scale).astype(voxels.dtype)
-    r = (scaled @ voxels).astype(np.float32, copy=False)
-    r *= _reciprocal(voxel_norms).astype(np.float32)
+    r = scaled @ voxels
+    r *= _reciprocal(voxel_norms).astype(r.dtype)
+    r = r.astype(np.float32, copy=False)
     return np.clip(r, -MAX_ABS_R, MAX_ABS_R, out=r)
 
 

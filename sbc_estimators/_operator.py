@@ -109,7 +109,9 @@ class CleanedSignals:
 def norms_of_signals(cleaned, raw_norms):
     """Return the norms of cleaned signals, 0 where nothing is left but rounding."""
     norms = column_norms(cleaned)
-    return np.where(has_signal(norms, raw_norms), norms, 0.0)
+    # Below its smallest number a type rounds all the more, down to 0.
+    is_held = norms > np.finfo(cleaned.dtype).tiny
+    return np.where(has_signal(norms, raw_norms) & is_held, norms, 0.0)
 
 
 def apply(matrix, signals):

@@ -52,6 +52,14 @@ def test_scale_plays_no_part(scale):
     np.testing.assert_allclose(scaled, -r, atol=2e-7)
 
 
+@pytest.mark.parametrize("scale", [1e-120, 1e-44, 1e120])
+def test_scale_beyond_float32_plays_no_part_in_float64(scale):
+    rng = np.random.default_rng(0)
+    seeds, voxels = centred(rng, 50, 2), centred(rng, 50, 9)
+    scaled = pearson(seeds * scale, voxels * scale)
+    np.testing.assert_allclose(scaled, pearson(seeds, voxels), atol=2e-7)
+
+
 def test_any_orthonormal_basis_will_do():
     rng = np.random.default_rng(1)
     seeds, voxels = centred(rng, 50, 2), centred(rng, 50, 9)

@@ -439,6 +439,19 @@ def test_units_play_no_part(assert_agree, scale, dtype, fwhm):
     assert_agree(*maskers(run, fwhm=fwhm), Run(image_of(run, data), run.confounds))
 
 
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("scale", [1e-44, 1e-41, 1e38])
+def test_units_beyond_float32_give_no_r_that_is_not_finite(both, scale):
+    run = make_run(14)
+    data = (run.data / run.data.max() * scale).astype(np.float64)
+    streamed, compiled = both(*maskers(run), image_of(run, data))
+    for sbc in (streamed, compiled):
+        assert np.isfinite(sbc.correlations_).all()
+    has_signal = streamed.correlations_[0] != 0
+    assert streamed.run_report_.n_without_signal[0] == np.sum(~has_signal)
+
+
 @pytest.mark.parametrize("dtype", [np.int32, np.float64])
 def test_mean_that_float32_cannot_hold_beside_its_fluctuations(assert_agree, dtype):
     run = make_run(15, mean=1e9, size=50)
