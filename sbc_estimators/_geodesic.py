@@ -62,7 +62,7 @@ def geodesic_disc(graph, vertex, radius):
 
     References
     ----------
-    .. [1] Dijkstra (1959). A note on two problems in connection with graphs.
+    .. [1] Dijkstra (1959). A note on two problems in connexion with graphs.
        Numerische Mathematik, 1, 269-271. https://doi.org/10.1007/BF01386390
     """
     if not radius:
