@@ -8,25 +8,16 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from ._cache import Cache, sealed
-from ._checks import check_summary_applies, naming
+from ._checks import naming
 from ._cleaning import ALIKE_TOLERANCE
-from ._keys import brain_key, map_key, seed_key
+from ._keys import map_key
 from ._measures import correlate_by
-from ._operator import CleanedSignals
-from ._plans import check_before_fit, check_left_after_cleaning, plan_sources
-from ._seeds import SeedQuality, member_signals, seed_quality, summarised
-from ._signals import members_in_brain
+from ._plans import check_before_fit, check_left_after_cleaning
+from ._run_signals import RunSignals
 from ._sources import SignalSource, is_known_masker, signal_names
-from ._stages import (
-    Reading,
-    Task,
-    brain_stage,
-    compiled_operator,
-    seed_stage,
-)
 
-SEED_LEVEL, BRAIN_LEVEL, MAP_LEVEL = 1, 2, 1
-"""From which `memory_level` on each stage is kept."""
+MAP_LEVEL = 1
+"""From which `memory_level` on maps are kept."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +155,7 @@ def map_runs(mapper, opened, n_jobs=None, verbose=0):
 
 def _map_opened(mapper, opened):
     """Return the map of a run that was not kept."""
-    signals = _Signals(mapper, opened)
+    signals = RunSignals(mapper, opened)
     seeds, qualities = signals.seeds()
     _check_seeds(seeds, mapper.seeds, opened.where)
     check_coverage(qualities, mapper.seeds, opened.where)
@@ -186,79 +177,6 @@ def _map_opened(mapper, opened):
     )
 
 
-class _Signals:
-    """The signals of a run, from disk or from one reading of its scans."""
-
-    def __init__(self, mapper, opened, sources=None):
-        self.mapper, self.opened = mapper, opened
-        self.cache = mapper.cache
-        sources = mapper.sources if sources is None else sources
-        self.task = Task(
-            opened,
-            {source.name: source for source in sources},
-            plan_sources(sources, opened),
-            mapper.tolerance(opened) if len(sources) == 2 else 0.0,
-        )
-        self.seed_key = self.brain_key = None
-        if self.cache.keeps(min(SEED_LEVEL, BRAIN_LEVEL)):
-            self.seed_key = seed_key(mapper.seeds, opened)
-            self.brain_key = brain_key(mapper.brain, opened, self.task.tolerance)
-        self.reading = Reading(self.task, self._missing())
-        self.first_part = None
-
-    def _missing(self):
-        """Return the names of the sources whose signals are not on disk."""
-        held = {
-            "seed_masker": self.cache.holds(seed_stage, SEED_LEVEL, self.seed_key),
-            "brain_masker": self.cache.holds(
-                brain_stage, BRAIN_LEVEL, self._key_of_part(0)
-            ),
-        }
-        return [name for name in self.task.sources if not held[name]]
-
-    def _key_of_part(self, i):
-        """Return the key of a part of the brain."""
-        return self.brain_key and f"{self.brain_key} part {i}"
-
-    def _part(self, i):
-        """Return a `BrainPart`."""
-        work = partial(self.reading.part, i)
-        return self.cache.get(brain_stage, BRAIN_LEVEL, self._key_of_part(i), work)
-
-    def parts(self):
-        """Yield the parts of the brain, of which no more than one is in memory."""
-        first = self._part(0) if self.first_part is None else self.first_part
-        self.first_part = None
-        n_parts = first.n_parts
-        yield first
-        del first
-        for i in range(1, n_parts):
-            yield self._part(i)
-
-    def seeds(self):
-        """Return the seeds as `CleanedSignals`, and the `SeedQuality` of each."""
-        raw = self.cache.get(seed_stage, SEED_LEVEL, self.seed_key, self.reading.seeds)
-        if isinstance(raw, CleanedSignals):
-            check_summary_applies(self.mapper.summary, None, self.opened.where)
-            return raw, [SeedQuality()] * len(raw.norms)
-        operator = self._operator_of_seeds(raw)
-        check_summary_applies(self.mapper.summary, raw.regions, self.opened.where)
-        members = None if raw.regions is None else member_signals(raw, operator)
-        seeds = summarised(raw, members, operator, self.mapper.summary)
-        if members is None:
-            return seeds, [SeedQuality()] * len(seeds.norms)
-        in_brain = members_in_brain(raw.regions, self.mapper.brain, self.opened)
-        return seeds, seed_quality(raw.regions, members, in_brain)
-
-    def _operator_of_seeds(self, raw):
-        """Return what cleans the seeds: what cleans the voxels, if that is the same."""
-        if self.task.tolerance:
-            self.first_part = self._part(0)
-            return self.first_part.operator
-        opened = self.opened.as_seen_by("seed_masker")
-        return compiled_operator(self.mapper.seeds, opened, raw.high_variance)
-
-
 def clean_signals(mapper, name, opened):
     """Return a run's cleaned, centred signals, `(n_kept_scans, n_signals)`.
 
@@ -275,7 +193,7 @@ def clean_signals(mapper, name, opened):
         0 throughout where there is no signal.
     """
     sources = [source for source in mapper.sources if source.name == name]
-    signals = _Signals(mapper, opened, sources)
+    signals = RunSignals(mapper, opened, sources)
     if name == "seed_masker":
         return _silenced(signals.seeds()[0])
     return _assembled([(p.columns, _silenced(p.signals)) for p in signals.parts()])

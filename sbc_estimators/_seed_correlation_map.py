@@ -87,8 +87,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     paths_ : dict
         For "seed_masker" and "brain_masker", how their signals were had in `fit`:
         "streamed" (while the scans are read), or, with the reason, "compiled" (the
-        masker extracts from scans in memory, a matrix cleans) or "reference" (the
-        masker does all by itself).
+        masker extracts from scans in memory, a matrix cleans), "reference" (the
+        masker does all by itself) or "given" (the signals come with the run).
     run_report_ : DataFrame
         A row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
         ``rank`` (directions of time that cleaning keeps), ``n_without_signal``
