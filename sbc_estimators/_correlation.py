@@ -93,9 +93,11 @@ def correlate(seeds, voxels, seed_norms, voxel_norms):
     """
     seed_scale = _reciprocal(seed_norms)[:, np.newaxis]
     scaled = (seeds.T * seed_scale).astype(voxels.dtype)
-    r = scaled @ voxels
-    r *= _reciprocal(voxel_norms).astype(r.dtype)
+    with np.errstate(invalid="ignore"):  # inf, where float32 cannot hold a voxel
+        r = scaled @ voxels
+        r *= _reciprocal(voxel_norms).astype(r.dtype)
     r = r.astype(np.float32, copy=False)
+    r[:, voxel_norms == 0] = 0.0
     return np.clip(r, -MAX_ABS_R, MAX_ABS_R, out=r)
 
 

@@ -294,6 +294,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = np.atleast_2d(np.asarray(X))
+        if rows.dtype.kind in "biu":  # nilearn warns of images of these
+            rows = rows.astype(np.float32)
         width = self.n_seeds_ * self.n_voxels_
         if rows.ndim != 2 or rows.shape[1] != width:
             raise ValueError(

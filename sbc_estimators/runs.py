@@ -132,7 +132,8 @@ def _is_run(X):
 
 def _sequence_of_runs(X):
     """Return X as a list, if it is a sequence of runs that is not empty."""
-    if not isinstance(X, list | tuple | np.ndarray | pd.Series | pd.Index):
+    is_sequence = isinstance(X, list | tuple | np.ndarray | pd.Series | pd.Index)
+    if not is_sequence or getattr(X, "ndim", 1) == 0:
         raise TypeError(
             "X must be one run or a sequence of runs (list, tuple, object array, "
             f"Series), got {type(X).__name__}. A run is a path, a 4D nibabel image, a "

@@ -60,6 +60,16 @@ def test_scale_beyond_float32_plays_no_part_in_float64(scale):
     np.testing.assert_allclose(scaled, pearson(seeds, voxels), atol=2e-7)
 
 
+def test_voxel_without_signal_may_hold_anything():
+    rng = np.random.default_rng(0)
+    seeds, voxels = centred(rng, 50, 2), centred(rng, 50, 9, np.float32)
+    norms = column_norms(voxels)
+    voxels[7, 4], norms[4] = np.inf, 0.0
+    r = correlate(seeds, voxels, column_norms(seeds), norms)
+    assert np.isfinite(r).all()
+    assert (np.flatnonzero((r == 0).all(axis=0)) == [4]).all()
+
+
 def test_any_orthonormal_basis_will_do():
     rng = np.random.default_rng(1)
     seeds, voxels = centred(rng, 50, 2), centred(rng, 50, 9)

@@ -258,7 +258,9 @@ def test_one_table_of_confounds_for_many_runs(sbc, data):
 
 
 @pytest.mark.parametrize(
-    "X", [{"a": 1}, None, 3, 4.5, {"x.nii.gz"}], ids=lambda X: type(X).__name__
+    "X",
+    [{"a": 1}, None, 3, 4.5, {"x.nii.gz"}, np.array("x.nii.gz")],
+    ids=lambda X: type(X).__name__,
 )
 def test_neither_run_nor_sequence(sbc, X):
     expected = words("X must be", "sequence of runs", type(X).__name__, "Run")

@@ -473,6 +473,15 @@ def test_inverse_transform_of_one_row(data):
     np.testing.assert_array_equal(row.dataobj, expected.dataobj)
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64])
+def test_inverse_transform_of_counts(data, fitted, dtype):
+    z = fitted.transform(data.runs)
+    img = fitted.inverse_transform((z > 0.1).astype(dtype))
+    expected = fitted.inverse_transform((z > 0.1).astype(np.float32))
+    assert img.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(img.dataobj, expected.dataobj)
+
+
 # n_jobs
 
 
