@@ -2,6 +2,7 @@
 
 import nilearn
 import numpy as np
+from nilearn.surface import PolyMesh
 
 from . import __version__
 from ._cache import digest
@@ -98,6 +99,6 @@ def _content(value):
     """Return what of a parameter counts: an image's numbers, or the value itself."""
     if hasattr(value, "dataobj"):
         return np.ascontiguousarray(value.dataobj), value.affine  # in either order
-    if hasattr(value, "parts"):
+    if isinstance(value, PolyMesh):
         return fingerprint_of_mesh(value)
     return fingerprint(value) if hasattr(value, "mesh") else value
