@@ -2,7 +2,6 @@
 
 import nilearn
 import numpy as np
-from nilearn.surface import PolyMesh
 
 from . import __version__
 from ._cache import digest
@@ -99,6 +98,6 @@ def _content(value):
     """Return what of a parameter counts: an image's numbers, or the value itself."""
     if hasattr(value, "dataobj"):
         return np.ascontiguousarray(value.dataobj), value.affine  # in either order
-    if isinstance(value, PolyMesh):
+    if hasattr(value, "parts"):
         return fingerprint_of_mesh(value)
     return fingerprint(value) if hasattr(value, "mesh") else value
