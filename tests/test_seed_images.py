@@ -348,7 +348,7 @@ def test_runs_go_to_other_processes(data, in_memory):
     seed_img = nib.load(data.fine[0]) if in_memory else data.fine[0]
     run = Run(data.surface[0], data.confounds[0], seed_img=seed_img)
     opened = open_run(run, 3)
-    copied = pickle.loads(pickle.dumps(opened))
+    copied = pickle.loads(pickle.dumps(opened)).here()
     assert copied.seed_image.shape == opened.seed_image.shape
     assert copied.where == opened.where
     seen = copied.as_seen_by("seed_masker")
