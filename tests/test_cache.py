@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nilearn.maskers import NiftiLabelsMasker, NiftiMasker, NiftiSpheresMasker
+from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -18,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sbc_estimators import Run, SeedCorrelationMap, _stages
 from sbc_estimators._cache import Cache, digest, sealed, unsealed
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.maskers import RegionSeeds, SurfaceSeeds
 
 STAGES = {"seed": "_stages/seed_stage", "brain": "_stages/brain_stage"}
 STAGES["map"] = "_engine/map_stage"
@@ -288,6 +290,53 @@ def test_mask_counts_by_content(make, data, folder, tmp_path):
     nib.save(nib.Nifti1Image(smaller, data.mask_img.affine), path)
     sbc = make(brain_masker__mask_img=str(path))
     assert sbc.fit(data.runs[0]).n_voxels_ == smaller.sum()
+
+
+@pytest.mark.parametrize("name", ["labels_img", "mask_img", "lut"])
+def test_atlases_of_our_own_count_by_content(make, data, folder, tmp_path, name):
+    labels = np.zeros(data.mask_img.shape, np.int16)
+    labels[np.asarray(data.mask_img.dataobj) != 0] = np.arange(400) // 200 + 1
+    atlas = nib.Nifti1Image(labels, data.mask_img.affine)
+    smaller = nib.Nifti1Image((labels == 1).astype(np.int16), data.mask_img.affine)
+    lut = tmp_path / "lut.tsv"
+    values = {
+        "labels_img": (atlas, smaller),
+        "mask_img": (None, smaller),
+        "lut": (lut, lut),
+    }[name]
+    found, plain = [], []
+    for value, words in zip(values, ("a\tb", "b\ta"), strict=True):
+        first, second = words.split()
+        lut.write_text(f"index\tname\n1\t{first}\n2\t{second}\n")
+        seed = RegionSeeds(atlas, "a" if name == "lut" else 1, lut=lut, **BAND)
+        seed.set_params(**{name: value})
+        sbc = make(seed_masker=seed)
+        found.append(sbc.fit(data.runs[0]).correlations_)
+        plain.append(clone(sbc).set_params(memory=None).fit(data.runs[0]).correlations_)
+    np.testing.assert_array_equal(found, plain)
+    assert counts(folder)["brain"] == 1
+
+
+@pytest.mark.parametrize("where", ["run", "masker"])
+def test_faces_of_a_mesh_count(make, folder, where):
+    # They say how far vertices are from each other.
+    rng = np.random.default_rng(0)
+    scans = rng.standard_normal((30, 60)).cumsum(axis=1)
+    places = rng.standard_normal((30, 3))
+    found = []
+    for step in (1, 7):
+        order = (step * np.arange(30)) % 30
+        faces = np.stack([order, np.roll(order, 1), np.roll(order, 2)], axis=1)
+        mesh = PolyMesh(left=InMemoryMesh(places, faces))
+        own = PolyMesh(left=InMemoryMesh(places, np.array([[0, 1, 2]])))
+        run = SurfaceImage(mesh if where == "run" else own, {"left": scans})
+        seed = SurfaceSeeds([4], radius=2, mesh=mesh if where == "masker" else None)
+        sbc = make(seed_masker=seed.set_params(hemisphere="left"), brain_masker=None)
+        sbc.set_params(t_r=2.0).fit(run)
+        found.append(sbc.seed_report_["n_voxels"].item())
+        plain = clone(sbc).set_params(memory=None).fit(run)
+        np.testing.assert_array_equal(sbc.correlations_, plain.correlations_)
+    assert found[0] != found[1]
 
 
 @pytest.mark.parametrize("package", ["nilearn", "sbc_estimators._keys"])
