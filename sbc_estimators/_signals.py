@@ -5,6 +5,7 @@ import inspect
 
 import numpy as np
 from joblib import Memory
+from nilearn.maskers import SurfaceMasker
 
 from ._images import is_inside, is_surface, places_in, same_grid, scaling
 from ._placed_seeds import series_of_regions
@@ -90,8 +91,12 @@ def raw_signals(source, image, where):
     ValueError
         If there is no signal, as none of the masker's regions lies in the image.
     """
-    if not isinstance(source.masker, VOXELWISE_MASKERS):
+    masker = source.masker
+    if not isinstance(masker, VOXELWISE_MASKERS):
         return raw_seeds(source, image, where).seeds()
+    if isinstance(masker, SurfaceMasker) and masker.smoothing_fwhm is None:
+        # Each vertex by itself: nilearn takes seconds to put them side by side.
+        return raw_seeds(source, image, where).values
     return _extracted(source, image, where)
 
 

@@ -14,7 +14,14 @@ PACKAGE = ROOT / "sbc_estimators"
 BESIDE = {"__init__", "datasets", "_simulation"}
 """`__init__` hands out names when asked; the others know `Run` and nothing else."""
 
-MASKER_ROOMS = {"_sources", "_seed_regions", "_plans", "_fitting", "_command"}
+MASKER_ROOMS = {
+    "_sources",
+    "_seed_regions",
+    "_signals",
+    "_plans",
+    "_fitting",
+    "_command",
+}
 """These look inside maskers; the command line only makes them, as a user does."""
 
 MODULES = sorted(PACKAGE.glob("*.py"))
