@@ -23,6 +23,7 @@ from ._stages import (
     compiled_operator,
     seed_stage,
 )
+from ._threads import workers
 
 SEED_LEVEL, BRAIN_LEVEL, MAP_LEVEL = 1, 2, 1
 """From which `memory_level` on each stage is kept; checks are kept with maps."""
@@ -172,6 +173,7 @@ def map_runs(mapper, opened, n_jobs=None, verbose=0):
     )
 
 
+@workers()
 def _map_opened(mapper, opened):
     """Return the map of a run that was not kept."""
     signals = _Signals(mapper, opened)
