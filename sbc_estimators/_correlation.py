@@ -21,7 +21,7 @@ SMALLEST_VARIANCE = 1e-12
 """Variances of unit-norm seeds below this are the rounding of their products."""
 
 CHUNK_SIZE = 2**18
-"""How many numbers are in float64 at a time, 2 MiB."""
+"""How many numbers of voxels are worked on at a time: 2 MiB in float64."""
 
 
 def typical_values(signals):
@@ -72,7 +72,7 @@ def has_signal(cleaned_norms, raw_norms):
         return finite & (cleaned_norms > NO_SIGNAL_RATIO * raw_norms)
 
 
-def correlate(seeds, voxels, seed_norms, voxel_norms):
+def correlate(seeds, voxels, seed_norms, voxel_norms, crew):
     """Return the Pearson correlation of every seed with every voxel.
 
     Parameters
@@ -85,20 +85,28 @@ def correlate(seeds, voxels, seed_norms, voxel_norms):
         Norms of the whole seed signals, whatever part of them the basis holds.
     voxel_norms : ndarray of shape (n_voxels,)
         Norms of the voxel signals; 0 marks a voxel without signal.
+    crew : OneWorker or Workers
 
     Returns
     -------
     r : ndarray of shape (n_seeds, n_voxels), float32
         Within +-`MAX_ABS_R`; 0 where either signal is none.
     """
-    seed_scale = _reciprocal(seed_norms)[:, np.newaxis]
-    scaled = (seeds.T * seed_scale).astype(voxels.dtype)
-    with np.errstate(invalid="ignore"):  # inf, where float32 cannot hold a voxel
-        r = scaled @ voxels
-        r *= _reciprocal(voxel_norms).astype(r.dtype)
-    r = r.astype(np.float32, copy=False)
-    r[:, voxel_norms == 0] = 0.0
-    return np.clip(r, -MAX_ABS_R, MAX_ABS_R, out=r)
+    scaled = (seeds.T * _reciprocal(seed_norms)[:, np.newaxis]).astype(voxels.dtype)
+    r = np.empty((len(scaled), len(voxel_norms)), np.float32)
+    step = max(1, CHUNK_SIZE // max(len(voxels), len(scaled)))
+
+    def fill(start):
+        chunk = slice(start, start + step)
+        norms = voxel_norms[chunk]
+        with np.errstate(invalid="ignore"):  # inf, where float32 cannot hold a voxel
+            part = scaled @ voxels[:, chunk]
+            part *= _reciprocal(norms).astype(part.dtype)
+        part[:, norms == 0] = 0.0
+        r[:, chunk] = np.clip(part, -MAX_ABS_R, MAX_ABS_R, out=part)
+
+    crew.map(fill, range(0, len(voxel_norms), step))
+    return r
 
 
 def _reciprocal(norms):

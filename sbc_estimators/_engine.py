@@ -15,6 +15,7 @@ from ._measures import correlate_by
 from ._plans import check_before_fit, check_left_after_cleaning
 from ._run_signals import RunSignals
 from ._sources import SignalSource, is_known_masker, signal_names
+from ._threads import workers
 
 MAP_LEVEL = 1
 """From which `memory_level` on maps are kept."""
@@ -153,6 +154,7 @@ def map_runs(mapper, opened, n_jobs=None, verbose=0):
     )
 
 
+@workers()
 def _map_opened(mapper, opened):
     """Return the map of a run that was not kept."""
     signals = RunSignals(mapper, opened)

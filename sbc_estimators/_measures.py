@@ -41,19 +41,20 @@ def correlate_by(measure, source, seeds, voxels, where):
         take up all directions of time.
     """
     n_seeds = len(seeds.norms)
-    if measure == "correlation" or n_seeds == 1:
-        series = seeds.in_basis(voxels.basis)
-        return correlate(series, voxels.coordinates, seeds.norms, voxels.norms), 0
-    series = seeds.series()
-    names = signal_names(source, n_seeds, "seed")
-    check_independent_seeds(dependent_seeds(series), names, measure, where)
-    span, own = without_others(series)
-    if measure == "semipartial":
-        series, norms = _in_basis(voxels, span @ own), np.ones(n_seeds)
-        return correlate(series, voxels.coordinates, norms, voxels.norms), 0
-    check_seeds_leave_something(n_seeds, _directions_left(span, voxels), where)
-    span = _in_basis(voxels, span)
     with workers() as crew:
+        if measure == "correlation" or n_seeds == 1:
+            series = seeds.in_basis(voxels.basis)
+            norms = seeds.norms, voxels.norms
+            return correlate(series, voxels.coordinates, *norms, crew), 0
+        series = seeds.series()
+        names = signal_names(source, n_seeds, "seed")
+        check_independent_seeds(dependent_seeds(series), names, measure, where)
+        span, own = without_others(series)
+        if measure == "semipartial":
+            series, norms = _in_basis(voxels, span @ own), np.ones(n_seeds)
+            return correlate(series, voxels.coordinates, norms, voxels.norms, crew), 0
+        check_seeds_leave_something(n_seeds, _directions_left(span, voxels), where)
+        span = _in_basis(voxels, span)
         return correlate_remainders(span, own, voxels.coordinates, voxels.norms, crew)
 
 

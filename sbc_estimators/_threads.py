@@ -8,6 +8,7 @@ from functools import cache
 from threadpoolctl import ThreadpoolController
 
 _ENTRY = threading.Lock()
+_INSIDE = threading.local()
 _END = object()
 
 
@@ -58,12 +59,14 @@ def workers():
     """Give as many workers as BLAS may use threads, and BLAS one thread each.
 
     A few threads of our own that each work on a piece in cache beat BLAS threads that
-    share every small product, most of all on a busy machine. BLAS gets its threads
-    back on exit, also after an error.
+    share every small product, most of all on a busy machine. And as pieces are the
+    same for any number of threads, so is the result, to the last bit. BLAS gets its
+    threads back on exit, also after an error.
 
     Yields
     ------
     workers : Workers or OneWorker
+        Within another call in the same thread, the workers of that.
 
     Notes
     -----
@@ -71,6 +74,20 @@ def workers():
     at once in two threads from each noting the other's limit as the one to restore:
     whoever finds BLAS at one thread leaves it alone and works on its own.
     """
+    outer = getattr(_INSIDE, "crew", None)
+    if outer is not None:
+        yield outer
+        return
+    with _limited() as n_threads, _crew(n_threads) as _INSIDE.crew:
+        try:
+            yield _INSIDE.crew
+        finally:
+            _INSIDE.crew = None
+
+
+@contextmanager
+def _limited():
+    """Give BLAS one thread, and say how many it had."""
     limits = ExitStack()
     with _ENTRY:
         blas = _blas()
@@ -79,11 +96,17 @@ def workers():
         if n_threads > 1:
             limits.enter_context(blas.limit(limits=1))
     try:
-        if n_threads == 1:
-            yield OneWorker()
-        else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                yield Workers(pool)
+        yield n_threads
     finally:
         with _ENTRY:
             limits.close()
+
+
+@contextmanager
+def _crew(n_threads):
+    """Give as many workers as there are threads."""
+    if n_threads == 1:
+        yield OneWorker()
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            yield Workers(pool)

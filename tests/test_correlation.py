@@ -13,6 +13,9 @@ from sbc_estimators._correlation import (
     inverse_fisher_z,
     unit_variance,
 )
+from sbc_estimators._threads import OneWorker
+
+ALONE = OneWorker()
 
 
 def centred(rng, n_scans, n_signals, dtype=np.float64):
@@ -24,7 +27,7 @@ def centred(rng, n_scans, n_signals, dtype=np.float64):
 
 def pearson(seeds, voxels):
     """Return r of every seed with every voxel, as `correlate` is called for it."""
-    return correlate(seeds, voxels, column_norms(seeds), column_norms(voxels))
+    return correlate(seeds, voxels, column_norms(seeds), column_norms(voxels), ALONE)
 
 
 # Pearson
@@ -40,6 +43,14 @@ def test_is_what_numpy_says(dtype, n_seeds, seed):
     expected = np.corrcoef(seeds, voxels, rowvar=False)[:n_seeds, n_seeds:]
     assert r.shape == (n_seeds, 25)
     assert r.dtype == np.float32
+    np.testing.assert_allclose(r, expected, atol=3e-7)
+
+
+def test_many_voxels_are_correlated_in_pieces():
+    rng = np.random.default_rng(2)
+    seeds, voxels = centred(rng, 60, 300), centred(rng, 60, 2000, np.float32)
+    r = pearson(seeds, voxels)
+    expected = np.corrcoef(seeds, voxels, rowvar=False)[:300, 300:]
     np.testing.assert_allclose(r, expected, atol=3e-7)
 
 
@@ -65,7 +76,7 @@ def test_voxel_without_signal_may_hold_anything():
     seeds, voxels = centred(rng, 50, 2), centred(rng, 50, 9, np.float32)
     norms = column_norms(voxels)
     voxels[7, 4], norms[4] = np.inf, 0.0
-    r = correlate(seeds, voxels, column_norms(seeds), norms)
+    r = correlate(seeds, voxels, column_norms(seeds), norms, ALONE)
     assert np.isfinite(r).all()
     assert (np.flatnonzero((r == 0).all(axis=0)) == [4]).all()
 
@@ -85,7 +96,11 @@ def test_seed_norms_are_those_of_the_whole_seed():
     voxels = rest[:, :6]
     basis = np.linalg.svd(voxels, full_matrices=False)[0]
     r = correlate(
-        basis.T @ seeds, basis.T @ voxels, column_norms(seeds), column_norms(voxels)
+        basis.T @ seeds,
+        basis.T @ voxels,
+        column_norms(seeds),
+        column_norms(voxels),
+        ALONE,
     )
     expected = np.corrcoef(seeds, voxels, rowvar=False)[:2, 2:]
     np.testing.assert_allclose(r, expected, atol=3e-7)
@@ -104,7 +119,7 @@ def test_inputs_are_left_alone():
     arrays = [centred(rng, 50, 3), centred(rng, 50, 9)]
     arrays += [column_norms(array) for array in arrays]
     copies = [array.copy() for array in arrays]
-    correlate(*arrays)
+    correlate(*arrays, ALONE)
     for array, copy in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -131,7 +146,7 @@ def test_no_signal_has_no_correlation(dtype):
     seeds, voxels = centred(rng, 40, 2), centred(rng, 40, 5, dtype)
     seed_norms, voxel_norms = column_norms(seeds), column_norms(voxels)
     seed_norms[0] = voxel_norms[3] = 0
-    r = correlate(seeds, voxels, seed_norms, voxel_norms)
+    r = correlate(seeds, voxels, seed_norms, voxel_norms, ALONE)
     assert (r[0] == 0).all()
     assert (r[:, 3] == 0).all()
     assert (np.delete(r[1], 3) != 0).all()

@@ -3,9 +3,10 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import nibabel as nib
 import numpy as np
 import pytest
-from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import NiftiLabelsMasker, NiftiMasker, NiftiSpheresMasker
 from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from sbc_estimators import SeedCorrelationMap
@@ -178,6 +179,7 @@ def test_after_an_error_in_a_worker():
 def test_one_within_another():
     with workers() as outer:
         with workers() as inner:
+            assert inner is outer
             assert inner.map(abs, [-1, 2]) == [1, 2]
         assert counts() == {1}
         assert outer.map(abs, [-3]) == [3]
@@ -297,6 +299,23 @@ def test_estimator_leaves_blas_as_it_was_after_an_error(data, tmp_path, ending):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(OSError, match="run 1"):
         make(data).fit([data.runs[0].img, path])
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("options", [{}, {"seed_summary": "median"}], ids=str)
+@pytest.mark.parametrize("fwhm", [None, 6])
+def test_number_of_threads_changes_no_bit(data, options, fwhm):
+    labels = np.zeros(data.mask_img.shape, np.int16)
+    inside = np.asarray(data.mask_img.dataobj) != 0
+    labels[inside] = 1 + np.arange(inside.sum()) // 2
+    seed = NiftiLabelsMasker(
+        nib.Nifti1Image(labels, data.mask_img.affine), detrend=True, low_pass=0.1
+    )
+    brain = NiftiMasker(data.mask_img, detrend=True, low_pass=0.1, smoothing_fwhm=fwhm)
+    sbc = SeedCorrelationMap(seed, brain, t_r=2.0, **options)
+    z = sbc.fit_transform(data.runs[0])
+    with threadpool_limits(1, user_api="blas"):
+        np.testing.assert_array_equal(sbc.fit_transform(data.runs[0]), z)
 
 
 @pytest.mark.usefixtures("unchanged")
