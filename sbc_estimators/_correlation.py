@@ -231,7 +231,8 @@ def fisher_z(r):
     -----
     numpy takes some 20 ns for the arctanh of a float32 and 2 for its logarithm, which
     it computes several at a time. With x = 2r / (1 - r), arctanh(r) is half of
-    log(1 + x), and the rounding of 1 + x is made good as Kahan does it for log1p.
+    log(1 + x), and the rounding of 1 + x is made good as Kahan does it for log1p. The
+    sign is put aside, as near r = -1 little is left of 1 + x.
 
     Examples
     --------
@@ -239,11 +240,12 @@ def fisher_z(r):
     >>> fisher_z(np.array([0.0, 0.5])).round(4)
     array([0.    , 0.5493])
     """
-    x = 2 * r / (1 - r)
+    size = np.abs(r)
+    x = 2 * size / (1 - size)
     rounded = 1 + x
     exact = rounded == 1
     ratio = np.divide(x, rounded - 1, out=np.ones_like(x), where=~exact)
-    return np.where(exact, x, np.log(rounded) * ratio) / 2
+    return np.copysign(np.where(exact, x, np.log(rounded) * ratio) / 2, r)
 
 
 def inverse_fisher_z(z):

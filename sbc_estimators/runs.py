@@ -209,11 +209,20 @@ def fingerprint(image):
         )
     paths = [file.filename for file in image.file_map.values()]
     if None in paths or not is_proxy(image.dataobj):
-        return digest(np.ascontiguousarray(image.dataobj), image.affine)
+        return digest(_digest_of_scans(image), np.ascontiguousarray(image.affine))
     scaling = [getattr(image.dataobj, name, None) for name in ("slope", "inter")]
     return digest(
         [_state_of_file(path) for path in paths], scaling, image.shape, image.affine
     )
+
+
+def _digest_of_scans(image):
+    """Return the digest of an image's numbers in either order, one scan at a time.
+
+    x goes fastest, as in files, so that images that come from files are not copied.
+    """
+    scans = np.asarray(image.dataobj).T
+    return digest("|".join(digest(np.ascontiguousarray(scan)) for scan in scans))
 
 
 def fingerprint_of_mesh(mesh):
@@ -265,5 +274,8 @@ def _read_table(path):
         pd.read_csv, path, sep=separator, engine="c" if separator == "\t" else "python"
     )
     table = read(header=0)
-    has_names = pd.to_numeric(pd.Series(table.columns), errors="coerce").isna().any()
+    names = pd.Series(table.columns, dtype=str)
+    as_written = names.str.replace(r"\.\d+$", "", regex=True)  # 0.0.1 is a second 0.0
+    numbers = [pd.to_numeric(n, errors="coerce") for n in (names, as_written)]
+    has_names = (numbers[0].isna() & numbers[1].isna()).any()
     return table if has_names else read(header=None)

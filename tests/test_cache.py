@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import tracemalloc
 import warnings
 from importlib import import_module
 
@@ -26,6 +27,7 @@ from sbc_estimators import Run, SeedCorrelationMap, _stages
 from sbc_estimators._cache import Cache, digest, sealed, unsealed
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import RegionSeeds, SurfaceSeeds
+from sbc_estimators.runs import fingerprint
 
 STAGES = {"seed": "_stages/seed_stage", "brain": "_stages/brain_stage"}
 STAGES["map"] = "_engine/map_stage"
@@ -240,6 +242,19 @@ def test_edited_file_is_mapped_anew(make, data, tmp_path):
     assert np.abs(second - first).max() > 0.01
     plain = make(t_r=2.0, memory=None).fit(path)
     np.testing.assert_array_equal(plain.correlations_, second)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_image_in_memory_is_not_copied_to_know_it(order):
+    scans = np.random.default_rng(0).random((20, 20, 20, 50))
+    img = nib.Nifti1Image(np.array(scans, order=order), np.eye(4))
+    tracemalloc.start()
+    known = fingerprint(img)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < scans.nbytes / 10
+    assert fingerprint(nib.Nifti1Image(scans, np.eye(4))) == known
+    assert fingerprint(nib.Nifti1Image(scans[..., ::-1], np.eye(4))) != known
 
 
 def in_memory(run):

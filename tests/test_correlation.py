@@ -210,6 +210,16 @@ def test_fisher_z_round_trip(dtype):
     np.testing.assert_allclose(inverse_fisher_z(z), r, atol=10 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fisher_z_is_as_exact_as_its_type(dtype):
+    near_one = 1 - np.logspace(-7, 0, 2000)
+    r = np.concatenate([near_one, np.logspace(-12, 0, 2000)]).astype(dtype)
+    r = np.clip(np.concatenate([r, -r]), -MAX_ABS_R, MAX_ABS_R)
+    expected = np.arctanh(r.astype(np.float64))
+    np.testing.assert_allclose(fisher_z(r), expected, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(fisher_z(-r), -fisher_z(r))
+
+
 def test_fisher_z_is_odd_and_grows():
     r = np.linspace(-MAX_ABS_R, MAX_ABS_R, 1001)
     z = fisher_z(r)

@@ -19,6 +19,7 @@ from nilearn.surface import SurfaceImage
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.runs import load_confounds
 
 TOLERANCE = 2e-6
 
@@ -269,6 +270,26 @@ def test_confounds_from_a_file(voxels_sbc, simulated, tmp_path):
     for name in ("c.tsv", "c.csv", "c.txt"):
         run = Run(simulated.img, confounds=tmp_path / name)
         _assert_close(voxels_sbc.fit(run).correlations_, expected)
+
+
+@pytest.mark.parametrize("first", ["0.0 0.0 1", "1e-3 1e-3 1e-3", "2 2 2", "-0 0 -0"])
+@pytest.mark.parametrize(
+    ("name", "gap"), [("c.tsv", "\t"), ("c.csv", ","), ("c.par", " ")]
+)
+def test_first_row_of_a_table_may_hold_a_number_twice(tmp_path, name, gap, first):
+    """As motion parameters do, in the scan that all others are aligned to."""
+    rows = [first, "4 5 6", "7 8 9"]
+    (tmp_path / name).write_text("\n".join(rows).replace(" ", gap))
+    table = load_confounds(tmp_path / name, "run 0")
+    expected = np.array([row.split() for row in rows], dtype=float)
+    np.testing.assert_array_equal(table, expected)
+
+
+@pytest.mark.parametrize("names", ["a a", "a 1.5", "1.5 a.1"])
+def test_names_of_a_table_are_no_scan(tmp_path, names):
+    path = tmp_path / "c.csv"
+    path.write_text(f"{names}\n1 2\n".replace(" ", ","))
+    assert load_confounds(path, "run 0").to_numpy().tolist() == [[1, 2]]
 
 
 def test_forms_of_a_sample_mask(voxels_sbc, simulated):
