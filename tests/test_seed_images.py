@@ -18,6 +18,7 @@ from nilearn.maskers import (
 )
 from nilearn.signal import clean
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+from scipy.stats import pearsonr
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -287,6 +288,21 @@ def test_measures(data, nilearn_signals, measure):
         voxels = voxels - others @ (others.T @ voxels)
     r = np.corrcoef(own, voxels, rowvar=False)[0, 1:]
     np.testing.assert_allclose(sbc.correlations_[0], r, rtol=0, atol=1e-5)
+
+
+def test_label_of_a_surface_atlas_as_published(surface):
+    # nilearn's example: a label of one hemisphere, by name, with every vertex of both.
+    lut = pd.DataFrame({"index": [0, 1, 2], "name": ["Unknown", "G_front", "G_cingul"]})
+    seed = RegionSeeds(surface.labels_img, "G_cingul", lut=lut, hemisphere="left")
+    sbc = SeedCorrelationMap(seed).fit(surface.img)
+    left, right = surface.img.data.parts.values()
+    labels = surface.labels_img.data.parts["left"]
+    course = left[labels == 2].mean(axis=0)
+    r = [pearsonr(course, vertex).statistic for vertex in (*left, *right)]
+    np.testing.assert_allclose(sbc.correlations_[0], r, rtol=0, atol=1e-6)
+    r_img = sbc.inverse_transform(sbc.correlations_)
+    np.testing.assert_allclose(r_img.data.parts["right"][:, 0], r[60:], atol=1e-6)
+    assert sbc.seed_names_ == ["left G_cingul"]
 
 
 # Several runs, caches, searches
