@@ -146,12 +146,12 @@ def map_run(mapper, opened):
 
 
 def map_runs(mapper, opened, n_jobs=None, verbose=0):
-    """Yield the maps of many runs in order, holding only those in flight."""
+    """Return a generator of many runs' maps in order, holding only those in flight."""
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     maps = parallel(delayed(map_run)(mapper, run) for run in opened)
-    return tqdm(
-        maps, "seed maps", len(opened), unit="run", disable=not verbose, leave=False
-    )
+    if not verbose:
+        return maps  # even a bar that is not shown starts a thread that stays
+    return tqdm(maps, "seed maps", len(opened), unit="run", leave=False)
 
 
 @workers()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from nilearn.maskers import NiftiLabelsMasker, NiftiMasker, NiftiSpheresMasker
 from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
+from tqdm import tqdm
 
 from sbc_estimators import SeedCorrelationMap
 from sbc_estimators._threads import workers
@@ -316,6 +317,13 @@ def test_number_of_threads_changes_no_bit(data, options, fwhm):
     z = sbc.fit_transform(data.runs[0])
     with threadpool_limits(1, user_api="blas"):
         np.testing.assert_array_equal(sbc.fit_transform(data.runs[0]), z)
+
+
+def test_estimator_leaves_no_thread_behind(data, monkeypatch):
+    monkeypatch.setattr(tqdm, "monitor", None)  # of an earlier test
+    before = threading.enumerate()
+    make(data).fit(data.runs[0].img)
+    assert set(threading.enumerate()) <= set(before)
 
 
 @pytest.mark.usefixtures("unchanged")
