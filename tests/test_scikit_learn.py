@@ -485,6 +485,17 @@ def test_inverse_transform_of_counts(data, fitted, dtype):
 # n_jobs
 
 
+@pytest.mark.parametrize("method", ["fit", "transform", "fit_transform"])
+def test_progress_is_shown_where_it_is_asked_for(data, fitted, capsys, method):
+    sbc = clone(fitted) if "fit" in method else pickle.loads(pickle.dumps(fitted))
+    getattr(sbc.set_params(verbose=0), method)(data.runs)
+    assert capsys.readouterr() == ("", "")
+    getattr(sbc.set_params(verbose=1), method)(data.runs)
+    text, errors = capsys.readouterr()
+    assert text == ""
+    assert re.search(r"seed maps: .* 0/2 \[00:00<\?, \?run/s\]", errors)
+
+
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_n_jobs_changes_nothing(data, fitted, backend):
     z = fitted.transform(data.runs)
