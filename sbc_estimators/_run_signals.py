@@ -36,8 +36,11 @@ class RunSignals:
             mapper.tolerance(opened) if len(sources) == 2 else 0.0,
         )
         self.seed_key = self.brain_key = None
-        if self.cache.keeps(min(SEED_LEVEL, BRAIN_LEVEL)):
+        # Of what is not asked for the run need not bring anything.
+        keeps = self.cache.keeps(min(SEED_LEVEL, BRAIN_LEVEL))
+        if keeps and "seed_masker" in self.task.sources:
             self.seed_key = seed_key(mapper.seeds, opened)
+        if keeps and "brain_masker" in self.task.sources:
             self.brain_key = brain_key(mapper.brain, opened, self.task.tolerance)
         self.reading = Reading(self.task, self._missing())
         self.first_part = None

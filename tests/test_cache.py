@@ -26,7 +26,7 @@ from sklearn.pipeline import Pipeline
 from sbc_estimators import Run, SeedCorrelationMap, _stages
 from sbc_estimators._cache import Cache, digest, sealed, unsealed
 from sbc_estimators.datasets import make_runs
-from sbc_estimators.maskers import RegionSeeds, SurfaceSeeds
+from sbc_estimators.maskers import GivenSignals, RegionSeeds, SurfaceSeeds
 from sbc_estimators.runs import fingerprint
 
 STAGES = {"seed": "_stages/seed_stage", "brain": "_stages/brain_stage"}
@@ -181,6 +181,17 @@ def test_kinds_of_memory(make, data, folder, kind):
     assert sbc.memory is memory
     assert sbc.memory_level == 1
     assert counts(folder) == {"seed": 4, "brain": 0, "map": 4}
+
+
+def test_voxels_are_had_without_the_signals_of_seeds(make, data):
+    signals = np.random.default_rng(0).standard_normal((60, 2))
+    img = data.runs[0].img
+    sbc = make(seed_masker=GivenSignals(**BAND))
+    sbc.fit(Run(img, seed_signals=signals, t_r=2.0))
+    expected = clone(sbc).set_params(memory=None)
+    expected.fit(Run(img, seed_signals=signals, t_r=2.0))
+    run = Run(img, t_r=2.0)
+    np.testing.assert_array_equal(sbc.brain_signals(run), expected.brain_signals(run))
 
 
 def test_position_of_a_run_plays_no_part(make, data, folder):
