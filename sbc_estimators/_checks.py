@@ -104,6 +104,17 @@ def check_four_dimensional(shape, where):
     check_enough_scans(shape[3], where)
 
 
+def check_affine(affine, where):
+    """Raise ValueError where an image does not say where its voxels lie."""
+    says_where = affine is not None and np.isfinite(affine).all()
+    if not says_where or np.linalg.matrix_rank(affine) < 4:
+        raise ValueError(
+            f"{where}: the affine of the image must give each voxel a place of its own "
+            f"in mm, got {np.array2string(np.asarray(affine))}. Check sform and qform "
+            "in its header."
+        )
+
+
 def check_plain_numbers(dataobj, where):
     """Raise ValueError where an image's data are complex, colours or the like."""
     dtype = getattr(dataobj, "dtype", np.dtype(float))

@@ -16,6 +16,7 @@ from nilearn.image import new_img_like
 from nilearn.surface import SurfaceImage
 
 from ._checks import (
+    check_affine,
     check_enough_scans,
     check_file,
     check_four_dimensional,
@@ -81,7 +82,7 @@ def open_image(img, where):
     ------
     FileNotFoundError, TypeError, ValueError
         If there is no such file, it is no image, it is not 4D, or it does not hold
-        plain numbers.
+        plain numbers in places that it tells.
     """
     image = _load(img, where) if isinstance(img, str | os.PathLike) else img
     if not is_surface(image) and not hasattr(image, "dataobj"):
@@ -94,6 +95,7 @@ def open_image(img, where):
     else:
         check_four_dimensional(image.shape, where)
         check_plain_numbers(image.dataobj, where)
+        check_affine(image.affine, where)
     return image
 
 

@@ -181,6 +181,22 @@ def test_header_that_makes_no_sense(sbc, data, files, tmp_path):
         sbc.fit([files[0], path])
 
 
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_affine_that_makes_no_sense(sbc, data, files, tmp_path, value):
+    path = save(data.runs[1].img, tmp_path / "run.nii")
+    content = bytearray(path.read_bytes())
+    content[280:328] = np.full(12, value, np.float32).tobytes()  # the sform
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words("run 1", str(path), "affine", "sform")):
+        sbc.fit([files[0], path])
+
+
+def test_image_without_an_affine(sbc, data):
+    img = nib.Nifti1Image(np.asarray(data.runs[0].img.dataobj), None)
+    with pytest.raises(ValueError, match=words("run 0", "affine", "None")):
+        sbc.fit(img)
+
+
 def test_folder_in_place_of_a_file(sbc, tmp_path):
     with pytest.raises(OSError, match=words("run 0", str(tmp_path))):
         sbc.fit(tmp_path)
