@@ -258,6 +258,19 @@ def check_band(low_pass, high_pass, t_r, filter_name, where):
         )
 
 
+def check_clean_args(clean_args, where):
+    """Raise ValueError where `clean_args` says what maskers and runs say themselves."""
+    own = ("detrend", "standardize", "standardize_confounds", "low_pass", "high_pass")
+    own += ("t_r", "confounds", "sample_mask")
+    for name in own:
+        if name in (clean_args or {}):
+            raise ValueError(
+                f"{where}: clean_args must not hold {name!r}, which is set by the "
+                "masker's own parameters, or comes with the run. Take it out of "
+                "clean_args."
+            )
+
+
 def check_positive_or_none(value, name, where):
     """Raise ValueError unless `value` is None or a positive finite number."""
     if value is None:

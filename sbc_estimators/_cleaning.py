@@ -15,7 +15,7 @@ from nilearn.signal import clean
 from scipy import linalg
 from scipy.interpolate import CubicSpline
 
-from ._checks import check_band
+from ._checks import check_band, check_clean_args
 from ._operator import CleaningOperator
 
 RANK_TOLERANCE = 1e-7
@@ -65,6 +65,7 @@ class CleaningParameters:
 
     def check(self, where):
         """Raise ValueError unless the filter makes sense; `where` names the masker."""
+        check_clean_args(self.clean_args, where)
         check_band(self.low_pass, self.high_pass, self.t_r, self.filter_name, where)
 
     def differences(self, other):
@@ -78,7 +79,9 @@ class CleaningParameters:
 
 
 def _equal(a, b):
-    """Compare two parameters, of which either may be an array."""
+    """Compare two parameters, of which either may be an array, or hold some."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_equal(a[name], b[name]) for name in a)
     return np.array_equal(a, b) if a is not None and b is not None else a is b
 
 

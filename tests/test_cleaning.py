@@ -482,6 +482,12 @@ def test_check(parameters, message):
         ({"runs": BREAKS}, {"runs": BREAKS + 1}, ["runs"]),
         ({"runs": BREAKS}, {}, ["runs"]),
         ({"clean_args": {"filter": "cosine"}}, {"clean_args": {}}, ["clean_args"]),
+        ({"clean_args": {"runs": BREAKS}}, {"clean_args": {"runs": BREAKS}}, []),
+        (
+            {"clean_args": {"runs": BREAKS}},
+            {"clean_args": {"runs": BREAKS + 1}},
+            ["clean_args"],
+        ),
         (
             {"clean_args": {"filter": "cosine"}},
             {"clean_args": {"filter": "cosine"}},

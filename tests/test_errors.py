@@ -524,6 +524,15 @@ def test_bad_band_names_the_masker(sbc, files, masker):
         sbc.fit(files[0])
 
 
+@pytest.mark.parametrize(
+    "name", ["detrend", "standardize", "low_pass", "t_r", "confounds", "sample_mask"]
+)
+def test_clean_args_that_a_masker_has_itself(make, data, name):
+    expected = words("run 0", "seed_masker", "clean_args", repr(name))
+    with pytest.raises(ValueError, match=expected):
+        make(clean_args={name: np.ones(3)}).fit(data.runs)
+
+
 def test_bad_band_at_a_run_of_its_own_t_r(make, files):
     runs = [Run(files[0], t_r=2.0), Run(files[1], t_r=8.0)]
     expected = words("run 1", files[1], "low_pass", "0.0625", "t_r=8.0")
