@@ -246,7 +246,7 @@ def scaling(image):
     return Scaling()
 
 
-def scan_blocks(image, kept, where, block_bytes=None):
+def scan_blocks(image, kept, where, block_bytes=None, sums_bytes=0):
     """Yield the scans of a volume in blocks, each read once.
 
     Files of plain numbers are memory-mapped, or decompressed as a stream; images in
@@ -262,6 +262,9 @@ def scan_blocks(image, kept, where, block_bytes=None):
         Names the run in errors.
     block_bytes : int or None, default=None
         Raw bytes of a block; None for what takes little memory and little time.
+    sums_bytes : int, default=0
+        Size of the sums to which each block is added. They are written anew for each,
+        so that where they are large blocks are larger too, a quarter of them.
 
     Yields
     ------
@@ -275,8 +278,8 @@ def scan_blocks(image, kept, where, block_bytes=None):
     n_scans = image.shape[3]
     scan_bytes = np.prod(image.shape[:3]) * np.dtype(image.dataobj.dtype).itemsize
     if block_bytes is None:
-        least = min(BLOCK_SCANS * scan_bytes, MAX_BLOCK_BYTES)
-        block_bytes = max(BLOCK_BYTES, least)
+        wanted = max(BLOCK_SCANS * scan_bytes, sums_bytes // 4)
+        block_bytes = max(BLOCK_BYTES, min(wanted, MAX_BLOCK_BYTES))
     step = int(max(1, min(n_scans, block_bytes // max(1, scan_bytes))))
     try:
         with _reader(image.dataobj) as read:

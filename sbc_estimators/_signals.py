@@ -11,9 +11,9 @@ from ._images import is_inside, is_surface, places_in, same_grid, scaling
 from ._placed_seeds import series_of_regions
 from ._seed_regions import unsmoothed_regions
 from ._seeds import RawSeeds
-from ._smoothing import smoothing_matrices
+from ._smoothing import smoothed_from, smoothing_matrices
 from ._sources import NEUTRAL, VOXELWISE_MASKERS
-from ._streaming import MaskStream, SeedStream, SmoothStream
+from ._streaming import SeedStream, VoxelStream
 
 PART_BYTES = 2**29
 """About how large the projected volumes of a part of the brain may become."""
@@ -48,7 +48,8 @@ def brain_parts(mask, smoothing, rank):
         Of disjoint ranges of z; one for all but the largest runs.
     """
     used = np.flatnonzero(mask.any(axis=(0, 1)))
-    n_voxels = np.count_nonzero(mask) if smoothing is None else mask.size
+    inputs = mask if smoothing is None else smoothed_from(mask, smoothing)
+    n_voxels = np.count_nonzero(inputs)
     n_parts = int(np.ceil(n_voxels * rank * np.dtype(np.float32).itemsize / PART_BYTES))
     if n_parts < 2:
         return [mask]
@@ -62,9 +63,7 @@ def brain_parts(mask, smoothing, rank):
 
 def voxel_stream(operator, mask, smoothing, opened):
     """Return what takes in a run's scans and gives cleaned signals in a mask."""
-    if smoothing is None:
-        return MaskStream(operator, mask, scaling(opened.image))
-    return SmoothStream(operator, mask, smoothing, scaling(opened.image))
+    return VoxelStream(operator, mask, smoothing, scaling(opened.image))
 
 
 # Compiled: from scans in memory

@@ -43,10 +43,25 @@ def _along_axis(fwhm, affine, axis, n):
     return np.asarray(smooth_img(impulses, fwhm).dataobj).reshape(n, n)
 
 
-def reach(matrix, outputs):
-    """Return the slice of inputs that a slice of a matrix's outputs depends on."""
-    inputs = np.flatnonzero(matrix[outputs].any(axis=0))
-    return slice(int(inputs[0]), int(inputs[-1]) + 1)
+def smoothed_from(mask, matrices):
+    """Return the voxels that have a part in the smoothed ones of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool of shape (n_x, n_y, n_z)
+    matrices : list of ndarray
+        As `smoothing_matrices` returns them.
+
+    Returns
+    -------
+    voxels : ndarray of bool of shape (n_x, n_y, n_z)
+    """
+    voxels = mask
+    for axis, matrix in enumerate(matrices):
+        has_part = (matrix != 0).astype(np.float32)
+        voxels = np.tensordot(has_part, voxels, axes=(0, axis)) > 0
+        voxels = np.moveaxis(voxels, 0, axis)
+    return voxels
 
 
 def smoothing_weights(voxels, matrices, shape):

@@ -184,7 +184,7 @@ def _streamed(task, opened, names):
         if "brain_masker" in names:
             cut = _Cut(task, opened)
             streams["brain_masker"] = cut.stream(0)
-        blocks = scan_blocks(opened.image, opened.kept, opened.where)
+        blocks = _blocks(opened, streams.get("brain_masker"))
         results = consume(blocks, list(streams.values()), crew)
     results = dict(zip(streams, results, strict=True))
     if "seed_masker" in names:
@@ -193,6 +193,13 @@ def _streamed(task, opened, names):
     if "brain_masker" in names:
         results["brain_masker"] = cut.part(0, results["brain_masker"])
     return results
+
+
+def _blocks(opened, voxels):
+    """Return the scans of a run in blocks that suit a `VoxelStream`, or None."""
+    sums_bytes = 0 if voxels is None else voxels.sums_bytes
+    place = opened.image, opened.kept, opened.where
+    return scan_blocks(*place, sums_bytes=sums_bytes)
 
 
 class _Cut:
@@ -227,8 +234,8 @@ def _further_part(task, i):
     opened = task.opened
     with workers() as crew:
         cut = _Cut(task, opened)
-        blocks = scan_blocks(opened.image, opened.kept, opened.where)
-        (signals,) = consume(blocks, [cut.stream(i)], crew)
+        stream = cut.stream(i)
+        (signals,) = consume(_blocks(opened, stream), [stream], crew)
     return cut.part(i, signals)
 
 

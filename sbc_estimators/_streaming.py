@@ -14,7 +14,7 @@ import numpy as np
 
 from ._correlation import column_norms, typical_values
 from ._operator import constant_response
-from ._smoothing import reach
+from ._smoothing import smoothed_from
 
 EXACT_IN_FLOAT32 = ("bool", "int8", "int16", "uint8", "uint16", "float16", "float32")
 """Types whose numbers float32 holds without rounding."""
@@ -30,7 +30,7 @@ def consume(blocks, streams, workers):
     ----------
     blocks : iterable of ScanBlock
         Read once, each while the one before it is being worked on.
-    streams : list of SeedStream, MaskStream or SmoothStream
+    streams : list of SeedStream or VoxelStream
     workers : OneWorker or Workers
 
     Returns
@@ -102,10 +102,8 @@ class _Sums:
     Parameters
     ----------
     operator : CleaningOperator
-    slabs : list of tuple
-        For each slab its z, and what to select of its axes (y, x).
-    sizes : list of int
-        How many voxels are selected of each slab.
+    voxels : ndarray of bool of shape (n_z, n_y, n_x)
+        Which to sum up.
     scaling : Scaling
 
     Attributes
@@ -123,33 +121,32 @@ class _Sums:
     makes of them the probes of smoothed signals.
     """
 
-    def __init__(self, operator, slabs, sizes, scaling):
+    def __init__(self, operator, voxels, scaling):
         self.rank = operator.rank
         self.dtype = operator.dtype
         rows = np.vstack([operator.projection, _probes(operator.basis)])
         self.rows = (rows * scaling.slope).astype(self.dtype)
         self.scaling = scaling
         self.constants = constant_response(operator.projection)
-        self.selections = slabs
-        self.references = [None] * len(slabs)
-        self.whole = np.empty(len(rows) * sum(sizes), self.dtype)
-        pieces = np.split(self.whole, len(rows) * np.cumsum(sizes)[:-1])
+        self.layers = np.flatnonzero(voxels.any(axis=(1, 2)))
+        self.places = [np.flatnonzero(voxels[z]) for z in self.layers]
+        self.references = [None] * len(self.places)
+        sizes = [len(places) for places in self.places]
+        whole = np.empty(len(rows) * sum(sizes), self.dtype)
+        pieces = np.split(whole, len(rows) * np.cumsum(sizes)[:-1])
         self.slabs = [piece.reshape(len(rows), -1) for piece in pieces]
 
     def add(self, block, workers):
         """Add the scans of a block to the sums of all slabs."""
         rows = np.ascontiguousarray(self.rows[:, block.kept])
-        workers.map(
-            lambda i: self._add_slab(block, rows, i), range(len(self.selections))
-        )
+        workers.map(lambda i: self._add_slab(block, rows, i), range(len(self.slabs)))
 
     def _add_slab(self, block, rows, i):
         """Add the scans of a block to the sums of one slab."""
-        z, selection = self.selections[i]
-        scans = block.data[:, z]
-        if len(block.rows) < len(scans):
-            scans = scans[block.rows]
-        raw = scans[(slice(None), *selection)].reshape(len(scans), -1)
+        scans = block.data[:, self.layers[i]].reshape(len(block.data), -1)
+        raw = scans.take(self.places[i], axis=1)
+        if len(block.rows) < len(raw):
+            raw = raw[block.rows]
         is_first = self.references[i] is None
         if is_first:
             self.references[i] = typical_values(raw)
@@ -162,12 +159,12 @@ class _Sums:
                 self.slabs[i] += rows @ signals
 
     def finish(self, workers):
-        """Finish the sums, once, and return which voxels are not finite, by slab.
+        """Finish the sums, once, and return which voxels are not finite.
 
         A voxel that is not finite in some scan becomes 0, and so cannot spoil its
         neighbours.
         """
-        return workers.map(self._finish_slab, range(len(self.slabs)))
+        return np.concatenate(workers.map(self._finish_slab, range(len(self.slabs))))
 
     def _finish_slab(self, i):
         """Take out what is not finite; add what cleaning leaves of a constant."""
@@ -182,23 +179,9 @@ class _Sums:
             sums[:, not_finite] = 0.0
         return not_finite
 
-    def signals(self, component, n_voxels, workers, not_finite):
-        """Return the `VoxelSignals` of which `component` gives each row.
-
-        Parameters
-        ----------
-        component : callable
-            ``component(k)`` returns row k of all voxels, `(n_voxels,)`.
-        """
-        coordinates = np.empty((self.rank, n_voxels), np.float32)
-        probes = np.empty((len(self.rows) - self.rank, n_voxels), np.float32)
-
-        def fill(k):
-            row = coordinates[k] if k < self.rank else probes[k - self.rank]
-            row[:] = component(k)
-
-        workers.map(fill, range(len(self.rows)))
-        return VoxelSignals(coordinates, column_norms(probes), not_finite)
+    def row(self, k):
+        """Return row k of the sums of all voxels, in file order."""
+        return np.concatenate([sums[k] for sums in self.slabs])
 
 
 def _probes(basis):
@@ -215,90 +198,91 @@ def _less_reference(raw, reference, dtype):
     return signals.astype(dtype, copy=False)
 
 
-class MaskStream:
-    """Cleaned signals of the voxels in a mask.
+class VoxelStream:
+    """Cleaned signals of the voxels in a mask, smoothed or as they are.
 
     Parameters
     ----------
     operator : CleaningOperator
     mask : ndarray of bool of shape (n_x, n_y, n_z)
-    scaling : Scaling
-    """
-
-    def __init__(self, operator, mask, scaling):
-        inside = [(z, np.nonzero(layer)) for z, layer in enumerate(mask.T)]
-        slabs = [(z, selection) for z, selection in inside if len(selection[0])]
-        # From the order of files (z, y, x) to that of masks (x, y, z).
-        numbers = np.empty(mask.shape, np.intp)
-        numbers.T[mask.T] = np.arange(np.count_nonzero(mask))
-        self.order = numbers[mask]
-        sizes = [len(selection[0]) for _, selection in slabs]
-        self.sums = _Sums(operator, slabs, sizes, scaling)
-        self.add = self.sums.add
-
-    def finish(self, workers):
-        """Return the `VoxelSignals` of the mask."""
-        not_finite = np.concatenate(self.sums.finish(workers))[self.order]
-        return self.sums.signals(self._component, len(self.order), workers, not_finite)
-
-    def _component(self, k):
-        """Return one row of sums, voxel by voxel in the order of the mask."""
-        return np.concatenate([sums[k] for sums in self.sums.slabs])[self.order]
-
-
-class SmoothStream:
-    """Cleaned signals of the smoothed voxels in a mask.
-
-    Only the box around the mask is smoothed, from the box that it depends on.
-
-    Parameters
-    ----------
-    operator : CleaningOperator
-    mask : ndarray of bool of shape (n_x, n_y, n_z)
-    matrices : list of three ndarray
+    matrices : list of three ndarray, or None
         Smoothing along x, y and z, as `smoothing_matrices` returns them.
     scaling : Scaling
+
+    Attributes
+    ----------
+    sums_bytes : int
+        Size of what each block is added to.
     """
 
     def __init__(self, operator, mask, matrices, scaling):
-        box = [_extent(axis) for axis in np.nonzero(mask.T)]
-        into = [reach(m, out) for m, out in zip(matrices[::-1], box, strict=True)]
-        self.matrices = [
-            matrix[out, inputs].astype(operator.dtype)
-            for matrix, out, inputs in zip(matrices[::-1], box, into, strict=True)
-        ]
-        self.input_shape = tuple(inputs.stop - inputs.start for inputs in into)
-        output_shape = tuple(out.stop - out.start for out in box)
-        self.voxels = np.ravel_multi_index(_in_file_order(mask, box), output_shape)
-        in_inputs = _in_file_order(mask, into)
-        self.voxels_of_inputs = np.ravel_multi_index(in_inputs, self.input_shape)
-        slabs = [(z, tuple(into[1:])) for z in range(into[0].start, into[0].stop)]
-        sizes = [self.input_shape[1] * self.input_shape[2]] * len(slabs)
-        self.sums = _Sums(operator, slabs, sizes, scaling)
+        inputs = mask if matrices is None else smoothed_from(mask, matrices)
+        self.sums = _Sums(operator, inputs.T, scaling)
         self.add = self.sums.add
+        self.sums_bytes = sum(sums.nbytes for sums in self.sums.slabs)
+        # From the order of files (z, y, x) to that of masks (x, y, z).
+        numbers = np.zeros(mask.shape, np.intp)
+        numbers.T[inputs.T] = np.arange(np.count_nonzero(inputs))
+        self.order = numbers[mask]
+        self.smooth = None
+        if matrices is not None:
+            self.smooth = _Smoother(inputs, mask, matrices, operator.dtype)
 
     def finish(self, workers):
         """Return the `VoxelSignals` of the mask."""
-        not_finite = np.concatenate(self.sums.finish(workers))[self.voxels_of_inputs]
-        return self.sums.signals(self._component, len(self.voxels), workers, not_finite)
+        not_finite = self.sums.finish(workers)[self.order]
+        rank, n_rows, n_voxels = self.sums.rank, len(self.sums.rows), len(self.order)
+        coordinates = np.empty((rank, n_voxels), np.float32)
+        probes = np.empty((n_rows - rank, n_voxels), np.float32)
 
-    def _component(self, k):
-        """Return one row of sums smoothed along z, y and x: a volume fits in cache."""
+        def fill(k):
+            values = self.sums.row(k)
+            row = coordinates[k] if k < rank else probes[k - rank]
+            row[:] = self.smooth(values) if self.smooth else values[self.order]
+
+        workers.map(fill, range(n_rows))
+        return VoxelSignals(coordinates, column_norms(probes), not_finite)
+
+
+class _Smoother:
+    """Smooths one volume at a time, which fits in cache, and no more than the mask.
+
+    Parameters
+    ----------
+    inputs : ndarray of bool of shape (n_x, n_y, n_z)
+        The voxels on which those in the mask depend.
+    mask : ndarray of bool of shape (n_x, n_y, n_z)
+    matrices : list of three ndarray
+        Smoothing along x, y and z.
+    dtype : dtype
+    """
+
+    def __init__(self, inputs, mask, matrices, dtype):
+        box, out_box = _box(inputs.T), _box(mask.T)
+        self.matrices = [
+            matrix[out, into].astype(dtype)
+            for matrix, out, into in zip(matrices[::-1], out_box, box, strict=True)
+        ]
+        inside = inputs.T[box]
+        self.shape, self.places = inside.shape, np.flatnonzero(inside)
+        starts = [part.start for part in out_box]
+        voxels = np.transpose(np.nonzero(mask)[::-1]) - starts
+        out_shape = [len(matrix) for matrix in self.matrices]
+        self.voxels = np.ravel_multi_index(tuple(voxels.T), out_shape)
+
+    def __call__(self, values):
+        """Return the smoothed values of a mask's voxels from those of the inputs."""
         along_z, along_y, along_x = self.matrices
-        _, n_y, n_x = self.input_shape
-        volumes = self.sums.whole.reshape(len(self.sums.slabs), -1)
-        volume = volumes[:, k * n_y * n_x : (k + 1) * n_y * n_x]
-        volume = (along_z @ volume).reshape(-1, n_y, n_x)
+        n_z, n_y, n_x = self.shape
+        volume = np.zeros(n_z * n_y * n_x, values.dtype)
+        volume[self.places] = values
+        volume = (along_z @ volume.reshape(n_z, -1)).reshape(-1, n_y, n_x)
         volume = along_y @ volume
         return (volume.reshape(-1, n_x) @ along_x.T).reshape(-1)[self.voxels]
 
 
-def _in_file_order(mask, box):
-    """Return the places (z, y, x) within a box of a mask's voxels, in its order."""
-    indices = np.nonzero(mask)[::-1]
-    return tuple(axis - part.start for axis, part in zip(indices, box, strict=True))
-
-
-def _extent(indices):
-    """Return the slice from the smallest to the largest of some indices."""
-    return slice(int(indices.min()), int(indices.max()) + 1)
+def _box(voxels):
+    """Return the slices of a volume that hold some voxels, as few as possible."""
+    return tuple(
+        slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(voxels)
+    )

@@ -8,7 +8,7 @@ from nilearn.image import smooth_img
 from sbc_estimators._smoothing import (
     is_separable,
     n_smoothing_weights,
-    reach,
+    smoothed_from,
     smoothing_matrices,
     smoothing_weights,
 )
@@ -97,26 +97,16 @@ def test_fast_is_no_matrix():
 # What an output depends on
 
 
-@pytest.mark.parametrize(
-    ("outputs", "expected"),
-    [(slice(0, 1), (0, 3)), (slice(4, 6), (2, 8)), (slice(9, 10), (7, 10))],
-)
-def test_reach_of_a_band(outputs, expected):
-    i, j = np.indices((10, 10))
-    band = (np.abs(i - j) <= 2).astype(float)
-    assert reach(band, outputs) == slice(*expected)
-
-
-@pytest.mark.parametrize("fwhm", [1.0, 4.0, 12.0])
-def test_reach_leaves_nothing_out(fwhm):
-    (matrix, _, _) = smoothing_matrices(fwhm, np.eye(4), (30, 1, 1))
-    for start in range(30):
-        for stop in range(start + 1, 31):
-            inputs = reach(matrix, slice(start, stop))
-            outside = np.delete(matrix[start:stop], np.r_[inputs], axis=1)
-            assert not outside.any()
-            edges = matrix[start:stop][:, [inputs.start, inputs.stop - 1]]
-            assert edges.any(axis=0).all()
+@pytest.mark.parametrize("fwhm", [1.0, 6.0, (4.0, None, 9.0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_smoothed_from_those_that_have_a_part(seed, fwhm):
+    shape = (9, 8, 7)
+    mask = np.random.default_rng(seed).random(shape) < 0.02
+    matrices = smoothing_matrices(fwhm, make_affine(seed), shape)
+    impulses = np.eye(mask.size).reshape(*shape, -1)
+    smoothed = apply(matrices, impulses)[mask]
+    expected = smoothed.any(axis=0).reshape(shape)
+    np.testing.assert_array_equal(smoothed_from(mask, matrices), expected)
 
 
 # Smoothed voxels as weights of raw ones
