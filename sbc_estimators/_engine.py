@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
@@ -19,6 +20,9 @@ from ._threads import workers
 
 MAP_LEVEL = 1
 """From which `memory_level` on maps are kept."""
+
+RUNS_PER_JOB = 16
+"""How many runs are handed out at a time: all their maps may wait to be taken."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +151,23 @@ def map_run(mapper, opened):
 
 def map_runs(mapper, opened, n_jobs=None, verbose=0):
     """Return a generator of many runs' maps in order, holding only those in flight."""
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    maps = parallel(delayed(map_run)(mapper, run) for run in opened)
+    maps = _maps_in_order(mapper, opened, n_jobs)
     if not verbose:
         return maps  # even a bar that is not shown starts a thread that stays
     return tqdm(maps, "seed maps", len(opened), unit="run", leave=False)
+
+
+def _maps_in_order(mapper, opened, n_jobs):
+    """Yield the map of each run.
+
+    A batch at a time, as joblib goes on and on ahead of whoever takes the maps, or of
+    a slow first run.
+    """
+    n_runs = RUNS_PER_JOB * effective_n_jobs(n_jobs)
+    with Parallel(n_jobs=n_jobs, return_as="generator") as parallel:
+        for start in range(0, len(opened), n_runs):
+            batch = opened[start : start + n_runs]
+            yield from parallel(delayed(map_run)(mapper, run) for run in batch)
 
 
 @workers()

@@ -30,6 +30,7 @@ from ._plans import check_regions_of_runs
 from ._reports import paths_taken, run_report, seed_report, warn_of_map
 from ._seeds import SUMMARIES
 from ._sources import SignalSource, signal_names
+from ._threads import workers
 from .runs import as_runs, is_bare
 
 EVERY_RUN, SOME_RUNS = "every run", "some runs"
@@ -516,10 +517,17 @@ def _opened_memory(memory):
 def _rows_of_z(maps, n_runs):
     """Return the Fisher z of maps as rows, filled one map at a time."""
     rows = None
-    for i, seed_map in enumerate(maps):
-        if rows is None:
-            rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
-        # Seed by seed, so that what lies between stays in cache.
-        for row, r in zip(rows[i].reshape(seed_map.r.shape), seed_map.r, strict=True):
-            row[:] = fisher_z(r)
+    with workers() as crew:  # maps come from the same threads
+        for i, seed_map in enumerate(maps):
+            if rows is None:
+                rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
+            # Seed by seed, so that what lies between stays in cache.
+            pairs = zip(rows[i].reshape(seed_map.r.shape), seed_map.r, strict=True)
+            crew.map(_fill_with_z, pairs)
     return rows
+
+
+def _fill_with_z(row_and_r):
+    """Fill a row with the Fisher z of r."""
+    row, r = row_and_r
+    row[:] = fisher_z(r)

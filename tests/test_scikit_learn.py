@@ -5,6 +5,7 @@ import functools
 import gc
 import pickle
 import re
+import threading
 import warnings
 import weakref
 
@@ -38,7 +39,7 @@ from sklearn.utils import estimator_checks, estimator_html_repr
 from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_info
 
-from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators import Run, SeedCorrelationMap, _engine
 from sbc_estimators.datasets import load_sample_run, make_runs
 
 N_SCANS = 40
@@ -504,6 +505,18 @@ def test_n_jobs_changes_nothing(data, fitted, backend):
         np.testing.assert_array_equal(sbc.fit_transform(data.runs), z)
         np.testing.assert_array_equal(sbc.transform(data.runs), z)
     np.testing.assert_array_equal(sbc.correlations_, fitted.correlations_)
+
+
+def test_few_maps_wait_to_be_taken(monkeypatch):
+    started = []
+    monkeypatch.setattr(_engine, "RUNS_PER_JOB", 2)
+    monkeypatch.setattr(_engine, "map_run", lambda _, run: started.append(run) or run)
+    with joblib.parallel_config(backend="threading"):
+        for n_taken, run in enumerate(_engine.map_runs(None, range(20), n_jobs=2)):
+            assert run == n_taken
+            threading.Event().wait(0.01)
+            assert len(started) <= 4 * (n_taken // 4 + 1)
+    assert len(started) == 20
 
 
 def test_grid_search_in_processes(four):
