@@ -347,9 +347,23 @@ def test_loss_of_sample_masks_is_an_error(data, way):
 
 
 @pytest.mark.parametrize("way", ["a scorer", "cross_val_predict", "stacking", "voting"])
-def test_runs_that_carry_their_own_go_everywhere(data, way):
+def test_runs_that_carry_their_own_go_everywhere(data, way, monkeypatch):
+    seen = []
+    transform = SeedCorrelationMap.transform
+
+    def noted(self, X, **params):
+        z = transform(self, X, **params)
+        seen.extend(zip(X, z, strict=True))
+        return z
+
+    monkeypatch.setattr(SeedCorrelationMap, "transform", noted)
     runs = Bunch(images=data.runs, y=data.y)
     WAYS_TO_LOSE_WITH_ROUTING[way](runs, steps(data), {})
+    assert seen
+    for run, row in seen:
+        expected = make(data).fit_transform(run.img, confounds=run.confounds)
+        assert np.abs(make(data).fit_transform(run.img) - expected).max() > 0.01
+        np.testing.assert_allclose(row, expected[0], atol=1e-6)
 
 
 # Where some runs have none
