@@ -14,7 +14,7 @@ from ._cleaning import ALIKE_TOLERANCE
 from ._keys import map_key
 from ._measures import correlate_by
 from ._plans import check_before_fit, check_left_after_cleaning
-from ._run_signals import RunSignals
+from ._signals import RunSignals
 from ._sources import SignalSource, is_known_masker, signal_names
 from ._threads import workers
 

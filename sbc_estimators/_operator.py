@@ -106,6 +106,27 @@ class CleanedSignals:
         return series if basis is None else basis.T @ series
 
 
+@dataclass(frozen=True, eq=False)
+class BrainPart:
+    """The cleaned signals of some of a brain's voxels.
+
+    Attributes
+    ----------
+    signals : CleanedSignals
+    operator : CleaningOperator or None
+        What cleaned them; None where the masker did it by itself.
+    columns : ndarray of int, or None
+        Which of all the brain's voxels these are; None for all.
+    n_parts : int
+        Into how many parts the brain is cut.
+    """
+
+    signals: CleanedSignals
+    operator: CleaningOperator | None = None
+    columns: np.ndarray | None = None
+    n_parts: int = 1
+
+
 def norms_of_signals(cleaned, raw_norms):
     """Return the norms of cleaned signals, 0 where nothing is left but rounding."""
     norms = column_norms(cleaned)

@@ -1,6 +1,7 @@
 """Which way a run's signals are had, and whether masker and run go together."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
@@ -8,9 +9,9 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 from ._checks import check_has_signals
 from ._cleaning import check_cleaning, leaves_enough
 from ._images import grid, is_inside, is_surface, same_grid
+from ._path_reference import given_seeds
 from ._regions import SeedRegions
 from ._seed_regions import seed_regions, unsmoothed_regions
-from ._signals import given_seeds
 from ._smoothing import is_separable
 from ._sources import OWN_MASKERS, is_given, is_known_masker, wants_surface
 
@@ -35,6 +36,29 @@ class Plan:
 
     def __str__(self):
         return f"{self.path}: {self.reason}" if self.reason else self.path
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be read from one run, and how.
+
+    Attributes
+    ----------
+    opened : OpenedRun
+    sources : dict of str to SignalSource
+    plans : dict of str to Plan
+    tolerance : float
+        Directions of time that the cleaning of voxels shrinks below this are left out.
+    """
+
+    opened: Any
+    sources: dict
+    plans: dict
+    tolerance: float = 0.0
+
+    def on_path(self, path, names):
+        """Return those of some sources whose signals are had in one way."""
+        return [name for name in names if self.plans[name].path == path]
 
 
 def plan_sources(sources, opened):

@@ -11,7 +11,7 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 
-from ._images import is_surface, same_grid
+from ._images import is_inside, is_surface, places_in, same_grid
 from ._placed_seeds import Spheres, n_vertices, vertices, with_smoothing
 from ._regions import label_regions, map_regions, mean_regions, voxel_regions
 from ._sources import OWN_MASKERS
@@ -209,3 +209,30 @@ def _of_spheres(source, image, where):
         source.name,
     )
     return mean_regions(spheres.on(image, where))
+
+
+# The brain
+
+
+def members_in_brain(regions, brain, opened):
+    """Return which members of seeds lie within the brain mask, bool `(n_members,)`.
+
+    Where the brain masker has no mask, or it is of another kind than the seeds'
+    image, all count as within.
+    """
+    image = opened.as_seen_by("seed_masker").image
+    mask_img = getattr(brain.masker, "mask_img_", None)
+    everywhere = np.ones(len(regions.members), bool)
+    if mask_img is None or is_surface(mask_img) != is_surface(image):
+        return everywhere
+    if is_surface(image):
+        mask = np.concatenate([np.ravel(p) for p in mask_img.data.parts.values()])
+        return mask[regions.members] != 0 if len(mask) == image.shape[0] else everywhere
+    mask = np.asarray(mask_img.dataobj) != 0
+    if same_grid(mask_img, image):
+        return mask.ravel()[regions.members]
+    voxels = np.transpose(np.unravel_index(regions.members, image.shape[:3]))
+    inside = is_inside(voxels, image.affine, mask_img)
+    places = places_in(voxels[inside], image.affine, mask_img)
+    inside[inside] = mask[tuple(places.T)]
+    return inside

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from nilearn.image import high_variance_confounds
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -17,9 +19,10 @@ from nilearn.maskers import (
 )
 
 from ._cache import digest
-from ._cleaning import CleaningParameters
+from ._cleaning import CleaningParameters, compile_cleaning
 from ._contents import content
 from ._placed_seeds import coordinates
+from ._threads import workers
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
 VOLUME_MASKERS = (
@@ -129,6 +132,39 @@ def wants_surface(masker):
 def is_given(masker):
     """Whether the signals of a masker come with the run."""
     return type(masker) is GivenSignals
+
+
+def compiled_operator(source, opened, high_variance=None, tolerance=0.0):
+    """Return the compiled cleaning of a source's signals in a run.
+
+    Parameters
+    ----------
+    source : SignalSource
+    opened : OpenedRun
+    high_variance : ndarray of shape (n_kept_scans, n_confounds) or None
+        As `high_variance_of` returns them.
+    tolerance : float, default=0.0
+        Directions of time that cleaning shrinks below this are left out.
+    """
+    confounds = opened.confounds
+    if high_variance is not None:
+        full = np.zeros((opened.n_scans, high_variance.shape[1]))
+        full[opened.kept] = high_variance
+        confounds = full if confounds is None else np.hstack([full, confounds])
+    cleaning = source.cleaning.with_t_r(opened.t_r)
+    place = (opened.n_scans, opened.kept)
+    with workers():  # one thread factorises faster than several that share a core
+        operator = compile_cleaning(cleaning, *place, confounds, opened.where)
+    return operator.reduced(tolerance)
+
+
+def high_variance_of(source, scans):
+    """Return nilearn's high-variance confounds where a masker asks for them, or None.
+
+    They are computed from the kept scans, so that a censored one has no say.
+    """
+    wanted = source.cleaning.high_variance_confounds
+    return high_variance_confounds(scans) if wanted else None
 
 
 def signal_names(source, n_signals, prefix):

@@ -23,13 +23,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from sbc_estimators import Run, SeedCorrelationMap, _stages
+from sbc_estimators import Run, SeedCorrelationMap, _signals
 from sbc_estimators._cache import Cache, digest, sealed, unsealed
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SurfaceSeeds
 from sbc_estimators.runs import fingerprint
 
-STAGES = {"seed": "_stages/seed_stage", "brain": "_stages/brain_stage"}
+STAGES = {"seed": "_signals/seed_stage", "brain": "_signals/brain_stage"}
 STAGES["map"] = "_engine/map_stage"
 BAND = {"detrend": True, "high_pass": 0.01, "low_pass": 0.1}
 
@@ -76,13 +76,13 @@ def counts(folder):
 @pytest.fixture
 def readings(monkeypatch):
     """What was read of runs, a set of sources' names a reading."""
-    read, seen = _stages._read, []
+    read, seen = _signals._read, []
 
     def counting(task, names):
         seen.append(set(names))
         return read(task, names)
 
-    monkeypatch.setattr(_stages, "_read", counting)
+    monkeypatch.setattr(_signals, "_read", counting)
     return seen
 
 
@@ -204,7 +204,7 @@ def test_position_of_a_run_plays_no_part(make, data, folder):
 
 def test_parts_of_a_large_brain_are_kept_one_by_one(make, data, folder, monkeypatch):
     expected = make(memory=None).fit(data.runs[0]).correlations_
-    monkeypatch.setattr("sbc_estimators._signals.PART_BYTES", 2**15)
+    monkeypatch.setattr("sbc_estimators._path_streamed.PART_BYTES", 2**15)
     for radius in (6, 4, 6):
         sbc = make(seed_masker__radius=radius).fit(data.runs[0])
     np.testing.assert_allclose(sbc.correlations_, expected, atol=1e-6)
@@ -538,8 +538,8 @@ def test_sealed_bytes_tell_when_they_change():
 def test_no_memory_means_no_sealing(monkeypatch):
     monkeypatch.setattr(pickle, "dumps", None)
     cache = Cache(joblib.Memory(None))
-    assert cache.get(_stages.seed_stage, 1, "key", lambda: 7) == 7
-    assert not cache.holds(_stages.seed_stage, 1, "key")
+    assert cache.get(_signals.seed_stage, 1, "key", lambda: 7) == 7
+    assert not cache.holds(_signals.seed_stage, 1, "key")
 
 
 @pytest.mark.parametrize("level", [-1, 1.5, "2", None, True])

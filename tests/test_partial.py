@@ -366,7 +366,7 @@ def test_parts_of_the_brain_make_one_map(monkeypatch, simulated, fwhm, measure):
     parts = clone(whole)
     is_explained = fwhm is None and measure == "partial"
     fit_quietly(whole, simulated.run, is_explained)
-    monkeypatch.setattr("sbc_estimators._signals.PART_BYTES", 50_000)
+    monkeypatch.setattr("sbc_estimators._path_streamed.PART_BYTES", 50_000)
     fit_quietly(parts, simulated.run, is_explained)
     np.testing.assert_allclose(parts.correlations_, whole.correlations_, atol=TOLERANCE)
     assert parts.run_report_.equals(whole.run_report_)

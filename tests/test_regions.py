@@ -22,6 +22,7 @@ from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from scipy import sparse
 
 from sbc_estimators import _regions
+from sbc_estimators._path_compiled import raw_signals
 from sbc_estimators._regions import (
     SeedRegions,
     label_regions,
@@ -31,7 +32,6 @@ from sbc_estimators._regions import (
     voxel_regions,
 )
 from sbc_estimators._seed_regions import seed_regions
-from sbc_estimators._signals import raw_signals
 from sbc_estimators._smoothing import smoothing_matrices
 from sbc_estimators._sources import SignalSource
 

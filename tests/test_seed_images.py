@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from sbc_estimators import Run, SeedCorrelationMap, _images, _stages
+from sbc_estimators import Run, SeedCorrelationMap, _images, _signals
 from sbc_estimators._engine import map_run
 from sbc_estimators._opened_run import open_run
 from sbc_estimators.datasets import make_runs
@@ -332,13 +332,13 @@ def runs(data):
 @pytest.fixture
 def readings(monkeypatch):
     """What was read of runs, a set of sources' names a reading."""
-    read, seen = _stages._read, []
+    read, seen = _signals._read, []
 
     def counting(task, names):
         seen.append(set(names))
         return read(task, names)
 
-    monkeypatch.setattr(_stages, "_read", counting)
+    monkeypatch.setattr(_signals, "_read", counting)
     return seen
 
 

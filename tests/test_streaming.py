@@ -22,7 +22,14 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
-from sbc_estimators import Run, SeedCorrelationMap, _images, _plans, _sources, _stages
+from sbc_estimators import (
+    Run,
+    SeedCorrelationMap,
+    _images,
+    _path_streamed,
+    _plans,
+    _sources,
+)
 from sbc_estimators._opened_run import open_run
 
 pytestmark = [
@@ -143,7 +150,7 @@ def both(monkeypatch):
                 in_blocks = functools.partial(
                     _images.scan_blocks, block_bytes=block_bytes
                 )
-                patch.setattr(_stages, "scan_blocks", in_blocks)
+                patch.setattr(_path_streamed, "scan_blocks", in_blocks)
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
         one_thread = threadpool_limits(1, user_api="blas")
         with monkeypatch.context() as patch, one_thread:
@@ -648,7 +655,7 @@ def test_size_of_blocks(monkeypatch, tmp_path, dtype, fwhm):
         in_blocks = functools.partial(
             _images.scan_blocks, block_bytes=n_scans * data[..., 0].nbytes
         )
-        monkeypatch.setattr(_stages, "scan_blocks", in_blocks)
+        monkeypatch.setattr(_path_streamed, "scan_blocks", in_blocks)
         sbc = SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(run_)
         np.testing.assert_allclose(sbc.correlations_, expected, atol=TOLERANCE)
 
@@ -723,7 +730,7 @@ def test_scans_are_read_once(monkeypatch, fwhm, seed_kind, censored):
     in_blocks = functools.partial(
         _images.scan_blocks, block_bytes=6 * run.data[..., 0].nbytes
     )
-    monkeypatch.setattr(_stages, "scan_blocks", in_blocks)
+    monkeypatch.setattr(_path_streamed, "scan_blocks", in_blocks)
     img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
     kept = np.arange(1, 70, 2) if censored else None
     sbc = SeedCorrelationMap(seed, brain).fit(Run(img, sample_mask=kept))
@@ -1075,7 +1082,7 @@ def test_parts_of_the_brain_make_one_map(monkeypatch, fwhm, part_bytes):
     seed, brain = maskers(run, BAND, fwhm=fwhm)
     run_ = Run(image_of(run), run.confounds)
     whole = SeedCorrelationMap(seed, brain).fit(run_)
-    monkeypatch.setattr("sbc_estimators._signals.PART_BYTES", part_bytes)
+    monkeypatch.setattr("sbc_estimators._path_streamed.PART_BYTES", part_bytes)
     parts = SeedCorrelationMap(seed, brain).fit(run_)
     assert parts.paths_ == whole.paths_
     np.testing.assert_allclose(parts.correlations_, whole.correlations_, atol=TOLERANCE)

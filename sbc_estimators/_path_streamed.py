@@ -1,0 +1,120 @@
+"""Signals that are obtained while a run is read, a block of scans at a time."""
+
+import numpy as np
+
+from ._images import scaling, scan_blocks
+from ._operator import BrainPart
+from ._seeds import RawSeeds
+from ._smoothing import smoothed_from, smoothing_matrices
+from ._sources import compiled_operator
+from ._streaming import SeedStream, VoxelStream, consume
+from ._threads import workers
+
+PART_BYTES = 2**29
+"""About how large the projected volumes of a part of the brain may become."""
+
+
+def streamed(task, opened, names):
+    """Return the `RawSeeds` and the first `BrainPart` of a run, those that are named.
+
+    Parameters
+    ----------
+    task : Task
+    opened : OpenedRun
+        As the named sources see the run.
+    names : list of str
+        "seed_masker", "brain_masker" or both.
+
+    Returns
+    -------
+    results : dict of str to RawSeeds or BrainPart
+    """
+    streams, results = {}, {}
+    with workers() as crew:
+        if "seed_masker" in names:
+            regions = task.plans["seed_masker"].regions
+            seeds = SeedStream(regions.inputs, opened.image.shape[:3])
+            streams["seed_masker"] = seeds
+        if "brain_masker" in names:
+            brain = _Brain(task, opened)
+            streams["brain_masker"] = brain.stream(0)
+        read = _consumed(opened, streams, crew)
+    if "seed_masker" in names:
+        values = read["seed_masker"]
+        results["seed_masker"] = RawSeeds(values, scaling(opened.image), regions)
+    if "brain_masker" in names:
+        results["brain_masker"] = brain.part(0, read["brain_masker"])
+    return results
+
+
+def further_part(task, i):
+    """Read the scans once more, for part i of the brain; return the `BrainPart`."""
+    with workers() as crew:
+        brain = _Brain(task, task.opened)
+        streams = {"brain_masker": brain.stream(i)}
+        read = _consumed(task.opened, streams, crew)
+    return brain.part(i, read["brain_masker"])
+
+
+def _consumed(opened, streams, crew):
+    """Return what streams make of the scans of a run, by name."""
+    brain = streams.get("brain_masker")
+    sums_bytes = 0 if brain is None else brain.sums_bytes
+    blocks = scan_blocks(opened.image, opened.kept, opened.where, sums_bytes=sums_bytes)
+    results = consume(blocks, list(streams.values()), crew)
+    return dict(zip(streams, results, strict=True))
+
+
+class _Brain:
+    """The brain of a run, in as few parts as fit into memory when projected.
+
+    Parameters
+    ----------
+    task : Task
+    opened : OpenedRun
+    """
+
+    def __init__(self, task, opened):
+        masker = task.sources["brain_masker"].masker
+        self.opened = opened
+        self.operator = compiled_operator(
+            task.sources["brain_masker"], opened, tolerance=task.tolerance
+        )
+        self.mask = np.asarray(masker.mask_img_.dataobj) != 0
+        self.smoothing = smoothing_matrices(
+            masker.smoothing_fwhm, opened.image.affine, opened.image.shape[:3]
+        )
+        self.parts = self._parts()
+
+    def _parts(self):
+        """Return masks of disjoint ranges of z; one for all but the largest runs."""
+        mask, inputs = self.mask, self.mask
+        if self.smoothing is not None:
+            inputs = smoothed_from(mask, self.smoothing)
+        item_size = np.dtype(np.float32).itemsize
+        n_bytes = np.count_nonzero(inputs) * self.operator.rank * item_size
+        n_parts = int(np.ceil(n_bytes / PART_BYTES))
+        if n_parts < 2:
+            return [mask]
+        used = np.flatnonzero(mask.any(axis=(0, 1)))
+        parts = []
+        for layers in np.array_split(used, min(n_parts, len(used))):
+            part = np.zeros_like(mask)
+            part[:, :, layers] = mask[:, :, layers]
+            parts.append(part)
+        return parts
+
+    def stream(self, i):
+        """Return what takes in scans and gives the signals of part i."""
+        scale = scaling(self.opened.image)
+        return VoxelStream(self.operator, self.parts[i], self.smoothing, scale)
+
+    def part(self, i, signals):
+        """Return part i from its `VoxelSignals`."""
+        n_parts = len(self.parts)
+        columns = None
+        if n_parts > 1:
+            columns = np.flatnonzero(self.parts[i][self.mask])
+        cleaned = self.operator.cleaned(signals.coordinates, signals.raw_norms)
+        cleaned.norms[signals.not_finite] = 0.0
+        return BrainPart(cleaned, self.operator, columns, n_parts)
