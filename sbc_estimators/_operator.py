@@ -9,8 +9,12 @@ from ._correlation import column_norms, has_signal, typical_values
 CONSTANT_TOLERANCE = 1e-7
 """A response to a constant signal below this is rounding: the constant is removed."""
 
-MAX_GAIN_IN_FLOAT32 = 2.0
-"""Largest amplification of a signal by its cleaning for which float32 will do."""
+MAX_GAIN_IN_FLOAT32 = 10.0
+"""Largest amplification of a signal by its cleaning for which float32 will do.
+
+A filter's padding amplifies what lies at the ends two- to fivefold, splines that
+extrapolate a single censored scan twentyfold.
+"""
 
 
 @dataclass(frozen=True)

@@ -507,3 +507,21 @@ def test_maskers_made_alike_do_not_differ():
     assert seed.differences(CleaningParameters.from_masker(NiftiMasker(**options))) == (
         ["runs"] if "runs" in seed.differences(CleaningParameters()) else []
     )
+
+
+# The precision that it needs
+
+
+@pytest.mark.parametrize("t_r", [0.3, 0.72, 2.0, 3.0])
+@pytest.mark.parametrize("low_pass", [None, 0.1])
+def test_float32_will_do_for_filters(t_r, low_pass):
+    band = {"low_pass": low_pass, "high_pass": 0.008, "t_r": t_r}
+    cleaning = CleaningParameters(detrend=True, **band)
+    assert compile_cleaning(cleaning, 300, np.arange(300)).dtype == np.float32
+
+
+@pytest.mark.parametrize("kept", [np.arange(1, 300), np.arange(297)])
+def test_float64_for_splines_that_extrapolate(kept):
+    band = {"low_pass": 0.1, "high_pass": 0.008, "t_r": 2.0}
+    cleaning = CleaningParameters(**band, clean_args={"extrapolate": True})
+    assert compile_cleaning(cleaning, 300, kept).dtype == np.float64
