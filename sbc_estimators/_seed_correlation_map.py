@@ -133,13 +133,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     signals of voxels (level 2) and maps (level 1). Each has as key the content of the
     run and of masks, and the parameters that it depends on: another radius computes
     no cleaned voxels anew, another filter no raw seeds. A run's content is for files
-    their path, size and time of change (ns), so an edited file is a new run; images in
-    memory count by their numbers. On disk a map takes 4 bytes a seed and voxel, raw
-    seeds as much as their voxels do in the run's own type, cleaned voxels 4 bytes a
-    voxel and direction of time left by cleaning: for 70,000 voxels and a band of 0.01
-    to 0.1 Hz in 176 scans about 0.3, 0.03 and 32 MB. Nothing is removed:
-    :meth:`joblib.Memory.reduce_size` does. Maskers that are not nilearn's own are
-    asked anew each time.
+    their path, size, times of change (ns) and place on disk, so a file that is edited
+    or replaced is a new run; images in memory count by their numbers. On disk a map
+    takes 4 bytes a seed and voxel, raw seeds as much as their voxels do in the run's
+    own type, cleaned voxels 4 bytes a voxel and direction of time left by cleaning:
+    for 70,000 voxels and a band of 0.01 to 0.1 Hz in 176 scans about 0.3, 0.03 and
+    32 MB. Nothing is removed: :meth:`joblib.Memory.reduce_size` does. Maskers that are
+    not nilearn's own are asked anew each time.
 
     A voxel without signal (constant, not finite, or nothing left after cleaning) has
     r = z = 0, with one warning a run. r is kept within 1.2e-7 of +-1, so that
