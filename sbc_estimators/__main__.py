@@ -18,6 +18,9 @@ from . import __version__
 
 PROGRAM = "sbc-map"
 
+READ_ERRORS = (OSError, EOFError, zlib.error)
+"""What a file that is truncated or corrupt ends in, if nobody says it better."""
+
 DEFAULT_SEEDS = {"PCC": (0.0, -52.0, 18.0)}
 """The posterior cingulate, hub of the default mode network (mm, MNI space)."""
 
@@ -59,7 +62,8 @@ def main(argv=None):
 
         with _warnings_on_one_line():
             summary = map_seeds(options)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    # A RuntimeError says which run could not be mapped, a TypeError what is no image.
+    except (ValueError, TypeError, RuntimeError, *READ_ERRORS) as error:
         _say("error", error)
         return 2
     print(describe(summary, options.out))

@@ -23,10 +23,15 @@ MEASURES = ("correlation", "partial", "semipartial")
 
 def describe_run(position, img):
     """Return the words that name a run in messages: its position and its file."""
+    return with_file(f"run {position}", img)
+
+
+def with_file(name, img):
+    """Return the name of an image in messages, with its file if it has one."""
     if isinstance(img, str | os.PathLike):
-        return f"run {position} ({os.fspath(img)!r})"
+        return f"{name} ({os.fspath(img)!r})"
     filename = getattr(img, "get_filename", lambda: None)()
-    return f"run {position} ({filename!r})" if filename else f"run {position}"
+    return f"{name} ({filename!r})" if filename else name
 
 
 def some_of(words, most=10):

@@ -10,7 +10,7 @@ from nilearn.maskers import (
 )
 from sklearn.base import clone
 
-from ._checks import check_masker, check_spheres, warn
+from ._checks import check_masker, check_spheres, warn, with_file
 from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
 from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
 
@@ -74,7 +74,7 @@ def fit_masker(source, opened):
     masker, opened = source.masker, [run.as_seen_by(source.name) for run in opened]
     mask_img = masker.get_params(deep=False).get("mask_img")
     if mask_img is not None:
-        _check_mask(mask_img, f"{source.name}: mask_img")
+        _check_mask(mask_img, with_file(f"{source.name}: mask_img", mask_img))
     means = None
     if mask_img is None and isinstance(masker, NiftiMasker):
         _check_same_grid(source, opened)

@@ -311,14 +311,14 @@ def test_band_needs_a_repetition_time(
     [
         (lambda d: [d / "nothing.nii"], "FUNC: there is no file"),
         (lambda d: [d / "mask.nii.gz"], "must be a 4D image"),
-        (lambda d: [d / "confounds.tsv"], "no image that can be opened"),
+        (lambda d: [d / "confounds.tsv"], "not an image that nibabel can open"),
         (
             lambda d: [d / "bold.nii.gz", "--mask", d / "nothing.nii"],
             "--mask: there is no file",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--mask", d / "confounds.tsv"],
-            "--mask .* no image that can be opened",
+            "--mask .* not an image that nibabel can open",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--mask", d / "bold.nii.gz"],
@@ -359,6 +359,57 @@ def test_errors_are_one_line_and_leave_nothing(small, tmp_path, capsys, make, me
     line = fail(capsys, *out, *make(small))
     assert re.search(message, line)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def without_zero(path):
+    """Put NaN in a header where numbers have their zero."""
+    nib.save(nib.load(path), path.with_suffix("").with_suffix(".nii"))
+    path = path.with_suffix("").with_suffix(".nii")
+    content = bytearray(path.read_bytes())
+    content[116:120] = np.float32(np.nan).tobytes()
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".gii", ".PAR", ".nii.zst", ".nii"])
+@pytest.mark.parametrize("role", ["FUNC", "--mask"])
+def test_files_that_are_no_image(small, tmp_path, capsys, suffix, role):
+    if suffix == ".nii":
+        path = without_zero(small / f"{'bold' if role == 'FUNC' else 'mask'}.nii.gz")
+    else:
+        path = small / f"spoilt{suffix}"
+        path.write_text("this is no image\n" * 100)
+    arguments = [path] if role == "FUNC" else [small / "bold.nii.gz", "--mask", path]
+    line = fail(capsys, *arguments, "--out", tmp_path / "out")
+    assert f"{role} ({str(path)!r}): not an image that nibabel can open" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [TypeError, RuntimeError])
+def test_errors_of_the_package_are_one_line(small, tmp_path, capsys, monkeypatch, kind):
+    def spoilt(*_, **__):
+        raise kind("run 0 ('bold.nii') could not be mapped")
+
+    monkeypatch.setattr(SeedCorrelationMap, "fit_transform", spoilt)
+    line = fail(capsys, small / "bold.nii.gz", "--out", tmp_path / "out")
+    assert line == "sbc-map: error: run 0 ('bold.nii') could not be mapped\n"
+
+
+@pytest.mark.parametrize("spoil", ["cut", "zeros"])
+def test_mask_without_a_brain_names_its_file(small, simulated, tmp_path, capsys, spoil):
+    path = small / "mask.nii.gz"
+    if spoil == "cut":
+        path.write_bytes(path.read_bytes()[:-20])
+    else:
+        mask = nib.load(path)
+        nib.save(nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine), path)
+    line = fail(
+        capsys,
+        *(small / "bold.nii.gz", "--mask", path, "--out", tmp_path / "out"),
+        *seed_arguments(simulated, "here"),
+    )
+    assert f"mask_img ({str(path)!r})" in line
+    assert ("truncated" if spoil == "cut" else "is empty") in line
 
 
 def test_truncated_run(small, tmp_path, capsys):
