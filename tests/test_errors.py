@@ -21,6 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.maskers import RegionSeeds
 
 N_SCANS = 40
 T_R = 2.0
@@ -202,12 +203,60 @@ def test_folder_in_place_of_a_file(sbc, tmp_path):
         sbc.fit(tmp_path)
 
 
-def test_truncated_mask(make, data, tmp_path):
+@pytest.mark.parametrize("kind", [str, nib.load])
+def test_truncated_mask(make, data, tmp_path, kind):
     path = tmp_path / "mask.nii.gz"
     save(data.mask_img, path)
-    part = truncated(path, tmp_path)
-    with pytest.raises((OSError, ValueError), match=words("brain_masker", "mask_img")):
-        make(mask_img=str(part)).fit(data.runs)
+    part = truncated(path, tmp_path, fraction=0.95)
+    expected = words("brain_masker: mask_img", str(part), "truncated")
+    with pytest.raises(OSError, match=expected):
+        make(mask_img=kind(part)).fit(data.runs)
+
+
+SPOILT = ["x.nii", "x.nii.gz", "x.gii", "x.PAR", "x.nii.zst", "x.HEAD"]
+
+
+@pytest.fixture(params=SPOILT)
+def spoilt(request, tmp_path):
+    """The path of a file that is no image, in one of the formats that nibabel knows."""
+    path = tmp_path / request.param
+    path.write_text("this is no image\n" * 100)
+    return path
+
+
+def test_run_of_any_format_that_is_no_image(sbc, files, spoilt):
+    with pytest.raises(ValueError, match=words("run 1", str(spoilt), "not an image")):
+        sbc.fit([files[0], spoilt])
+
+
+def test_mask_of_any_format_that_is_no_image(make, data, spoilt):
+    expected = words("brain_masker: mask_img", str(spoilt), "not an image")
+    with pytest.raises(ValueError, match=expected):
+        make(mask_img=str(spoilt)).fit(data.runs)
+
+
+def test_labels_of_any_format_that_are_no_image(data, files, spoilt):
+    brain = NiftiMasker(data.mask_img)
+    sbc = SeedCorrelationMap(NiftiLabelsMasker(str(spoilt)), brain)
+    expected = words("seed_masker could not be fitted to run 0", files[0])
+    with pytest.raises(ValueError, match=expected):
+        sbc.fit(files)
+    own = RegionSeeds(str(spoilt), regions=[1])
+    with pytest.raises(ValueError, match=words("labels_img", spoilt, "not an image")):
+        SeedCorrelationMap(own, brain).fit(files)
+
+
+def test_labels_of_four_dimensions(data, files):
+    labels = nib.Nifti1Image(np.ones((5, 5, 5, 3), np.int16), np.eye(4))
+    sbc = SeedCorrelationMap(NiftiLabelsMasker(labels), NiftiMasker(data.mask_img))
+    expected = words("seed_masker could not be fitted to run 0", files[0], "4D")
+    with pytest.raises(TypeError, match=expected):
+        sbc.fit(files)
+
+
+def test_mask_that_is_no_image(make, data):
+    with pytest.raises(TypeError, match=words("brain_masker: mask_img", "volume")):
+        make(mask_img=3).fit(data.runs)
 
 
 # Shapes of images and lists
@@ -655,13 +704,50 @@ def test_seed_without_signal_in_transform(sbc, data):
 
 
 @pytest.mark.parametrize("masker", ["seed_masker", "brain_masker"])
-def test_empty_mask(sbc, data, masker):
+def test_empty_mask(sbc, data, tmp_path, masker):
     empty = nib.Nifti1Image(
         np.zeros(data.mask_img.shape, np.uint8), data.mask_img.affine
     )
     sbc.set_params(**{f"{masker}__mask_img": empty})
     with pytest.raises(ValueError, match=words(masker, "mask_img", "is empty", "Pass")):
         sbc.fit(data.runs)
+    path = save(empty, tmp_path / "nothing.nii")
+    sbc.set_params(**{f"{masker}__mask_img": path})
+    with pytest.raises(ValueError, match=words(masker, "mask_img", path, "is empty")):
+        sbc.fit(data.runs)
+
+
+@pytest.mark.filterwarnings("ignore:Computed an empty mask")
+@pytest.mark.parametrize("order", ["last", "first", "only"])
+def test_run_in_which_no_brain_is_found(make, data, files, tmp_path, order):
+    nothing = nib.Nifti1Image(
+        np.zeros(data.runs[0].img.shape, np.float32), data.runs[0].img.affine
+    )
+    path = save(nothing, tmp_path / "nothing_bold.nii")
+    runs = {"last": [files[0], path], "first": [path, files[0]], "only": [path]}[order]
+    where = f"run {runs.index(path)} ({str(path)!r})"
+    expected = words("mask_strategy='background' finds no brain", "Pass mask_img")
+    with pytest.raises(ValueError, match=expected) as info:
+        make(mask_img=None).fit(runs)
+    assert str(info.value).startswith(where)
+
+
+def test_mask_strategy_that_is_none(make, data, files):
+    sbc = make(mask_img=None)
+    sbc.brain_masker.set_params(mask_strategy="nose")
+    with pytest.raises(ValueError, match=words("brain_masker could not", "nose")):
+        sbc.fit(files)
+
+
+def test_runs_that_share_no_brain(make, data):
+    halves = [np.array(data.runs[0].img.dataobj) for _ in range(2)]
+    middle = halves[0].shape[0] // 2
+    halves[0][:middle], halves[1][middle:] = 0, 0
+    runs = [nib.Nifti1Image(half, data.runs[0].img.affine) for half in halves]
+    sbc = make(mask_img=None)
+    sbc.brain_masker.set_params(mask_args={"border_size": 0, "opening": 0})
+    with pytest.raises(ValueError, match=words("no brain that the 2 runs share")):
+        sbc.fit(runs)
 
 
 @pytest.mark.parametrize("kind", [str, Path])
