@@ -4,6 +4,7 @@ import os
 import pickle
 import tracemalloc
 import warnings
+import weakref
 from importlib import import_module
 
 import joblib
@@ -564,6 +565,64 @@ def test_spoilt_entries_are_computed_anew(make, data, folder, spoil):
     np.testing.assert_array_equal(make().fit(data.runs[:2]).correlations_, expected)
     assert counts(folder)["map"] == 2
     np.testing.assert_array_equal(make().fit(data.runs[:2]).correlations_, expected)
+
+
+def as_in_a_new_process(monkeypatch):
+    """Let joblib look at the code that it stored beside entries, as it does once."""
+    known = weakref.WeakKeyDictionary()
+    monkeypatch.setattr(joblib.memory, "_FUNCTION_HASHES", known)
+
+
+CODES = {
+    "empty": lambda code: b"",
+    "cut in its first words": lambda code: code[:5],
+    "cut before the number": lambda code: code[:14],
+    "cut in the number": lambda code: code[:15],
+    "not text": lambda code: code + b"\xff\xfe",
+    "zeros": lambda code: bytes(len(code)),
+}
+
+
+@pytest.mark.parametrize("spoil", CODES)
+def test_spoilt_code_beside_entries(make, data, folder, monkeypatch, readings, spoil):
+    as_in_a_new_process(monkeypatch)
+    expected = make().fit(data.runs[0]).correlations_
+    codes = sorted(folder.rglob("func_code.py"))
+    assert len(codes) == len(STAGES)
+    for path in codes:
+        path.write_bytes(CODES[spoil](path.read_bytes()))
+    as_in_a_new_process(monkeypatch)
+    np.testing.assert_array_equal(make().fit(data.runs[0]).correlations_, expected)
+    readings.clear()
+    as_in_a_new_process(monkeypatch)
+    np.testing.assert_array_equal(make().fit(data.runs[0]).correlations_, expected)
+    assert readings == []
+
+
+def test_cache_that_fails_is_done_without(make, data, monkeypatch):
+    expected = make(memory=None).fit(data.runs[0]).correlations_
+
+    def failing(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    memorized = joblib.memory.MemorizedFunc
+    monkeypatch.setattr(memorized, "_check_previous_func_code", failing)
+    with pytest.warns(UserWarning, match=r"memory: .*Permission denied.*without"):
+        sbc = make().fit(data.runs[0])
+    np.testing.assert_array_equal(sbc.correlations_, expected)
+
+
+def test_error_of_the_work_is_no_failure_of_the_cache(folder):
+    calls = []
+
+    def work():
+        calls.append(1)
+        raise ValueError("of the work")
+
+    cache = Cache(joblib.Memory(folder, verbose=0))
+    with pytest.raises(ValueError, match="of the work"):
+        cache.get(_stages.seed_stage, 1, "key", work)
+    assert calls == [1]
 
 
 def test_remains_of_a_killed_writer(make, data, folder):
