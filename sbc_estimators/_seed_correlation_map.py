@@ -65,7 +65,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         the other seeds are taken out of both ("partial"), or after they are taken out
         of the seed only ("semipartial"). All three are the same for a single seed.
     memory : None, str, path or joblib.Memory, default=None
-        Where to keep what was computed; None keeps nothing. See Notes.
+        Where to keep what was computed; None keeps nothing. See Notes. Use this, and
+        not the `memory` of a Pipeline, which knows a file by its name alone: it would
+        return the map of before for a file that has been edited.
     memory_level : int, default=1
         1 keeps maps and raw seeds, 2 also the cleaned signals of voxels, 0 nothing.
     n_jobs : int or None, default=None
