@@ -462,6 +462,57 @@ def test_files_of_before_are_replaced(small, simulated, tmp_path, capsys):
     assert outcome.files == set(outcome.sidecar["files"]) | {"notes.txt"}
 
 
+@pytest.fixture
+def empty_pictures(monkeypatch, no_pictures):
+    """Write pictures without anything in them."""
+
+    def write(figure, stem):
+        for suffix in ("png", "pdf"):
+            stem.with_name(f"{stem.name}.{suffix}").touch()
+
+    monkeypatch.setattr(_command, "write_figure", write)
+
+
+@pytest.mark.usefixtures("empty_pictures")
+def test_files_of_other_seeds_are_removed(small, simulated, tmp_path, capsys):
+    out = tmp_path / "out"
+    outcomes = {}
+    for names in (("a",), ("b", "c"), ("c",)):
+        seeds = seed_arguments(simulated, *names)
+        outcomes[names] = call(out, capsys, small / "bold.nii.gz", *seeds)
+        (out / "sbc_z_notes.txt").touch()
+    for outcome in outcomes.values():
+        assert outcome.files - {"sbc_z_notes.txt"} == set(outcome.sidecar["files"])
+    assert (out / "sbc_z_notes.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [
+        "no JSON",
+        b"\xff",
+        "[1]",
+        '{"files": 3}',
+        '{"files": [3, null, "", ".", "..", "../kept", "/kept", "sub/kept", "sub"]}',
+        json.dumps({"files": ["a\0b", "\ud800"]}),
+    ],
+)
+@pytest.mark.usefixtures("no_pictures")
+def test_only_files_in_the_folder_are_removed(
+    small, simulated, tmp_path, capsys, sidecar
+):
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    kept = [tmp_path / "kept", out / "sub" / "kept"]
+    for path in kept:
+        path.touch()
+    content = sidecar if isinstance(sidecar, bytes) else sidecar.encode()
+    (out / "sbc_z.json").write_bytes(content)
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    call(out, capsys, *arguments)
+    assert all(path.is_file() for path in kept)
+
+
 @pytest.mark.usefixtures("no_pictures")
 def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
     img = nib.load(small / "bold.nii.gz")
@@ -496,10 +547,13 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         (["--seed", "a", 0, 0, 0, "--seed", "A", 1, 1, 1], "got 'A' twice"),
         (["--band", 0.1, 0.01], "--band: LOW must be 0 or more and below HIGH"),
         (["--band", 0.01, "nan"], "--band: expected a number, got 'nan'"),
-        (["--radius", 0], "--radius: must be above 0 and finite, got '0'"),
-        (["--radius", "wide"], "--radius: invalid"),
-        (["--smoothing", -1], "--smoothing: must be 0 or more and finite, got '-1'"),
-        (["--t-r", "inf"], "--t-r: must be above 0 and finite, got 'inf'"),
+        (["--radius", 0], "--radius: must be a finite number above 0, got '0'"),
+        (["--radius", "wide"], "--radius: must be a finite number above 0, got 'wide'"),
+        (["--t-r", "2s"], "--t-r: must be a finite number above 0, got '2s'"),
+        (["--smoothing", "no"], "must be a finite number, 0 or more, got 'no'"),
+        (["--smoothing", "nan"], "must be a finite number, 0 or more, got 'nan'"),
+        (["--smoothing", -1], "--smoothing: must be a finite number, 0 or more"),
+        (["--t-r", "inf"], "--t-r: must be a finite number above 0, got 'inf'"),
         (["--columns", "a,,b"], "--columns: must be different names"),
         (["--confounds", "c.tsv"], "--confounds needs FUNC"),
         (["--mask", "m.nii"], "--mask needs FUNC"),
@@ -531,6 +585,14 @@ def test_answers_at_once(arguments, status):
     assert done.returncode == status, done.stderr
     assert done.stdout.splitlines()[-1].strip() == "loaded:"
     assert (done.stderr == "") == (status == 0)
+
+
+def test_help_says_what_is_written(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "sbc_z_NAME.png" in text
+    assert "several seeds" in text
 
 
 def test_version(capsys):
