@@ -293,10 +293,23 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         -------
         img : Nifti1Image or SurfaceImage
             Volume ``i * n_seeds + j`` is seed j of row i.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If X holds no real numbers, or has another width.
         """
         check_is_fitted(self)
         rows = np.atleast_2d(np.asarray(X))
-        if rows.dtype.kind in "biu":  # nilearn warns of images of these
+        if rows.dtype.kind not in "biuf":
+            raise ValueError(
+                f"X must hold real numbers, got dtype {rows.dtype}. Pass rows as "
+                "transform returns them."
+            )
+        # nilearn warns of images of integers, nibabel knows no other floats than two.
+        if rows.dtype.kind != "f" or rows.dtype.itemsize not in (4, 8):
             rows = rows.astype(np.float32)
         width = self.n_seeds_ * self.n_voxels_
         if rows.ndim != 2 or rows.shape[1] != width:

@@ -16,12 +16,13 @@ from nilearn.maskers import (
     SurfaceLabelsMasker,
     SurfaceMasker,
 )
+from nilearn.masking import apply_mask
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
 from sbc_estimators.datasets import make_runs
-from sbc_estimators.maskers import RegionSeeds
+from sbc_estimators.maskers import RegionSeeds, SphereSeeds
 
 N_SCANS = 40
 T_R = 2.0
@@ -278,8 +279,10 @@ def test_three_dimensional_file(sbc, data, files, tmp_path):
 
 def test_five_dimensional_image(sbc, data):
     img = nib.Nifti1Image(np.zeros((3, 3, 3, 1, 9), np.float32), np.eye(4))
-    with pytest.raises(ValueError, match=words("run 0", "4D", "5D")):
+    expected = words("run 0", "4D", "5D", "(3, 3, 3, 1, 9)", "one 4D image")
+    with pytest.raises(ValueError, match=expected) as info:
         sbc.fit(img)
+    assert "concat_imgs" not in str(info.value)
 
 
 def test_too_few_scans(sbc, data):
@@ -486,6 +489,8 @@ BAD_SAMPLE_MASKS = {
     "too few": (np.array([3, 7]), ["2 scans kept", "at least 3"]),
     "none": (np.array([], int), ["0 scans kept", "at least 3"]),
     "float": (np.arange(30.0), ["indices or of booleans", "float64"]),
+    "0 and 1": (np.arange(N_SCANS) % 2, ["0 or 1 for each", "astype(bool)"]),
+    "all 1": (np.ones(N_SCANS, np.uint8), ["0 or 1 for each", "astype(bool)"]),
     "words": (np.array(["a", "b", "c"]), ["indices or of booleans"]),
     "two dimensions": (np.arange(30)[np.newaxis], ["1D", "(1, 30)"]),
     "boolean, short": (np.ones(30, bool), ["boolean", "40", "30"]),
@@ -571,6 +576,16 @@ def test_bad_band_names_the_masker(sbc, files, masker):
     sbc.set_params(**{f"{masker}__low_pass": 0.3, f"{masker}__t_r": 2.0})
     with pytest.raises(ValueError, match=words("run 0", files[0], masker, "Nyquist")):
         sbc.fit(files[0])
+
+
+@pytest.mark.parametrize("masker", ["seed_masker", "brain_masker"])
+@pytest.mark.parametrize("name", ["detrend", "standardize_confounds"])
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_cleaning_that_is_neither_on_nor_off(sbc, files, masker, name, value):
+    sbc.set_params(**{f"{masker}__{name}": value})
+    expected = words("run 0", files[0], masker, f"{name} must be True or", repr(value))
+    with pytest.raises(ValueError, match=expected):
+        sbc.fit(files)
 
 
 @pytest.mark.parametrize(
@@ -669,10 +684,21 @@ def test_seeds_that_are_no_coordinates(make, data, seeds):
         make(seeds=seeds).fit(data.runs)
 
 
-@pytest.mark.parametrize("radius", [-1.0, "6", np.nan])
+@pytest.mark.parametrize(
+    "radius", [-1.0, "6", np.nan, np.inf, np.float32(-2), True, False, np.False_, 6j]
+)
 def test_bad_radius(make, data, radius):
-    with pytest.raises((TypeError, ValueError), match=words("radius", repr(radius))):
+    expected = words("radius must be a length of at least 0 mm or None", repr(radius))
+    with pytest.raises(ValueError, match=expected):
         make(radius=radius).fit(data.runs)
+    with pytest.raises(ValueError, match=expected):
+        SphereSeeds(data.seeds, radius=[6, radius]).fit()
+
+
+@pytest.mark.parametrize("radius", [0, 0.0, np.float32(0), np.int64(0), None])
+def test_radius_of_one_voxel(make, data, radius):
+    z = make(radius=radius).fit(data.runs[0]).correlations_
+    np.testing.assert_array_equal(z, make(radius=None).fit(data.runs[0]).correlations_)
 
 
 def silent(img, seed):
@@ -937,6 +963,23 @@ def test_inverse_transform_of_a_wrong_width(sbc, data, shape):
     expected = words("X must have", "1 * 300 = 300 columns", shape, "transform")
     with pytest.raises(ValueError, match=expected):
         sbc.inverse_transform(np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", ["U3", object, complex, "M8[s]"])
+def test_inverse_transform_of_what_is_no_number(sbc, data, dtype):
+    sbc.fit(images(data))
+    expected = words("X must hold real numbers", np.dtype(dtype), "transform")
+    with pytest.raises(ValueError, match=expected):
+        sbc.inverse_transform(np.zeros((1, 300)).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, ">f4", bool, np.int64])
+def test_inverse_transform_of_any_real_number(sbc, data, dtype):
+    sbc.fit(images(data))
+    rows = np.arange(300).astype(dtype)
+    img = sbc.inverse_transform(rows)
+    found = apply_mask(img, data.mask_img)
+    np.testing.assert_array_equal(found.ravel(), rows.astype(np.float32))
 
 
 @pytest.mark.parametrize("name", ["confounds", "sample_mask"])
