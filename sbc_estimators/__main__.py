@@ -18,6 +18,9 @@ from . import __version__
 
 PROGRAM = "sbc-map"
 
+READ_ERRORS = (OSError, EOFError, zlib.error)
+"""What a file that is truncated or corrupt ends in, if nobody says it better."""
+
 DEFAULT_SEEDS = {"PCC": (0.0, -52.0, 18.0)}
 """The posterior cingulate, hub of the default mode network (mm, MNI space)."""
 
@@ -59,7 +62,8 @@ def main(argv=None):
 
         with _warnings_on_one_line():
             summary = map_seeds(options)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    # A RuntimeError says which run could not be mapped, a TypeError what is no image.
+    except (ValueError, TypeError, RuntimeError, *READ_ERRORS) as error:
         _say("error", error)
         return 2
     print(describe(summary, options.out))
@@ -138,7 +142,9 @@ def _make_parser():
         metavar="DIR",
         type=Path,
         default=Path("sbc_map"),
-        help="folder to write to, made if need be (default: %(default)s)",
+        help="folder to write to, made if need be (default: %(default)s); the files of "
+        "a call before are replaced; of several seeds each has its own pictures, "
+        "sbc_z_NAME.png and sbc_z_NAME.pdf",
     )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -179,28 +185,37 @@ class _Band(argparse.Action):
 
 def _number(action, text, or_inf=False):
     """Return the number that a text is."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _float(text)
     if math.isfinite(value) or (or_inf and value == math.inf):
         return value
     raise argparse.ArgumentError(action, f"expected a number, got {text!r}")
 
 
+def _float(text):
+    """Return the number that a text is, NaN if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _positive(text):
     """Return the positive number that a text is."""
-    value = float(text)
+    value = _float(text)
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be above 0 and finite, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be a finite number above 0, got {text!r}"
+        )
     return value
 
 
 def _not_negative(text):
     """Return the number, 0 or more, that a text is."""
-    value = float(text)
+    value = _float(text)
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be 0 or more and finite, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be a finite number, 0 or more, got {text!r}"
+        )
     return value
 
 

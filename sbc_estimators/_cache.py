@@ -1,11 +1,16 @@
 """Results kept on disk under keys, such that what comes back is whole."""
 
 import pickle
+import re
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import joblib
 from isal import isal_zlib
+
+from ._checks import warn
 
 
 def digest(*parts):
@@ -47,7 +52,12 @@ class Cache:
 
     def holds(self, stage, level, key):
         """Whether there is an entry of a stage under a key, whole or not."""
-        return self.keeps(level) and self._stored(stage).check_call_in_cache(key, None)
+        if not self.keeps(level):
+            return False
+        try:
+            return self._stored(stage).check_call_in_cache(key, None)
+        except Exception:  # `get` says so
+            return False
 
     def get(self, stage, level, key, work):
         """Return the result of a stage, from disk where it is kept.
@@ -67,10 +77,32 @@ class Cache:
         -----
         An entry that was cut off or changed on disk does not fit its checksum and is
         made anew. joblib puts entries in place whole, so two processes may share a
-        cache, and one that was killed leaves no part of an entry.
+        cache, and one that was killed leaves no part of an entry. Where the cache fails
+        before there is work, the result is computed without it, with a warning.
         """
         if key is None or not self.keeps(level):
             return work()
+        has_begun = False
+
+        def noted_work():
+            nonlocal has_begun
+            has_begun = True
+            return work()
+
+        try:
+            return self._looked_up(stage, key, noted_work)
+        except Exception as error:
+            if has_begun:
+                raise
+            warn(
+                f"memory: the folder {self.memory.location!r} cannot be used: "
+                f"{type(error).__name__}: {error}. The result was computed without it. "
+                "Check that the folder can be written to, or pass another."
+            )
+        return work()
+
+    def _looked_up(self, stage, key, work):
+        """Return the result of a stage from disk, or anew where it is not whole."""
         stored = self._stored(stage)
         result = unsealed(stored(key, work))
         if result is None:
@@ -80,7 +112,29 @@ class Cache:
 
     def _stored(self, stage):
         """Return a stage that looks on disk first."""
-        return self.memory.cache(stage, ignore=["work"])
+        stored = self.memory.cache(stage, ignore=["work"])
+        _remove_spoilt_code(stored)
+        return stored
+
+
+CODE_BEGINS = re.compile(r"# first line: *\d+\n")
+"""How the file begins in which joblib keeps a function's code."""
+
+
+def _remove_spoilt_code(stored):
+    """Remove the code that joblib keeps beside a stage's entries, if it is damaged.
+
+    joblib compares it before it looks for entries, and fails each time where it cannot
+    be read. Without it, joblib writes it anew.
+    """
+    path = Path(stored.store_backend.location, stored.func_id, "func_code.py")
+    with suppress(OSError):
+        try:
+            is_whole = CODE_BEGINS.match(path.read_text("utf-8"))
+        except UnicodeDecodeError:
+            is_whole = False
+        if not is_whole:
+            path.unlink()
 
 
 def sealed(result):

@@ -9,7 +9,7 @@ import inspect
 import os
 import warnings
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,15 @@ MEASURES = ("correlation", "partial", "semipartial")
 
 def describe_run(position, img):
     """Return the words that name a run in messages: its position and its file."""
+    return with_file(f"run {position}", img)
+
+
+def with_file(name, img):
+    """Return the name of an image in messages, with its file if it has one."""
     if isinstance(img, str | os.PathLike):
-        return f"run {position} ({os.fspath(img)!r})"
+        return f"{name} ({os.fspath(img)!r})"
     filename = getattr(img, "get_filename", lambda: None)()
-    return f"run {position} ({filename!r})" if filename else f"run {position}"
+    return f"{name} ({filename!r})" if filename else name
 
 
 def some_of(words, most=10):
@@ -96,10 +101,14 @@ def check_folder(path, name):
 def check_four_dimensional(shape, where):
     """Raise ValueError unless `shape` is that of a 4D image with enough scans."""
     if len(shape) != 4:
+        cures = {
+            True: "Join 3D volumes of one acquisition with nilearn.image.concat_imgs.",
+            False: "Take one 4D image out of it, such as img.slicer[..., 0], whose "
+            "fourth axis is time.",
+        }
         raise ValueError(
             f"{where}: a run must be a 4D image (x, y, z, scans), got {len(shape)}D "
-            f"with shape {tuple(shape)}. Join 3D volumes of one acquisition with "
-            "nilearn.image.concat_imgs."
+            f"with shape {tuple(shape)}. {cures[len(shape) < 4]}"
         )
     check_enough_scans(shape[3], where)
 
@@ -199,6 +208,12 @@ def check_sample_mask(sample_mask, n_scans, where):
         )
     if mask.dtype.kind == "b":
         mask = _indices_of_boolean_mask(mask, n_scans, where)
+    elif len(mask) == n_scans and np.isin(mask, (0, 1)).all():
+        raise ValueError(
+            f"{where}: sample_mask has a 0 or 1 for each of {n_scans} scans, which as "
+            "indices would be the first two alone. Make it boolean, with "
+            "np.asarray(sample_mask).astype(bool)."
+        )
     mask = mask.astype(np.intp)
     check_enough_scans(len(mask), where, "scans kept by sample_mask")
     if mask.min() < 0 or mask.max() >= n_scans:
@@ -269,6 +284,12 @@ def check_clean_args(clean_args, where):
                 "masker's own parameters, or comes with the run. Take it out of "
                 "clean_args."
             )
+
+
+def check_switch(value, name, where):
+    """Raise ValueError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{where}: {name} must be True or False, got {value!r}.")
 
 
 def check_positive_or_none(value, name, where):
@@ -392,7 +413,10 @@ def check_spheres(seeds, radius, name):
 
 
 def check_radius(radius, n_seeds, name):
-    """Raise ValueError unless `radius` is a length in mm or None, or one a seed."""
+    """Raise ValueError unless `radius` is a length in mm or None, or one a seed.
+
+    A radius of 0 is a single voxel, as None is.
+    """
     radii = [radius]
     if isinstance(radius, list | tuple | np.ndarray) and np.ndim(radius) > 0:
         radii = list(radius)
@@ -402,8 +426,12 @@ def check_radius(radius, n_seeds, name):
                 f"{len(radii)} for {n_seeds} seeds."
             )
     for own in radii:
-        if not (isinstance(own, int | float) and own == 0):
-            check_positive_or_none(own, "radius", name)
+        is_number = isinstance(own, Real) and not isinstance(own, bool)
+        if own is not None and not (is_number and 0 <= own < np.inf):
+            raise ValueError(
+                f"{name}: radius must be a length of at least 0 mm or None, got "
+                f"{own!r}."
+            )
 
 
 def check_hemispheres(hemisphere, n_seeds, name):

@@ -15,7 +15,7 @@ from nilearn.signal import clean
 from scipy import linalg
 from scipy.interpolate import CubicSpline
 
-from ._checks import check_band, check_clean_args
+from ._checks import check_band, check_clean_args, check_switch
 from ._operator import CleaningOperator
 
 RANK_TOLERANCE = 1e-7
@@ -64,7 +64,9 @@ class CleaningParameters:
         return self if t_r is None else replace(self, t_r=t_r)
 
     def check(self, where):
-        """Raise ValueError unless the filter makes sense; `where` names the masker."""
+        """Raise ValueError unless all of it makes sense; `where` names the masker."""
+        for name in ("detrend", "standardize_confounds"):
+            check_switch(getattr(self, name), name, where)
         check_clean_args(self.clean_args, where)
         check_band(self.low_pass, self.high_pass, self.t_r, self.filter_name, where)
 

@@ -12,9 +12,19 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from . import __version__, plotting
 from ._command_inputs import find_source
-from ._outputs import staged, write_figure, write_json, write_map, write_table
+from ._outputs import (
+    listed_files,
+    staged,
+    write_figure,
+    write_json,
+    write_map,
+    write_table,
+)
 from ._seed_correlation_map import SeedCorrelationMap
 from .runs import Run
+
+SIDECAR = "sbc_z.json"
+"""The file that says what was done, and which files were written."""
 
 LIBRARIES = (
     "nilearn",
@@ -47,14 +57,15 @@ def map_seeds(options):
     z = estimator.fit_transform(run)
     signals = estimator.seed_signals(run)
     summary = _summarize(options, source, estimator, z)
-    with staged(options.out) as stage:
+    before = listed_files(options.out / SIDECAR)
+    with staged(options.out, before) as stage:
         write_map(estimator.inverse_transform(z), stage / "sbc_z.nii.gz", "Fisher z")
         _draw_maps(estimator, options.seeds, stage)
         write_table(signals, list(options.seeds), stage / "seed_signals.tsv")
         _draw_signals(estimator, run, signals, options.seeds, stage / "seed_signals")
         written = [path.name for path in stage.iterdir()]
-        summary["files"] = sorted([*written, "sbc_z.json"])
-        write_json(summary, stage / "sbc_z.json")
+        summary["files"] = sorted([*written, SIDECAR])
+        write_json(summary, stage / SIDECAR)
     return summary
 
 

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 
 from ._checks import check_four_dimensional
-from ._images import READ_ERRORS
+from ._images import load_image
 from .datasets import load_sample_run
 from .runs import load_confounds
 
@@ -110,10 +108,7 @@ def _check_mask(path):
 
 def _open_volume(path, where):
     """Return the image in a file, with its data not read."""
-    try:
-        img = nibabel.load(path)
-    except (ImageFileError, *READ_ERRORS) as error:
-        raise ValueError(f"{where}: no image that can be opened: {error}") from error
+    img = load_image(path, where)
     if not isinstance(img, SpatialImage):
         raise ValueError(
             f"{where} must be a volume, such as NIfTI, got {type(img).__name__}; for "

@@ -142,9 +142,9 @@ def map_run(mapper, opened):
         If something else went wrong: names the run, and has the error as its cause.
     """
     opened = opened.here()
-    key = map_key(mapper, opened) if mapper.cache.keeps(MAP_LEVEL) else None
     work = partial(_map_opened, mapper, opened)
     with naming(opened.where):
+        key = map_key(mapper, opened) if mapper.cache.keeps(MAP_LEVEL) else None
         seed_map = mapper.cache.get(map_stage, MAP_LEVEL, key, work)
     return replace(seed_map, where=opened.where)
 

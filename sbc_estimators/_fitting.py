@@ -1,5 +1,8 @@
 """Maskers cloned, given the shared parameters, and fitted to runs."""
 
+import warnings
+from contextlib import contextmanager
+
 import nibabel
 import numpy as np
 from nilearn.maskers import (
@@ -10,7 +13,7 @@ from nilearn.maskers import (
 )
 from sklearn.base import clone
 
-from ._checks import check_masker, check_spheres, warn
+from ._checks import check_masker, check_spheres, warn, with_file
 from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
 from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
 
@@ -74,21 +77,34 @@ def fit_masker(source, opened):
     masker, opened = source.masker, [run.as_seen_by(source.name) for run in opened]
     mask_img = masker.get_params(deep=False).get("mask_img")
     if mask_img is not None:
-        _check_mask(mask_img, f"{source.name}: mask_img")
-    means = None
-    if mask_img is None and isinstance(masker, NiftiMasker):
-        _check_same_grid(source, opened)
-        means = [mean_scan(run.image, run.kept, run.where) for run in opened]
-    try:
-        if means is not None:
-            masker.set_params(mask_img=_computed_mask(masker, means))
+        _check_mask(mask_img, with_file(f"{source.name}: mask_img", mask_img))
+    elif isinstance(masker, NiftiMasker):
+        masker.set_params(mask_img=_computed_mask(source, opened))
+    with _naming_both(source, opened[0]):
         masker.fit(*_what_fit_needs(masker, opened))
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"{source.name} could not be fitted to {opened[0].where}: {error}"
-        ) from error
     if isinstance(masker, NiftiSpheresMasker):
         check_spheres(masker.seeds_, masker.radius, source.name)
+
+
+@contextmanager
+def _naming_both(source, run):
+    """Let an error that nilearn raises say which masker did not go with which run."""
+    try:
+        yield
+    # A labels file that is no image fails in the way of its format's parser.
+    except Exception as error:
+        kinds = TypeError, FileNotFoundError, OSError
+        # Its own class may want other arguments, or more of them.
+        kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
+        raise kind(
+            f"{source.name} could not be fitted to {run.where}: {_said(error)}"
+        ) from error
+
+
+def _said(error):
+    """Return what an error says, with its class where this is all that it says."""
+    is_plain = isinstance(error, TypeError | ValueError | OSError)
+    return f"{error}" if is_plain else f"{type(error).__name__}: {error}"
 
 
 def _check_mask(mask_img, where):
@@ -114,13 +130,43 @@ def _check_same_grid(source, opened):
             )
 
 
-def _computed_mask(masker, means):
-    """Return the mask that nilearn computes over the mean scans of all runs."""
-    if len(means) == 1:
-        return clone(masker).fit(means[0]).mask_img_
+def _computed_mask(source, opened):
+    """Return the mask that nilearn computes over all runs, whose grids must be one."""
+    _check_same_grid(source, opened)
+    means = [mean_scan(run.image, run.kept, run.where) for run in opened]
+    with _naming_both(source, opened[0]):
+        mask = _mask_of(source.masker, means)
+    if mask is None:
+        raise ValueError(_why_no_mask(source, opened, means))
+    return mask
+
+
+def _why_no_mask(source, opened, means):
+    """Return the words that say in which of the runs there is no brain to be found."""
+    strategy = f"nilearn's mask_strategy={source.masker.mask_strategy!r}"
+    cure = f"Pass mask_img to {source.name}, or another mask_strategy."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the same once more
+        for run, mean in zip(opened, means, strict=True):
+            if _mask_of(source.masker, [mean]) is None:
+                return f"{run.where}: {strategy} finds no brain in it. {cure}"
+    return f"{strategy} finds no brain that the {len(opened)} runs share. {cure}"
+
+
+def _mask_of(masker, means):
+    """Return the mask that nilearn computes over mean scans, None if it is empty."""
     names = ("mask_strategy", "mask_args", "target_affine", "target_shape")
-    given = masker.get_params(deep=False)
-    return MultiNiftiMasker(**{key: given[key] for key in names}).fit(means).mask_img_
+    try:
+        if len(means) == 1:
+            mask_img = clone(masker).fit(means[0]).mask_img_
+        else:
+            given = {name: masker.get_params(deep=False)[name] for name in names}
+            mask_img = MultiNiftiMasker(**given).fit(means).mask_img_
+    except ValueError as error:
+        if "empty" not in str(error):
+            raise
+        return None
+    return mask_img if np.any(np.asarray(mask_img.dataobj)) else None
 
 
 def _what_fit_needs(masker, opened):

@@ -10,8 +10,6 @@ import nibabel
 import numpy as np
 from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from nilearn.image import new_img_like
 from nilearn.surface import SurfaceImage
 
@@ -84,7 +82,7 @@ def open_image(img, where):
         If there is no such file, it is no image, it is not 4D, or it does not hold
         plain numbers in places that it tells.
     """
-    image = _load(img, where) if isinstance(img, str | os.PathLike) else img
+    image = load_image(img, where) if isinstance(img, str | os.PathLike) else img
     if not is_surface(image) and not hasattr(image, "dataobj"):
         raise TypeError(
             f"{where}: img must be a path, a 4D nibabel image or a SurfaceImage, got "
@@ -99,14 +97,19 @@ def open_image(img, where):
     return image
 
 
-def _load(path, where):
-    """Return a file's image, unread."""
+def load_image(path, where):
+    """Return a file's image with its header read and its data not.
+
+    Raises FileNotFoundError without a file, and ValueError where it is no image.
+    """
     check_file(path, where)
     try:
         return nibabel.load(path)
-    except (ImageFileError, HeaderDataError, *READ_ERRORS) as error:
+    # Each format has a parser of its own, and a spoilt file makes it fail in any way.
+    except Exception as error:
         raise ValueError(
-            f"{where}: not an image that nibabel can open: {error}"
+            f"{where}: not an image that nibabel can open: {type(error).__name__}: "
+            f"{error}"
         ) from error
 
 
@@ -124,11 +127,20 @@ def read_mask(mask_img, where):
     """Return the arrays of a mask image: one of a volume, one a part of a surface."""
     if is_surface(mask_img):
         return [np.asarray(part) for part in mask_img.data.parts.values()]
-    image = (
-        _load(mask_img, where) if isinstance(mask_img, str | os.PathLike) else mask_img
-    )
+    is_path = isinstance(mask_img, str | os.PathLike)
+    image = load_image(mask_img, where) if is_path else mask_img
+    if not hasattr(image, "dataobj"):
+        raise TypeError(
+            f"{where} must be a volume or its path, or a SurfaceImage, got "
+            f"{type(image).__name__}."
+        )
+    return [whole_volume(image, where)]
+
+
+def whole_volume(image, where):
+    """Return all numbers of a nibabel image; `where` names it in errors."""
     try:
-        return [np.asarray(image.dataobj)]
+        return np.asarray(image.dataobj)
     except READ_ERRORS as error:
         raise _unreadable(where, error) from error
 

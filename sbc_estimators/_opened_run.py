@@ -1,6 +1,5 @@
 """A run with its headers and tables read and checked, and its scans not yet."""
 
-import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ from ._checks import (
     check_same_scans,
     check_sample_mask,
     describe_run,
+    with_file,
 )
 from ._images import open_image
 from .runs import Run, fingerprint, load_confounds
@@ -73,7 +73,7 @@ class OpenedRun:
         if name != "seed_masker" or self.seed_image is None:
             return self
         run = replace(self.run, img=self.run.seed_img)
-        where = f"{self.where}, {_named(self.run.seed_img)}"
+        where = f"{self.where}, {with_file('seed_img', self.run.seed_img)}"
         return replace(self, run=run, image=self.seed_image, where=where)
 
 
@@ -136,13 +136,7 @@ def _open_seed_image(run, image, where):
     """Return the image that the seeds are in, None if it is that of all."""
     if run.seed_img is None:
         return None
-    name = f"{where}, {_named(run.seed_img)}"
+    name = f"{where}, {with_file('seed_img', run.seed_img)}"
     seed_image = open_image(run.seed_img, name)
     check_same_scans(image.shape[-1], seed_image.shape[-1], name)
     return seed_image
-
-
-def _named(seed_img):
-    """Return the words that name the seeds' own image in messages."""
-    is_path = isinstance(seed_img, str | os.PathLike)
-    return f"seed_img ({os.fspath(seed_img)!r})" if is_path else "seed_img"

@@ -14,7 +14,7 @@ PNG_DPI = 200
 
 
 @contextmanager
-def staged(folder):
+def staged(folder, before=()):
     """Give a place to write files in; move them to `folder` if all went well.
 
     Parameters
@@ -22,6 +22,9 @@ def staged(folder):
     folder : Path
         Made if need be. After an error nothing in it has changed, and neither it nor
         a parent is left behind if it was made here.
+    before : collection of str, default=()
+        Names of files in `folder` that the new ones take the place of: those that are
+        not written anew are removed.
 
     Yields
     ------
@@ -33,7 +36,9 @@ def staged(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".sbc-map-") as stage:
             yield Path(stage)
-            for path in sorted(Path(stage).iterdir()):
+            written = sorted(Path(stage).iterdir())
+            _remove(folder, set(before) - {path.name for path in written})
+            for path in written:
                 os.replace(path, folder / path.name)
     except BaseException:
         for path in made:
@@ -41,6 +46,22 @@ def staged(folder):
             with suppress(OSError):
                 path.rmdir()
         raise
+
+
+def _remove(folder, names):
+    """Remove files of some names from a folder, and nothing that lies elsewhere."""
+    for path in folder.iterdir():
+        if path.name in names and path.is_file():
+            path.unlink()
+
+
+def listed_files(path):
+    """Return the names under "files" in a file of `write_json`, none without a list."""
+    try:
+        names = json.loads(path.read_text("utf-8"))["files"]
+        return [name for name in names if isinstance(name, str)]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
 
 
 def write_map(img, path, description):

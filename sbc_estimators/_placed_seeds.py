@@ -6,10 +6,10 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from nilearn.image import load_img, resample_img, smooth_img
+from nilearn.image import resample_img, smooth_img
 
-from ._checks import check_file
-from ._images import is_surface, same_grid
+from ._checks import with_file
+from ._images import is_surface, load_image, same_grid, whole_volume
 from ._regions import smoothed_regions
 from ._smoothing import is_separable, smoothing_matrices
 from ._spheres import overlapping_pair, sphere_voxels
@@ -24,12 +24,12 @@ def read_volume(img, name):
     name : str
         Names the image in errors.
     """
+    name = with_file(name, img)
     if isinstance(img, str | os.PathLike):
-        check_file(img, name)
-        img = load_img(img)
+        img = load_image(img, name)
     if not hasattr(img, "affine"):
         raise TypeError(f"{name} must be a 3D image or its path, got {img!r}.")
-    data = np.asarray(img.dataobj)
+    data = whole_volume(img, name)
     if data.ndim != 3 and data.shape[3:] != (1,):
         raise ValueError(f"{name} must be a 3D image, got shape {data.shape}.")
     data = data.reshape(data.shape[:3])
@@ -42,9 +42,12 @@ def read_mask_volume(mask_img, name):
     """Return a mask image as one of 0 and 1 in memory, or None."""
     if mask_img is None:
         return None
-    data, affine = read_volume(mask_img, f"{name}: mask_img")
+    where = f"{name}: mask_img"
+    data, affine = read_volume(mask_img, where)
     if not data.any():
-        raise ValueError(f"{name}: mask_img is empty, it holds no voxel that is not 0.")
+        raise ValueError(
+            f"{with_file(where, mask_img)} is empty, it holds no voxel that is not 0."
+        )
     return nibabel.Nifti1Image((data != 0).astype(np.uint8), affine)
 
 

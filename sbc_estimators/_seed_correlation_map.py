@@ -66,7 +66,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         the other seeds are taken out of both ("partial"), or after they are taken out
         of the seed only ("semipartial"). All three are the same for a single seed.
     memory : None, str, path or joblib.Memory, default=None
-        Where to keep what was computed; None keeps nothing. See Notes.
+        Where to keep what was computed; None keeps nothing. See Notes. Use this, and
+        not the `memory` of a Pipeline, which knows a file by its name alone: it would
+        return the map of before for a file that has been edited.
     memory_level : int, default=1
         1 keeps maps and raw seeds, 2 also the cleaned signals of voxels, 0 nothing.
     n_jobs : int or None, default=None
@@ -134,13 +136,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     signals of voxels (level 2) and maps (level 1). Each has as key the content of the
     run and of masks, and the parameters that it depends on: another radius computes
     no cleaned voxels anew, another filter no raw seeds. A run's content is for files
-    their path, size and time of change (ns), so an edited file is a new run; images in
-    memory count by their numbers. On disk a map takes 4 bytes a seed and voxel, raw
-    seeds as much as their voxels do in the run's own type, cleaned voxels 4 bytes a
-    voxel and direction of time left by cleaning: for 70,000 voxels and a band of 0.01
-    to 0.1 Hz in 176 scans about 0.3, 0.03 and 32 MB. Nothing is removed:
-    :meth:`joblib.Memory.reduce_size` does. Maskers that are not nilearn's own are
-    asked anew each time.
+    their path, size, times of change (ns) and place on disk, so a file that is edited
+    or replaced is a new run; images in memory count by their numbers. On disk a map
+    takes 4 bytes a seed and voxel, raw seeds as much as their voxels do in the run's
+    own type, cleaned voxels 4 bytes a voxel and direction of time left by cleaning:
+    for 70,000 voxels and a band of 0.01 to 0.1 Hz in 176 scans about 0.3, 0.03 and
+    32 MB. Nothing is removed: :meth:`joblib.Memory.reduce_size` does. Maskers that are
+    not nilearn's own are asked anew each time.
 
     A voxel without signal (constant, not finite, or nothing left after cleaning) has
     r = z = 0, with one warning a run. r is kept within 1.2e-7 of +-1, so that
@@ -292,10 +294,23 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         -------
         img : Nifti1Image or SurfaceImage
             Volume ``i * n_seeds + j`` is seed j of row i.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If X holds no real numbers, or has another width.
         """
         check_is_fitted(self)
         rows = np.atleast_2d(np.asarray(X))
-        if rows.dtype.kind in "biu":  # nilearn warns of images of these
+        if rows.dtype.kind not in "biuf":
+            raise ValueError(
+                f"X must hold real numbers, got dtype {rows.dtype}. Pass rows as "
+                "transform returns them."
+            )
+        # nilearn warns of images of integers, nibabel knows no other floats than two.
+        if rows.dtype.kind != "f" or rows.dtype.itemsize not in (4, 8):
             rows = rows.astype(np.float32)
         width = self.n_seeds_ * self.n_voxels_
         if rows.ndim != 2 or rows.shape[1] != width:

@@ -199,21 +199,36 @@ def fingerprint(image):
     Parameters
     ----------
     image : nibabel image or SurfaceImage
-        Of a file, its path, size and time of change (ns) count, and what the header
-        makes of its numbers; of an image in memory, all of its numbers.
+        Of a file, its path, size, times of change (ns) and place on disk count, and
+        what the header makes of its numbers; of an image in memory, or one that says
+        it is another file than it reads, all of its numbers.
     """
     if hasattr(image, "mesh"):
         return digest(
             [(name, digest(np.asarray(part))) for name, part in _parts(image.data)],
             fingerprint_of_mesh(image.mesh),
         )
-    paths = [file.filename for file in image.file_map.values()]
-    if None in paths or not is_proxy(image.dataobj):
+    paths = _files_of(image)
+    if not paths:
         return digest(_digest_of_scans(image), np.ascontiguousarray(image.affine))
-    scaling = [getattr(image.dataobj, name, None) for name in ("slope", "inter")]
+    reading = [getattr(image.dataobj, n, None) for n in ("slope", "inter", "offset")]
+    reading.append(str(image.dataobj.dtype))
     return digest(
-        [_state_of_file(path) for path in paths], scaling, image.shape, image.affine
+        [_state_of_file(path) for path in paths], reading, image.shape, image.affine
     )
+
+
+def _files_of(image):
+    """Return the files that an image's numbers come from, none if it is not sure.
+
+    nibabel's `set_filename` and `to_filename` give an image another name, while its
+    scans are still read from the file that it was loaded from.
+    """
+    paths = [file.filename for file in image.file_map.values()]
+    paths = [path for path in paths if path is not None and os.path.isfile(path)]
+    is_read = is_proxy(image.dataobj)
+    source = getattr(image.dataobj, "file_like", None)
+    return paths if is_read and source in paths else []
 
 
 def _digest_of_scans(image):
@@ -232,9 +247,15 @@ def fingerprint_of_mesh(mesh):
 
 
 def _state_of_file(path):
-    """Return a file's path, size in bytes and time of change in ns."""
+    """Return what of a file changes when it is edited, replaced or linked elsewhere.
+
+    A copy can bring the size and the time of change along (``cp -p``), but not the time
+    at which it was put in place.
+    """
     stat = os.stat(path)
-    return os.path.abspath(path), stat.st_size, stat.st_mtime_ns
+    times = stat.st_mtime_ns, stat.st_ctime_ns
+    place = os.path.realpath(path), stat.st_ino, stat.st_dev
+    return place, stat.st_size, times
 
 
 def _parts(data):

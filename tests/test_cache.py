@@ -4,6 +4,7 @@ import os
 import pickle
 import tracemalloc
 import warnings
+import weakref
 from importlib import import_module
 
 import joblib
@@ -255,6 +256,84 @@ def test_edited_file_is_mapped_anew(make, data, tmp_path):
     np.testing.assert_array_equal(plain.correlations_, second)
 
 
+def replace_alike(path, change):
+    """Put a file with other scans in place, of the same size and date (`cp -p`)."""
+    img, before = nib.load(path), path.stat()
+    other = path.with_name("other.nii")
+    nib.save(nib.Nifti1Image(change(np.asarray(img.dataobj)), img.affine), other)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert other.stat().st_size == before.st_size
+    os.replace(other, path)
+
+
+def rolled(scans):
+    return np.roll(scans, 3, axis=3)
+
+
+@pytest.fixture
+def file(data, tmp_path):
+    """The path of a run's file that tests may change."""
+    path = tmp_path / "run.nii"
+    img = nib.load(data.runs[0].img)
+    nib.save(nib.Nifti1Image(np.asarray(img.dataobj), img.affine), path)
+    return path
+
+
+def assert_mapped_anew(make, before, run):
+    """Check that a run is not mapped as it was before, and correctly."""
+    r = make(t_r=2.0).fit(run).correlations_
+    assert np.abs(r - before).max() > 0.01
+    expected = make(t_r=2.0, memory=None).fit(run).correlations_
+    np.testing.assert_array_equal(r, expected)
+
+
+def test_file_replaced_by_one_of_the_same_date_is_mapped_anew(make, file):
+    before = make(t_r=2.0).fit(file).correlations_
+    replace_alike(file, rolled)
+    assert_mapped_anew(make, before, file)
+
+
+def test_link_to_another_file_is_mapped_anew(make, file, tmp_path):
+    link, other = tmp_path / "link.nii", tmp_path / "second.nii"
+    other.write_bytes(file.read_bytes())
+    replace_alike(other, rolled)
+    date = file.stat()
+    os.utime(other, ns=(date.st_atime_ns, date.st_mtime_ns))
+    link.symlink_to(file)
+    before = make(t_r=2.0).fit(link).correlations_
+    link.unlink()
+    link.symlink_to(other)
+    assert_mapped_anew(make, before, link)
+
+
+def test_image_saved_elsewhere_is_still_that_of_its_file(make, file, tmp_path):
+    img = nib.load(file)
+    img.to_filename(tmp_path / "elsewhere.nii")
+    before = make(t_r=2.0).fit(img).correlations_
+    replace_alike(file, rolled)
+    assert_mapped_anew(make, before, img)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_image_named_after_no_file_counts_by_its_numbers(
+    make, file, folder, tmp_path, is_read
+):
+    img = nib.load(file)
+    if not is_read:
+        img = nib.Nifti1Image(np.asarray(img.dataobj), img.affine)
+    img.set_filename(tmp_path / "nowhere.nii")
+    first = make(t_r=2.0).fit(img).correlations_
+    np.testing.assert_array_equal(make(t_r=2.0).fit(img).correlations_, first)
+    assert counts(folder)["map"] == 1
+
+
+def test_image_of_a_file_that_is_gone_names_the_run(make, file):
+    img = nib.load(file)
+    file.unlink()
+    with pytest.raises((OSError, RuntimeError), match=r"run 0 \(.*run\.nii"):
+        make(t_r=2.0).fit(img)
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_image_in_memory_is_not_copied_to_know_it(order):
     scans = np.random.default_rng(0).random((20, 20, 20, 50))
@@ -490,6 +569,64 @@ def test_spoilt_entries_are_computed_anew(make, data, folder, spoil):
     np.testing.assert_array_equal(make().fit(data.runs[:2]).correlations_, expected)
     assert counts(folder)["map"] == 2
     np.testing.assert_array_equal(make().fit(data.runs[:2]).correlations_, expected)
+
+
+def as_in_a_new_process(monkeypatch):
+    """Let joblib look at the code that it stored beside entries, as it does once."""
+    known = weakref.WeakKeyDictionary()
+    monkeypatch.setattr(joblib.memory, "_FUNCTION_HASHES", known)
+
+
+CODES = {
+    "empty": lambda code: b"",
+    "cut in its first words": lambda code: code[:5],
+    "cut before the number": lambda code: code[:14],
+    "cut in the number": lambda code: code[:15],
+    "not text": lambda code: code + b"\xff\xfe",
+    "zeros": lambda code: bytes(len(code)),
+}
+
+
+@pytest.mark.parametrize("spoil", CODES)
+def test_spoilt_code_beside_entries(make, data, folder, monkeypatch, readings, spoil):
+    as_in_a_new_process(monkeypatch)
+    expected = make().fit(data.runs[0]).correlations_
+    codes = sorted(folder.rglob("func_code.py"))
+    assert len(codes) == len(STAGES)
+    for path in codes:
+        path.write_bytes(CODES[spoil](path.read_bytes()))
+    as_in_a_new_process(monkeypatch)
+    np.testing.assert_array_equal(make().fit(data.runs[0]).correlations_, expected)
+    readings.clear()
+    as_in_a_new_process(monkeypatch)
+    np.testing.assert_array_equal(make().fit(data.runs[0]).correlations_, expected)
+    assert readings == []
+
+
+def test_cache_that_fails_is_done_without(make, data, monkeypatch):
+    expected = make(memory=None).fit(data.runs[0]).correlations_
+
+    def failing(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    memorized = joblib.memory.MemorizedFunc
+    monkeypatch.setattr(memorized, "_check_previous_func_code", failing)
+    with pytest.warns(UserWarning, match=r"memory: .*Permission denied.*without"):
+        sbc = make().fit(data.runs[0])
+    np.testing.assert_array_equal(sbc.correlations_, expected)
+
+
+def test_error_of_the_work_is_no_failure_of_the_cache(folder):
+    calls = []
+
+    def work():
+        calls.append(1)
+        raise ValueError("of the work")
+
+    cache = Cache(joblib.Memory(folder, verbose=0))
+    with pytest.raises(ValueError, match="of the work"):
+        cache.get(_stages.seed_stage, 1, "key", work)
+    assert calls == [1]
 
 
 def test_remains_of_a_killed_writer(make, data, folder):

@@ -311,14 +311,14 @@ def test_band_needs_a_repetition_time(
     [
         (lambda d: [d / "nothing.nii"], "FUNC: there is no file"),
         (lambda d: [d / "mask.nii.gz"], "must be a 4D image"),
-        (lambda d: [d / "confounds.tsv"], "no image that can be opened"),
+        (lambda d: [d / "confounds.tsv"], "not an image that nibabel can open"),
         (
             lambda d: [d / "bold.nii.gz", "--mask", d / "nothing.nii"],
             "--mask: there is no file",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--mask", d / "confounds.tsv"],
-            "--mask .* no image that can be opened",
+            "--mask .* not an image that nibabel can open",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--mask", d / "bold.nii.gz"],
@@ -359,6 +359,57 @@ def test_errors_are_one_line_and_leave_nothing(small, tmp_path, capsys, make, me
     line = fail(capsys, *out, *make(small))
     assert re.search(message, line)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def without_zero(path):
+    """Put NaN in a header where numbers have their zero."""
+    nib.save(nib.load(path), path.with_suffix("").with_suffix(".nii"))
+    path = path.with_suffix("").with_suffix(".nii")
+    content = bytearray(path.read_bytes())
+    content[116:120] = np.float32(np.nan).tobytes()
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".gii", ".PAR", ".nii.zst", ".nii"])
+@pytest.mark.parametrize("role", ["FUNC", "--mask"])
+def test_files_that_are_no_image(small, tmp_path, capsys, suffix, role):
+    if suffix == ".nii":
+        path = without_zero(small / f"{'bold' if role == 'FUNC' else 'mask'}.nii.gz")
+    else:
+        path = small / f"spoilt{suffix}"
+        path.write_text("this is no image\n" * 100)
+    arguments = [path] if role == "FUNC" else [small / "bold.nii.gz", "--mask", path]
+    line = fail(capsys, *arguments, "--out", tmp_path / "out")
+    assert f"{role} ({str(path)!r}): not an image that nibabel can open" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [TypeError, RuntimeError])
+def test_errors_of_the_package_are_one_line(small, tmp_path, capsys, monkeypatch, kind):
+    def spoilt(*_, **__):
+        raise kind("run 0 ('bold.nii') could not be mapped")
+
+    monkeypatch.setattr(SeedCorrelationMap, "fit_transform", spoilt)
+    line = fail(capsys, small / "bold.nii.gz", "--out", tmp_path / "out")
+    assert line == "sbc-map: error: run 0 ('bold.nii') could not be mapped\n"
+
+
+@pytest.mark.parametrize("spoil", ["cut", "zeros"])
+def test_mask_without_a_brain_names_its_file(small, simulated, tmp_path, capsys, spoil):
+    path = small / "mask.nii.gz"
+    if spoil == "cut":
+        path.write_bytes(path.read_bytes()[:-20])
+    else:
+        mask = nib.load(path)
+        nib.save(nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine), path)
+    line = fail(
+        capsys,
+        *(small / "bold.nii.gz", "--mask", path, "--out", tmp_path / "out"),
+        *seed_arguments(simulated, "here"),
+    )
+    assert f"mask_img ({str(path)!r})" in line
+    assert ("truncated" if spoil == "cut" else "is empty") in line
 
 
 def test_truncated_run(small, tmp_path, capsys):
@@ -411,6 +462,57 @@ def test_files_of_before_are_replaced(small, simulated, tmp_path, capsys):
     assert outcome.files == set(outcome.sidecar["files"]) | {"notes.txt"}
 
 
+@pytest.fixture
+def empty_pictures(monkeypatch, no_pictures):
+    """Write pictures without anything in them."""
+
+    def write(figure, stem):
+        for suffix in ("png", "pdf"):
+            stem.with_name(f"{stem.name}.{suffix}").touch()
+
+    monkeypatch.setattr(_command, "write_figure", write)
+
+
+@pytest.mark.usefixtures("empty_pictures")
+def test_files_of_other_seeds_are_removed(small, simulated, tmp_path, capsys):
+    out = tmp_path / "out"
+    outcomes = {}
+    for names in (("a",), ("b", "c"), ("c",)):
+        seeds = seed_arguments(simulated, *names)
+        outcomes[names] = call(out, capsys, small / "bold.nii.gz", *seeds)
+        (out / "sbc_z_notes.txt").touch()
+    for outcome in outcomes.values():
+        assert outcome.files - {"sbc_z_notes.txt"} == set(outcome.sidecar["files"])
+    assert (out / "sbc_z_notes.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [
+        "no JSON",
+        b"\xff",
+        "[1]",
+        '{"files": 3}',
+        '{"files": [3, null, "", ".", "..", "../kept", "/kept", "sub/kept", "sub"]}',
+        json.dumps({"files": ["a\0b", "\ud800"]}),
+    ],
+)
+@pytest.mark.usefixtures("no_pictures")
+def test_only_files_in_the_folder_are_removed(
+    small, simulated, tmp_path, capsys, sidecar
+):
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    kept = [tmp_path / "kept", out / "sub" / "kept"]
+    for path in kept:
+        path.touch()
+    content = sidecar if isinstance(sidecar, bytes) else sidecar.encode()
+    (out / "sbc_z.json").write_bytes(content)
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    call(out, capsys, *arguments)
+    assert all(path.is_file() for path in kept)
+
+
 @pytest.mark.usefixtures("no_pictures")
 def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
     img = nib.load(small / "bold.nii.gz")
@@ -445,10 +547,13 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         (["--seed", "a", 0, 0, 0, "--seed", "A", 1, 1, 1], "got 'A' twice"),
         (["--band", 0.1, 0.01], "--band: LOW must be 0 or more and below HIGH"),
         (["--band", 0.01, "nan"], "--band: expected a number, got 'nan'"),
-        (["--radius", 0], "--radius: must be above 0 and finite, got '0'"),
-        (["--radius", "wide"], "--radius: invalid"),
-        (["--smoothing", -1], "--smoothing: must be 0 or more and finite, got '-1'"),
-        (["--t-r", "inf"], "--t-r: must be above 0 and finite, got 'inf'"),
+        (["--radius", 0], "--radius: must be a finite number above 0, got '0'"),
+        (["--radius", "wide"], "--radius: must be a finite number above 0, got 'wide'"),
+        (["--t-r", "2s"], "--t-r: must be a finite number above 0, got '2s'"),
+        (["--smoothing", "no"], "must be a finite number, 0 or more, got 'no'"),
+        (["--smoothing", "nan"], "must be a finite number, 0 or more, got 'nan'"),
+        (["--smoothing", -1], "--smoothing: must be a finite number, 0 or more"),
+        (["--t-r", "inf"], "--t-r: must be a finite number above 0, got 'inf'"),
         (["--columns", "a,,b"], "--columns: must be different names"),
         (["--confounds", "c.tsv"], "--confounds needs FUNC"),
         (["--mask", "m.nii"], "--mask needs FUNC"),
@@ -480,6 +585,14 @@ def test_answers_at_once(arguments, status):
     assert done.returncode == status, done.stderr
     assert done.stdout.splitlines()[-1].strip() == "loaded:"
     assert (done.stderr == "") == (status == 0)
+
+
+def test_help_says_what_is_written(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "sbc_z_NAME.png" in text
+    assert "several seeds" in text
 
 
 def test_version(capsys):

@@ -16,11 +16,13 @@ from nilearn.maskers import (
     SurfaceLabelsMasker,
     SurfaceMasker,
 )
+from nilearn.masking import apply_mask
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.maskers import RegionSeeds, SphereSeeds
 
 N_SCANS = 40
 T_R = 2.0
@@ -202,12 +204,60 @@ def test_folder_in_place_of_a_file(sbc, tmp_path):
         sbc.fit(tmp_path)
 
 
-def test_truncated_mask(make, data, tmp_path):
+@pytest.mark.parametrize("kind", [str, nib.load])
+def test_truncated_mask(make, data, tmp_path, kind):
     path = tmp_path / "mask.nii.gz"
     save(data.mask_img, path)
-    part = truncated(path, tmp_path)
-    with pytest.raises((OSError, ValueError), match=words("brain_masker", "mask_img")):
-        make(mask_img=str(part)).fit(data.runs)
+    part = truncated(path, tmp_path, fraction=0.95)
+    expected = words("brain_masker: mask_img", str(part), "truncated")
+    with pytest.raises(OSError, match=expected):
+        make(mask_img=kind(part)).fit(data.runs)
+
+
+SPOILT = ["x.nii", "x.nii.gz", "x.gii", "x.PAR", "x.nii.zst", "x.HEAD"]
+
+
+@pytest.fixture(params=SPOILT)
+def spoilt(request, tmp_path):
+    """The path of a file that is no image, in one of the formats that nibabel knows."""
+    path = tmp_path / request.param
+    path.write_text("this is no image\n" * 100)
+    return path
+
+
+def test_run_of_any_format_that_is_no_image(sbc, files, spoilt):
+    with pytest.raises(ValueError, match=words("run 1", str(spoilt), "not an image")):
+        sbc.fit([files[0], spoilt])
+
+
+def test_mask_of_any_format_that_is_no_image(make, data, spoilt):
+    expected = words("brain_masker: mask_img", str(spoilt), "not an image")
+    with pytest.raises(ValueError, match=expected):
+        make(mask_img=str(spoilt)).fit(data.runs)
+
+
+def test_labels_of_any_format_that_are_no_image(data, files, spoilt):
+    brain = NiftiMasker(data.mask_img)
+    sbc = SeedCorrelationMap(NiftiLabelsMasker(str(spoilt)), brain)
+    expected = words("seed_masker could not be fitted to run 0", files[0])
+    with pytest.raises(ValueError, match=expected):
+        sbc.fit(files)
+    own = RegionSeeds(str(spoilt), regions=[1])
+    with pytest.raises(ValueError, match=words("labels_img", spoilt, "not an image")):
+        SeedCorrelationMap(own, brain).fit(files)
+
+
+def test_labels_of_four_dimensions(data, files):
+    labels = nib.Nifti1Image(np.ones((5, 5, 5, 3), np.int16), np.eye(4))
+    sbc = SeedCorrelationMap(NiftiLabelsMasker(labels), NiftiMasker(data.mask_img))
+    expected = words("seed_masker could not be fitted to run 0", files[0], "4D")
+    with pytest.raises(TypeError, match=expected):
+        sbc.fit(files)
+
+
+def test_mask_that_is_no_image(make, data):
+    with pytest.raises(TypeError, match=words("brain_masker: mask_img", "volume")):
+        make(mask_img=3).fit(data.runs)
 
 
 # Shapes of images and lists
@@ -229,8 +279,10 @@ def test_three_dimensional_file(sbc, data, files, tmp_path):
 
 def test_five_dimensional_image(sbc, data):
     img = nib.Nifti1Image(np.zeros((3, 3, 3, 1, 9), np.float32), np.eye(4))
-    with pytest.raises(ValueError, match=words("run 0", "4D", "5D")):
+    expected = words("run 0", "4D", "5D", "(3, 3, 3, 1, 9)", "one 4D image")
+    with pytest.raises(ValueError, match=expected) as info:
         sbc.fit(img)
+    assert "concat_imgs" not in str(info.value)
 
 
 def test_too_few_scans(sbc, data):
@@ -437,6 +489,8 @@ BAD_SAMPLE_MASKS = {
     "too few": (np.array([3, 7]), ["2 scans kept", "at least 3"]),
     "none": (np.array([], int), ["0 scans kept", "at least 3"]),
     "float": (np.arange(30.0), ["indices or of booleans", "float64"]),
+    "0 and 1": (np.arange(N_SCANS) % 2, ["0 or 1 for each", "astype(bool)"]),
+    "all 1": (np.ones(N_SCANS, np.uint8), ["0 or 1 for each", "astype(bool)"]),
     "words": (np.array(["a", "b", "c"]), ["indices or of booleans"]),
     "two dimensions": (np.arange(30)[np.newaxis], ["1D", "(1, 30)"]),
     "boolean, short": (np.ones(30, bool), ["boolean", "40", "30"]),
@@ -522,6 +576,16 @@ def test_bad_band_names_the_masker(sbc, files, masker):
     sbc.set_params(**{f"{masker}__low_pass": 0.3, f"{masker}__t_r": 2.0})
     with pytest.raises(ValueError, match=words("run 0", files[0], masker, "Nyquist")):
         sbc.fit(files[0])
+
+
+@pytest.mark.parametrize("masker", ["seed_masker", "brain_masker"])
+@pytest.mark.parametrize("name", ["detrend", "standardize_confounds"])
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_cleaning_that_is_neither_on_nor_off(sbc, files, masker, name, value):
+    sbc.set_params(**{f"{masker}__{name}": value})
+    expected = words("run 0", files[0], masker, f"{name} must be True or", repr(value))
+    with pytest.raises(ValueError, match=expected):
+        sbc.fit(files)
 
 
 @pytest.mark.parametrize(
@@ -620,10 +684,21 @@ def test_seeds_that_are_no_coordinates(make, data, seeds):
         make(seeds=seeds).fit(data.runs)
 
 
-@pytest.mark.parametrize("radius", [-1.0, "6", np.nan])
+@pytest.mark.parametrize(
+    "radius", [-1.0, "6", np.nan, np.inf, np.float32(-2), True, False, np.False_, 6j]
+)
 def test_bad_radius(make, data, radius):
-    with pytest.raises((TypeError, ValueError), match=words("radius", repr(radius))):
+    expected = words("radius must be a length of at least 0 mm or None", repr(radius))
+    with pytest.raises(ValueError, match=expected):
         make(radius=radius).fit(data.runs)
+    with pytest.raises(ValueError, match=expected):
+        SphereSeeds(data.seeds, radius=[6, radius]).fit()
+
+
+@pytest.mark.parametrize("radius", [0, 0.0, np.float32(0), np.int64(0), None])
+def test_radius_of_one_voxel(make, data, radius):
+    z = make(radius=radius).fit(data.runs[0]).correlations_
+    np.testing.assert_array_equal(z, make(radius=None).fit(data.runs[0]).correlations_)
 
 
 def silent(img, seed):
@@ -655,13 +730,50 @@ def test_seed_without_signal_in_transform(sbc, data):
 
 
 @pytest.mark.parametrize("masker", ["seed_masker", "brain_masker"])
-def test_empty_mask(sbc, data, masker):
+def test_empty_mask(sbc, data, tmp_path, masker):
     empty = nib.Nifti1Image(
         np.zeros(data.mask_img.shape, np.uint8), data.mask_img.affine
     )
     sbc.set_params(**{f"{masker}__mask_img": empty})
     with pytest.raises(ValueError, match=words(masker, "mask_img", "is empty", "Pass")):
         sbc.fit(data.runs)
+    path = save(empty, tmp_path / "nothing.nii")
+    sbc.set_params(**{f"{masker}__mask_img": path})
+    with pytest.raises(ValueError, match=words(masker, "mask_img", path, "is empty")):
+        sbc.fit(data.runs)
+
+
+@pytest.mark.filterwarnings("ignore:Computed an empty mask")
+@pytest.mark.parametrize("order", ["last", "first", "only"])
+def test_run_in_which_no_brain_is_found(make, data, files, tmp_path, order):
+    nothing = nib.Nifti1Image(
+        np.zeros(data.runs[0].img.shape, np.float32), data.runs[0].img.affine
+    )
+    path = save(nothing, tmp_path / "nothing_bold.nii")
+    runs = {"last": [files[0], path], "first": [path, files[0]], "only": [path]}[order]
+    where = f"run {runs.index(path)} ({str(path)!r})"
+    expected = words("mask_strategy='background' finds no brain", "Pass mask_img")
+    with pytest.raises(ValueError, match=expected) as info:
+        make(mask_img=None).fit(runs)
+    assert str(info.value).startswith(where)
+
+
+def test_mask_strategy_that_is_none(make, data, files):
+    sbc = make(mask_img=None)
+    sbc.brain_masker.set_params(mask_strategy="nose")
+    with pytest.raises(ValueError, match=words("brain_masker could not", "nose")):
+        sbc.fit(files)
+
+
+def test_runs_that_share_no_brain(make, data):
+    halves = [np.array(data.runs[0].img.dataobj) for _ in range(2)]
+    middle = halves[0].shape[0] // 2
+    halves[0][:middle], halves[1][middle:] = 0, 0
+    runs = [nib.Nifti1Image(half, data.runs[0].img.affine) for half in halves]
+    sbc = make(mask_img=None)
+    sbc.brain_masker.set_params(mask_args={"border_size": 0, "opening": 0})
+    with pytest.raises(ValueError, match=words("no brain that the 2 runs share")):
+        sbc.fit(runs)
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -851,6 +963,23 @@ def test_inverse_transform_of_a_wrong_width(sbc, data, shape):
     expected = words("X must have", "1 * 300 = 300 columns", shape, "transform")
     with pytest.raises(ValueError, match=expected):
         sbc.inverse_transform(np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", ["U3", object, complex, "M8[s]"])
+def test_inverse_transform_of_what_is_no_number(sbc, data, dtype):
+    sbc.fit(images(data))
+    expected = words("X must hold real numbers", np.dtype(dtype), "transform")
+    with pytest.raises(ValueError, match=expected):
+        sbc.inverse_transform(np.zeros((1, 300)).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, ">f4", bool, np.int64])
+def test_inverse_transform_of_any_real_number(sbc, data, dtype):
+    sbc.fit(images(data))
+    rows = np.arange(300).astype(dtype)
+    img = sbc.inverse_transform(rows)
+    found = apply_mask(img, data.mask_img)
+    np.testing.assert_array_equal(found.ravel(), rows.astype(np.float32))
 
 
 @pytest.mark.parametrize("name", ["confounds", "sample_mask"])
