@@ -183,11 +183,13 @@ def _map_opened(mapper, opened):
         maps.append((part.columns, r))
         n_explained += n
         n_without_signal += int(np.sum(part.signals.norms == 0))
+        rank = part.signals.rank
+        del part  # before the next is read
     return SeedMap(
         _assembled(maps),
         opened.n_scans,
         len(opened.kept),
-        part.signals.rank,
+        rank,
         n_without_signal,
         {name: str(plan) for name, plan in signals.task.plans.items()},
         qualities,

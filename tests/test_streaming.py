@@ -4,8 +4,10 @@ Each run is mapped twice, streamed and compiled; the second has all scans in flo
 """
 
 import functools
+import gc
 import gzip
 import warnings
+import weakref
 from types import SimpleNamespace
 
 import nibabel as nib
@@ -28,6 +30,7 @@ from sbc_estimators import (
     _images,
     _path_streamed,
     _plans,
+    _signals,
     _sources,
 )
 from sbc_estimators._opened_run import open_run
@@ -1092,3 +1095,20 @@ def test_parts_of_the_brain_make_one_map(monkeypatch, fwhm, part_bytes):
     assert parts.run_report_.drop(columns="run").equals(
         whole.run_report_.drop(columns="run")
     )
+
+
+def test_one_part_of_the_brain_in_memory(monkeypatch):
+    run, parts = make_run(40), []
+    read = _signals.RunSignals._part
+
+    def noted(self, i):
+        gc.collect()
+        assert [part() for part in parts if part() is not None] == []
+        part = read(self, i)
+        parts.append(weakref.ref(part))
+        return part
+
+    monkeypatch.setattr(_signals.RunSignals, "_part", noted)
+    monkeypatch.setattr("sbc_estimators._path_streamed.PART_BYTES", 30_000)
+    SeedCorrelationMap(*maskers(run, BAND)).fit(Run(image_of(run), run.confounds))
+    assert len(parts) > 1
