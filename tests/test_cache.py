@@ -625,7 +625,7 @@ def test_error_of_the_work_is_no_failure_of_the_cache(folder):
 
     cache = Cache(joblib.Memory(folder, verbose=0))
     with pytest.raises(ValueError, match="of the work"):
-        cache.get(_stages.seed_stage, 1, "key", work)
+        cache.get(_signals.seed_stage, 1, "key", work)
     assert calls == [1]
 
 
