@@ -59,9 +59,14 @@ class RegionSeeds(SeedMasker):
     seed_names_ : list of str
         Its name, or its label where it has none.
     hemispheres_ : list of str or None
-        Its hemisphere, None for both or for a volume.
-    grid_ : object or None
-        The grid of the image passed to `fit`.
+        Its hemisphere; None means both, or a volume.
+    labels_img_ : Nifti1Image or SurfaceImage
+        `labels_img` in memory.
+    mask_img_ : Nifti1Image, SurfaceImage or None
+        `mask_img` in memory.
+    grid_ : grid or None
+        The `shape` and `affine` (on a surface the `mesh`) of the image passed to `fit`,
+        on which `inverse_transform` places its images; None without an image.
 
     See Also
     --------
@@ -153,11 +158,11 @@ class RegionSeeds(SeedMasker):
         """
         name = type(self).__name__
         self._check_parameters(name)
-        self.atlas_ = read_atlas(
+        self._atlas = read_atlas(
             self.labels_img, self.mask_img, self.background_label, name
         )
-        self.labels_img_ = self.atlas_.labels_img
-        self.mask_img_ = self.atlas_.mask_img
+        self.labels_img_ = self._atlas.labels_img
+        self.mask_img_ = self._atlas.mask_img
         chosen, names = self._chosen(name)
         grid = self._grid_of(X)
         if self.regions is None and grid is not None:
@@ -174,12 +179,12 @@ class RegionSeeds(SeedMasker):
     def _regions(self, image, where, name):
         """Return the regions as `SeedRegions` on an image's grid."""
         chosen = list(zip(self.labels_, self.hemispheres_, strict=True))
-        regions = self.atlas_.regions(chosen, image, where)
+        regions = self._atlas.regions(chosen, image, where)
         lost = np.flatnonzero(regions.sizes() == 0)
         if len(lost):
             inside = "" if self.mask_img is None else ", within its mask_img"
             raise ValueError(
-                f"{where}: no {self.atlas_.element} is left of region "
+                f"{where}: no {self._atlas.element} is left of region "
                 f"{self.seed_names_[lost[0]]!r} of {name} on the grid of the "
                 f"run{inside}. Leave it out of regions, or check that both are in the "
                 "same space."
@@ -202,10 +207,10 @@ class RegionSeeds(SeedMasker):
     def _chosen(self, name):
         """Return labels and sides of the seeds, and the names of labels."""
         side = self.hemisphere if isinstance(self.hemisphere, str) else None
-        present = self.atlas_.labels()
+        present = self._atlas.labels()
         names = names_of_labels(self.lut, present, name)
         if self.regions is None:
-            present = self.atlas_.labels(side)
+            present = self._atlas.labels(side)
         if not present:
             raise ValueError(
                 f"{name}: labels_img holds nothing but the background label "
@@ -224,17 +229,17 @@ class RegionSeeds(SeedMasker):
 
     def _left_of(self, chosen, grid, name):
         """Return the labels that are left on a grid, and warn of those that are not."""
-        sizes = self.atlas_.regions(chosen, grid, "X").sizes()
+        sizes = self._atlas.regions(chosen, grid, "X").sizes()
         lost = [chosen[i][0] for i in np.flatnonzero(sizes == 0)]
         if len(lost) == len(chosen):
             raise ValueError(
                 f"{name}: none of the {len(chosen)} regions of labels_img has a "
-                f"{self.atlas_.element} on the grid of X. Are both in the same space?"
+                f"{self._atlas.element} on the grid of X. Are both in the same space?"
             )
         if lost:
             warn(
                 f"{name}: {len(lost)} of {len(chosen)} regions have no "
-                f"{self.atlas_.element} on the grid of X and are left out: labels "
+                f"{self._atlas.element} on the grid of X and are left out: labels "
                 f"{', '.join(map(str, lost[:10]))}{', ...' if len(lost) > 10 else ''}."
             )
         return [chosen[i] for i in np.flatnonzero(sizes)]

@@ -39,10 +39,15 @@ class SphereSeeds(SeedMasker):
 
     Attributes
     ----------
+    seeds_ : list of tuple of 3 float
+        The centres in mm.
+    mask_img_ : Nifti1Image or None
+        `mask_img` in memory: 1 inside, 0 outside.
     seed_names_ : list of str
-        Coordinates in mm.
-    grid_ : object or None
-        The grid of the image passed to `fit`.
+        The centres in words, such as "(0, -52, 18)".
+    grid_ : grid or None
+        The `shape` and `affine` of the image passed to `fit`, on which
+        `inverse_transform` places its images; None without an image.
 
     See Also
     --------

@@ -50,10 +50,15 @@ class SurfaceSeeds(SeedMasker):
 
     Attributes
     ----------
+    seeds_ : list of int or of tuple of 3 float
+        Vertex numbers, or coordinates in mm.
+    hemispheres_ : list of str or None
+        The hemisphere of each seed, None where the nearest vertex decides.
     seed_names_ : list of str
         Coordinates in mm, or hemisphere and vertex number.
-    grid_ : object or None
-        The mesh of the image passed to `fit`.
+    grid_ : grid or None
+        The `mesh` of the image passed to `fit`, on which `inverse_transform` places its
+        images, and its `shape`; None without an image.
 
     See Also
     --------
