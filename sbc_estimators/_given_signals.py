@@ -172,7 +172,7 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         table = _chosen(_table(X, where), self._wanted(), where)
         if n_scans is not None and len(table) != n_scans:
             raise ValueError(
-                f"{where}: signals must have one row a scan, {n_scans}, got "
+                f"{where}: signals must have one row per scan, {n_scans}, got "
                 f"{len(table)}. Censored scans stay in: sample_mask takes them out."
             )
         if table.shape[1] != len(self.seed_names_):

@@ -15,7 +15,7 @@ SEED_LEVEL, BRAIN_LEVEL = 1, 2
 
 
 class RunSignals:
-    """The signals of a run, had when they are asked for.
+    """The signals of a run, computed when they are asked for.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class Task:
     tolerance: float = 0.0
 
     def on_path(self, path, names):
-        """Return those of some sources whose signals are had in one way."""
+        """Return those of some sources whose signals are obtained in one way."""
         return [name for name in names if self.plans[name].path == path]
 
 
@@ -135,7 +135,7 @@ class Reading:
         self.results = {}
 
     def seeds(self):
-        """Return the `RawSeeds`; from a masker of another make `CleanedSignals`."""
+        """Return the `RawSeeds`; from a third-party masker `CleanedSignals`."""
         return self._take("seed_masker")
 
     def part(self, i):
@@ -175,7 +175,7 @@ def _read(task, names):
 
 
 def _streamed(task, opened, names):
-    """Return what is had while the scans are read."""
+    """Return what is obtained while the scans are read."""
     streams = {}
     with workers() as crew:
         if "seed_masker" in names:

@@ -96,7 +96,7 @@ def as_runs(X, confounds=None, sample_mask=None):
     Raises
     ------
     TypeError
-        If X holds something that is no run.
+        If X holds something that is not a run.
     ValueError
         If X is empty, the lengths differ, or a `Run` has the same thing already.
 
@@ -263,7 +263,7 @@ def load_table(path, name):
         return _read_table(path)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"{name} {os.fspath(path)!r} is no table that can be read: {error}"
+            f"{name} {os.fspath(path)!r} is not a table that can be read: {error}"
         ) from error
 
 

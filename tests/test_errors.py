@@ -268,7 +268,7 @@ def test_lists_of_different_lengths(sbc, data, name, method):
 def test_one_table_of_confounds_for_many_runs(sbc, data):
     table = np.zeros((N_SCANS, 2))
     with pytest.raises(
-        ValueError, match=words("confounds", "one entry a run", "3 runs")
+        ValueError, match=words("confounds", "one entry per run", "3 runs")
     ):
         sbc.fit(images(data), confounds=table)
 
