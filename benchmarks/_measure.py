@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing in turn, peak memory, and who ran on what."""
+"""What the benchmarks share: timing in turn, memory, seeds, and who ran on what."""
 
 import multiprocessing
 import os
@@ -10,6 +10,10 @@ import time
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+
+import nibabel
+import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 PACKAGES = (
     "sbc_estimators",
@@ -102,6 +106,29 @@ def _peak():
         return int(line.split()[1]) / 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def seeds_inside(mask, n_seeds, margin=9.0):
+    """Return random seeds in mm, so deep in a mask that their spheres lie within it.
+
+    Parameters
+    ----------
+    mask : str
+        Path of the mask.
+    n_seeds : int
+        There are fewer if the mask has not so many voxels that deep.
+    margin : float, default=9.0
+        Least distance in mm from a voxel that is not in the mask.
+    """
+    mask_img = nibabel.load(mask)
+    padded = np.pad(mask_img.get_fdata() != 0, 1)
+    sizes = nibabel.affines.voxel_sizes(mask_img.affine)
+    depths = distance_transform_edt(padded, sampling=sizes)[1:-1, 1:-1, 1:-1]
+    voxels = np.argwhere(depths >= margin)
+    n_seeds = min(n_seeds, len(voxels))
+    chosen = np.random.default_rng(0).choice(len(voxels), n_seeds, replace=False)
+    mm = nibabel.affines.apply_affine(mask_img.affine, voxels[chosen])
+    return tuple(map(tuple, mm.tolist()))
 
 
 def describe_setting():

@@ -1,19 +1,22 @@
 """What a seed map costs with more scans, voxels, seeds and runs, and a large run.
 
 Every line varies one size and holds the others. Beside each time stands that of
-reading the same file with nibabel, and the peak memory of a fresh process.
+reading the same file with nibabel, the peak memory of a fresh process and, where the
+run is small enough for nilearn, the largest difference in r from its maskers (of the
+first run and at most 10 seeds, from scans in float64).
 
     python benchmarks/bench_scaling.py
 """
 
 import argparse
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
-from _measure import describe_setting, peak_memory, time_in_turn
+from _measure import describe_setting, peak_memory, seeds_inside, time_in_turn
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
@@ -22,6 +25,11 @@ from sbc_estimators.datasets import make_runs
 CLEANING = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "standardize": None}
 FIELD_OF_VIEW = np.array([180.0, 216.0, 180.0])
 BRAIN_FRACTION = 0.26
+N_COMPARED = 10
+"""Seeds whose r is compared with nilearn's."""
+
+MOST_COMPARED = 200 * 60 * 72 * 60
+"""Values in the largest run that is compared: nilearn takes about 10 s and 2 GB."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +84,48 @@ def write_runs(size, folder):
     return [str(run.img) for run in simulated.runs], str(mask)
 
 
-def map_files(files, mask, n_seeds):
+def make_maskers(mask, seeds, **options):
+    """Return unfitted maskers of seeds and of the brain."""
+    options = {**CLEANING, "t_r": 2.0, **options}
+    return (
+        NiftiSpheresMasker(seeds, radius=8, allow_overlap=True, **options),
+        NiftiMasker(mask_img=mask, smoothing_fwhm=6, **options),
+    )
+
+
+def map_files(files, mask, seeds):
     """Return the fitted estimator of some runs."""
-    mask_img = nibabel.load(mask)
-    voxels = np.argwhere(mask_img.get_fdata())
-    chosen = np.random.default_rng(0).choice(len(voxels), n_seeds, replace=False)
-    mm = nibabel.affines.apply_affine(mask_img.affine, voxels[chosen])
-    seed = NiftiSpheresMasker(mm, radius=8, allow_overlap=True, t_r=2.0, **CLEANING)
-    brain = NiftiMasker(mask_img=mask, smoothing_fwhm=6, t_r=2.0, **CLEANING)
-    estimator = SeedCorrelationMap(seed, brain)
+    estimator = SeedCorrelationMap(*make_maskers(mask, seeds))
     estimator.fit_transform([Run(file) for file in files])
     return estimator
+
+
+def difference(file, mask, seeds):
+    """Return the largest difference in r from nilearn's maskers, or None if too large.
+
+    nilearn is given the scans in float64, and its filter tuned, so that it is exact.
+    """
+    image = nibabel.load(file)
+    if np.prod(image.shape) > MOST_COMPARED:
+        return None
+    seeds = seeds[:N_COMPARED]
+    ours = map_files([file], mask, seeds).correlations_
+    scans = nibabel.Nifti1Image(image.get_fdata(), image.affine)
+    options = {"clean_args": {"butterworth__copy": True}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a mask given and images passed
+        signals = [
+            masker.fit_transform(scans)
+            for masker in make_maskers(mask, seeds, **options)
+        ]
+    seed, voxels = (x - x.mean(axis=0) for x in signals)
+    norms = np.outer(np.linalg.norm(seed, axis=0), np.linalg.norm(voxels, axis=0))
+    return np.abs(ours - seed.T @ voxels / norms).max()
+
+
+def in_words(value):
+    """Return the text for a difference in r."""
+    return "-" if value is None else f"{value:.1e}"
 
 
 def read_files(files):
@@ -99,18 +138,20 @@ def measure(size, rounds):
     """Print one line: the cost at a size."""
     with tempfile.TemporaryDirectory() as folder:
         files, mask = write_runs(size, folder)
+        seeds = seeds_inside(mask, size.n_seeds)
         calls = {
-            "ours": lambda: map_files(files, mask, size.n_seeds),
+            "ours": lambda: map_files(files, mask, seeds),
             "reading": lambda: read_files(files),
         }
         timings = time_in_turn(calls, rounds)
-        peak = peak_memory(map_files, files, mask, size.n_seeds)
+        peak = peak_memory(map_files, files, mask, seeds)
+        error = in_words(difference(files[0], mask, seeds))
     ratio, low, high = timings.ratio("ours", "reading")
     print(
         f"{size.n_scans:7d} {size.voxel_size:5.1f} {size.n_voxels:7d} "
         f"{size.n_seeds:5d} {size.n_runs:4d} {timings.median('ours'):8.3f} "
         f"{timings.median('reading'):8.3f} {ratio:6.2f} ({low:.2f} to {high:.2f}) "
-        f"{peak:6.0f}"
+        f"{peak:6.0f} {error:>8s}"
     )
 
 
@@ -144,12 +185,15 @@ def measure_large_run(shape, n_scans):
     """Print the time and peak memory of a run that does not fit in them."""
     with tempfile.TemporaryDirectory() as folder:
         path, mask, n_voxels = write_large_run(folder, shape, n_scans)
-        timings = time_in_turn({"ours": lambda: map_files([path], mask, 1)}, 1)
-        peak = peak_memory(map_files, [path], mask, 1)
+        seeds = seeds_inside(mask, 1)
+        timings = time_in_turn({"ours": lambda: map_files([path], mask, seeds)}, 1)
+        peak = peak_memory(map_files, [path], mask, seeds)
+        error = in_words(difference(path, mask, seeds))
         size = Path(path).stat().st_size / 2**20
     print(
         f"\nlarge run {(*shape, n_scans)}, float32 .nii of {size:.0f} MiB, "
-        f"{n_voxels} voxels: {timings.median('ours'):.1f} s, peak {peak:.0f} MiB"
+        f"{n_voxels} voxels: {timings.median('ours'):.1f} s, peak {peak:.0f} MiB, "
+        f"largest difference in r: {error}"
     )
 
 
@@ -163,14 +207,15 @@ def main(argv=None):
     print(describe_setting())
     tables = FAST if options.fast else VARIED
     rounds = 1 if options.fast else options.rounds
-    header = "  scans    mm  voxels seeds runs   ours s reading s ratio, peak MiB"
+    header = "  scans    mm  voxels seeds runs   ours s reading s"
+    header += "  ratio (of rounds), peak MiB, difference in r"
     for varied, sizes in tables.items():
         if options.only in (None, varied):
             print(f"\n{varied} varies\n{header}")
             for size in sizes:
                 measure(size, rounds)
     if options.only in (None, "large"):
-        shape, n_scans = ((12, 14, 12), 100) if options.fast else ((91, 109, 91), 1200)
+        shape, n_scans = ((20, 24, 20), 100) if options.fast else ((91, 109, 91), 1200)
         measure_large_run(shape, n_scans)
 
 

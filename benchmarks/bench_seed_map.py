@@ -16,7 +16,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
-from _measure import describe_setting, peak_memory, time_in_turn
+from _measure import describe_setting, peak_memory, seeds_inside, time_in_turn
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
@@ -132,11 +132,7 @@ def make_job(gz, mask, confounds, t_r, folder):
     nii = str(Path(folder, "uncompressed.nii"))
     scans = image.dataobj.get_unscaled()
     nibabel.save(nibabel.Nifti1Image(scans, image.affine, image.header), nii)
-    mask_img = nibabel.load(mask)
-    voxels = np.argwhere(mask_img.get_fdata())
-    chosen = np.random.default_rng(0).choice(len(voxels), min(100, len(voxels)), False)
-    mm = nibabel.affines.apply_affine(mask_img.affine, voxels[chosen])
-    return Job(gz, nii, mask, confounds, t_r, tuple(map(tuple, mm.tolist())))
+    return Job(gz, nii, mask, confounds, t_r, seeds_inside(mask, 100))
 
 
 def contestants(job, with_shipped):

@@ -10,6 +10,8 @@ _HOMES = {
     "runs_from_fmriprep": ".fmriprep",
 }
 
+_MODULES = ("datasets", "maskers", "plotting")
+
 __all__ = ["Run", "SeedCorrelationMap", "__version__", "runs_from_fmriprep"]
 
 
@@ -17,8 +19,10 @@ def __getattr__(name):
     # nilearn takes seconds to import, and the command line's --help needs none of it.
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

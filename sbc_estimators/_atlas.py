@@ -110,7 +110,7 @@ def read_atlas(labels_img, mask_img, background, name):
     Raises
     ------
     TypeError, ValueError, FileNotFoundError
-        If they are no such images, or labels are no whole numbers.
+        If they are no such images, or labels are not integers.
     """
     where = f"{name}: labels_img"
     if not is_surface(labels_img):
@@ -137,10 +137,10 @@ def _labels(data, background):
 
 
 def _check_whole(data, where):
-    """Raise ValueError unless labels are whole numbers, of whatever type."""
+    """Raise ValueError unless labels are integers, of whatever type."""
     if data.dtype.kind == "f" and (data != np.rint(data)).any():
         raise ValueError(
-            f"{where} must hold a whole number for each region, got values such as "
+            f"{where} must hold an integer for each region, got values such as "
             f"{data[data != np.rint(data)][0]:g}. Use nilearn's NiftiMapsMasker or "
             "SurfaceMapsMasker for probabilistic maps."
         )

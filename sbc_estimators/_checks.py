@@ -59,17 +59,17 @@ def check_masker(masker, name):
 
 
 def check_same_length(values, n_runs, name):
-    """Raise ValueError unless the sequence `values` has one entry a run."""
+    """Raise ValueError unless the sequence `values` has one entry per run."""
     is_sequence = hasattr(values, "__len__") and not isinstance(values, str | dict)
     if not is_sequence or getattr(values, "ndim", 1) != 1:
         raise ValueError(
-            f"{name} must be a sequence with one entry a run, for {n_runs} runs, got "
+            f"{name} must be a sequence with one entry per run, for {n_runs} runs, got "
             f"{type(values).__name__}. Pass a list, with None for a run without."
         )
     if len(values) != n_runs:
         raise ValueError(
-            f"X and {name} must have one entry a run each, got {n_runs} runs in X and "
-            f"{len(values)} entries in {name}."
+            f"X and {name} must each have one entry per run, got {n_runs} runs in X "
+            f"and {len(values)} entries in {name}."
         )
 
 
@@ -146,8 +146,7 @@ def check_enough_scans(n_scans, where, what="scans"):
 def check_confounds(confounds, n_scans, kept, where):
     """Return confounds as float64 `(n_scans, n_confounds)`, or None if there are none.
 
-    Only the scans in `kept` must be finite; the others play no part in anything, and
-    what is not finite there becomes 0.
+    Only the scans in `kept` must be finite; what is not finite in others becomes 0.
     """
     if confounds is None:
         return None
@@ -163,7 +162,7 @@ def check_confounds(confounds, n_scans, kept, where):
     array = array[:, np.newaxis] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != n_scans:
         raise ValueError(
-            f"{where}: confounds must have one row a scan, shape ({n_scans}, "
+            f"{where}: confounds must have one row per scan, shape ({n_scans}, "
             f"n_confounds), got shape {array.shape}. Censored scans stay in "
             "confounds: sample_mask takes them out of both."
         )
@@ -233,7 +232,7 @@ def _indices_of_boolean_mask(mask, n_scans, where):
     """Return the indices where a boolean sample mask is True."""
     if len(mask) != n_scans:
         raise ValueError(
-            f"{where}: a boolean sample_mask must have one value a scan, {n_scans}, "
+            f"{where}: a boolean sample_mask must have one value per scan, {n_scans}, "
             f"got {len(mask)}."
         )
     return np.flatnonzero(mask)
@@ -382,11 +381,11 @@ def check_map_shape(shape, expected, where, others):
 
 
 def check_memory_level(value):
-    """Raise ValueError unless `value` is a whole number of at least 0."""
+    """Raise ValueError unless `value` is an integer of at least 0."""
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
     if not is_integer or value < 0:
         raise ValueError(
-            f"memory_level must be a whole number: 0 (keep nothing), 1 (maps and raw "
+            f"memory_level must be an integer: 0 (keep nothing), 1 (maps and raw "
             f"seeds) or 2 (also cleaned voxels), got {value!r}."
         )
 
@@ -413,7 +412,7 @@ def check_spheres(seeds, radius, name):
 
 
 def check_radius(radius, n_seeds, name):
-    """Raise ValueError unless `radius` is a length in mm or None, or one a seed.
+    """Raise ValueError unless `radius` is a length in mm or None, or one per seed.
 
     A radius of 0 is a single voxel, as None is.
     """

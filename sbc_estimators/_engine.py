@@ -94,7 +94,7 @@ class SeedMap:
     n_without_signal : int
         Voxels whose r is 0 because there is nothing to correlate.
     paths : dict of str to str
-        How the signals of each source were had.
+        How the signals of each source were obtained.
     qualities : list of SeedQuality
         One for each seed.
     n_explained : int

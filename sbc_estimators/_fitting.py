@@ -191,7 +191,7 @@ def _what_fit_needs(masker, opened):
 def warn_of_different_cleaning(seeds, brain):
     """Warn where the sources of seeds and of voxels are not cleaned alike.
 
-    Of a masker of another make only the parameters that it has say what it does.
+    Of a third-party masker only the parameters that it has say what it does.
     """
     ours, theirs = seeds.cleaning, brain.cleaning
     unsaid = {

@@ -14,17 +14,19 @@ from .runs import load_table
 
 # No set_output: it would put the index of the signals on scans that are fewer.
 class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """Signals that are given with a run, such as physiology or a model's prediction.
+    """Signals that come with a run, such as physiology or a model's prediction.
+
+    In a `SeedCorrelationMap` they are the `seed_signals` of each :class:`Run`.
 
     Parameters
     ----------
     columns : sequence of str or int, one of these, or None, default=None
-        Names or positions of the columns that become seeds, in this order. None means
+        Names or positions of the columns to use as seeds, in this order. None means
         all.
     detrend : bool, default=False
-        Whether to take the linear trend out of each signal.
+        Whether to remove the linear trend of each signal.
     standardize : "zscore_sample", "psc" or None, default=None
-        How signals are scaled in the end. It has no part in a correlation.
+        How `transform` scales the signals. It does not affect correlations.
     standardize_confounds : bool, default=True
         Whether to centre and scale confounds.
     low_pass, high_pass : float or None, default=None
@@ -32,17 +34,18 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     t_r : float or None, default=None
         Repetition time in seconds.
     clean_args : dict or None, default=None
-        More arguments of :func:`nilearn.signal.clean`.
+        Further arguments for :func:`nilearn.signal.clean`.
 
     Attributes
     ----------
     seed_names_ : list of str
-        Names of the columns, or signal0, signal1, ... where they have none.
+        Names of the columns, or signal0, signal1, ... if they have none.
 
     Notes
     -----
-    A signal has one value a scan, censored scans included: sampled at another rate,
-    or to be convolved with a response, it has to be brought there first.
+    A signal has one value per scan, including censored scans. Resample signals that
+    were recorded at another rate, and convolve with a haemodynamic response where that
+    is wanted, before passing them.
 
     Examples
     --------
@@ -77,13 +80,13 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.clean_args = clean_args
 
     def fit(self, X=None, y=None):
-        """Find the columns.
+        """Find the columns in the signals of a run.
 
         Parameters
         ----------
         X : array-like of shape (n_scans, n_signals), DataFrame, path or None, \
                 default=None
-            The signals of one run; may be None where `columns` are names.
+            The signals of one run; may be None if `columns` are names.
         y : None
             Ignored.
 
@@ -93,8 +96,10 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Raises
         ------
-        TypeError, ValueError, FileNotFoundError
-            If X is no such table, or lacks a column.
+        TypeError, ValueError
+            If X is not a table of signals, or lacks a column.
+        FileNotFoundError
+            If a file does not exist.
         """
         name = type(self).__name__
         wanted = self._wanted()
@@ -129,35 +134,45 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ------
         NotFittedError
             Before `fit`.
-        TypeError, ValueError, FileNotFoundError
-            If X is no such table, lacks a column, or is not finite in a kept scan.
+        TypeError, ValueError
+            If X is not a table of signals, lacks a column, is not finite in a kept
+            scan, or cannot be cleaned.
+        FileNotFoundError
+            If a file does not exist.
         """
         signals = self.read(X, sample_mask=sample_mask, where=type(self).__name__)
         return cleaned(self, signals, confounds, sample_mask)
 
     def read(self, X, n_scans=None, sample_mask=None, where="signals"):
-        """Return the chosen columns of a run as they are, checked.
+        """Return the chosen columns of a run, checked but not cleaned.
 
         Parameters
         ----------
         X : array-like of shape (n_scans, n_signals) or (n_scans,), DataFrame or path
         n_scans : int or None, default=None
-            How many there must be; None for any number.
+            The expected number of scans; None accepts any number.
         sample_mask : array-like of int or bool, or None, default=None
-            The scans that must be finite. Others that are not become the mean of
-            these.
+            The scans that must be finite. Values that are not finite in other scans
+            are replaced by the mean of these.
         where : str, default="signals"
             Names the signals in errors.
 
         Returns
         -------
         signals : ndarray of shape (n_scans, n_seeds), float64
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError, FileNotFoundError
+            As in `transform`, and if the number of scans or signals differs.
         """
         check_is_fitted(self)
         table = _chosen(_table(X, where), self._wanted(), where)
         if n_scans is not None and len(table) != n_scans:
             raise ValueError(
-                f"{where}: signals must have one row a scan, {n_scans}, got "
+                f"{where}: signals must have one row per scan, {n_scans}, got "
                 f"{len(table)}. Censored scans stay in: sample_mask takes them out."
             )
         if table.shape[1] != len(self.seed_names_):
@@ -181,11 +196,16 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         signals : ndarray of shape (n_kept_scans, n_seeds)
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            As in `fit` and `transform`.
         """
         return self.fit(X).transform(X, confounds, sample_mask)
 
     def inverse_transform(self, X):
-        """Return values of seeds as a table with their names.
+        """Return values of seeds as a table with their names as columns.
 
         Parameters
         ----------
@@ -194,6 +214,13 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         table : DataFrame of shape (n_rows, n_seeds)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X has another number of columns.
         """
         check_is_fitted(self)
         return pd.DataFrame(np.atleast_2d(np.asarray(X)), columns=self.seed_names_)
@@ -209,6 +236,11 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         names : ndarray of str objects of shape (n_seeds,)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
         """
         check_is_fitted(self)
         return np.asarray(self.seed_names_, dtype=object)

@@ -39,7 +39,7 @@ def given_seeds(source, opened):
 
 
 def own_signals(source, opened):
-    """Return what a masker of another make gives for a run, cleaned by itself.
+    """Return what a third-party masker gives for a run, cleaned by itself.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def own_signals(source, opened):
     ------
     ValueError
         If the run has confounds or a sample mask and `transform` takes none, or what
-        it returns is no matrix of signals.
+        it returns is not a matrix of signals.
     """
     masker, run, where = source.masker, opened.run, opened.where
     if opened.t_r is not None and "t_r" in masker.get_params(deep=False):

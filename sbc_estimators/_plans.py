@@ -1,4 +1,4 @@
-"""Which way a run's signals are had, and whether masker and run go together."""
+"""How a run's signals are obtained, and whether masker and run go together."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from ._sources import OWN_MASKERS, is_given, is_known_masker, wants_surface
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """How a source's signals are had from a run.
+    """How a source's signals are obtained from a run.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Task:
     tolerance: float = 0.0
 
     def on_path(self, path, names):
-        """Return those of some sources whose signals are had in one way."""
+        """Return those of some sources whose signals are obtained in one way."""
         return [name for name in names if self.plans[name].path == path]
 
 
@@ -88,7 +88,7 @@ def plan_sources(sources, opened):
 
 
 def _plan_voxels(source, image):
-    """Return how the voxels of the brain are had."""
+    """Return how the voxels of the brain are obtained."""
     if not is_known_masker(source.masker):
         return _reference(source)
     reason = _why_no_voxel_stream(source.masker, image) or _why_no_stream(source, image)
@@ -96,7 +96,7 @@ def _plan_voxels(source, image):
 
 
 def _plan_seeds(source, opened, brain):
-    """Return how the seeds are had, given how the brain is."""
+    """Return how the seeds are obtained, given how the brain is."""
     if not is_known_masker(source.masker):
         return _reference(source)
     if is_given(source.masker):
@@ -119,7 +119,7 @@ def _reference(source):
 
 
 def _why_no_stream(source, image):
-    """Return why signals that are sums of voxels cannot be had while reading, or ''."""
+    """Return why signals that are sums of voxels cannot be streamed, or ''."""
     if is_surface(image):
         return "the run is on a surface"
     if source.masker.high_variance_confounds:

@@ -63,7 +63,7 @@ def _of_pairs(pairs, name):
         return {int(label): _text(text) for label, text in pairs}
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{name}: lut must give a name to each label, a whole number: {error}."
+            f"{name}: lut must give a name to each label, an integer: {error}."
         ) from error
 
 
@@ -131,7 +131,7 @@ def _label_of(region, names, labels, name):
         region = found[0]
     elif isinstance(region, bool) or not isinstance(region, int | np.integer):
         raise TypeError(
-            f"{name}: a region must be a name or a whole number, got {region!r}."
+            f"{name}: a region must be a name or an integer, got {region!r}."
         )
     if region not in labels:
         shown = ", ".join(str(label) for label in labels[:10])

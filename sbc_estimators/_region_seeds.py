@@ -10,70 +10,75 @@ from ._seed_masker import SeedMasker
 
 
 class RegionSeeds(SeedMasker):
-    """Means over regions of an atlas, of which only those that are named become seeds.
+    """Mean signals of regions of an atlas, all of them or those that you name.
 
     Parameters
     ----------
     labels_img : str, path, nibabel image or SurfaceImage
-        A whole number for each voxel (vertex), the same throughout a region. A binary
-        mask is an atlas of one region.
+        An integer label for each voxel (vertex), the same throughout a region. A
+        binary mask is an atlas with one region.
     regions : sequence of str or int, one of these, or None, default=None
-        Names or labels of the regions that become seeds, in this order. None means
-        all.
+        Names or labels of the regions to use as seeds, in this order. None means all.
     lut : DataFrame, str, path, dict, list of str, or None, default=None
-        Names of the labels: a table with the columns index and name, such as ``.lut``
-        of an atlas that nilearn fetches or the path of a BIDS dseg.tsv; a dict of
-        label to name; or a list of the names of all labels in the image, ascending,
-        with or without a first "Background".
-    hemisphere : "left", "right", None, or a sequence with one for each region, \
+        Names of the labels: a table with the columns index and name, such as the
+        ``.lut`` of an atlas that nilearn fetches or the path of a BIDS dseg.tsv; a dict
+        from label to name; or a list with the names of all labels in the image, in
+        ascending order, optionally with "Background" first.
+    hemisphere : "left", "right", None, or a sequence with one of these per region, \
             default=None
-        Which hemisphere's vertices a seed is made of where the atlas has the same
-        labels in both. None means both, and is all there is in a volume.
+        The hemisphere whose vertices make up a seed, for atlases with the same labels
+        in both. None means both, and is the only choice for a volume.
     background_label : int, default=0
-        The label of what is no region.
+        The label of voxels (vertices) outside all regions.
     mask_img : str, path, nibabel image, SurfaceImage or None, default=None
-        Voxels (vertices) where it is 0 belong to no region.
+        Voxels (vertices) where it is 0 are left out of all regions.
     smoothing_fwhm : float or None, default=None
-        Full width at half maximum in mm of the smoothing before the mean; None on a
-        surface.
+        Full width at half maximum, in mm, of smoothing before averaging. Must be None
+        on a surface.
     detrend : bool, default=False
-        Whether to take the linear trend out of each signal.
+        Whether to remove the linear trend of each signal.
     standardize : "zscore_sample", "psc" or None, default=None
-        How signals are scaled in the end. It has no part in a correlation.
+        How `transform` scales the signals. It does not affect correlations.
     standardize_confounds : bool, default=True
         Whether to centre and scale confounds.
     high_variance_confounds : bool, default=False
-        Whether to regress out what :func:`nilearn.image.high_variance_confounds`
-        finds in the run.
+        Whether to regress out the confounds that
+        :func:`nilearn.image.high_variance_confounds` finds in the run.
     low_pass, high_pass : float or None, default=None
         Cut-off frequencies in Hz.
     t_r : float or None, default=None
         Repetition time in seconds.
     clean_args : dict or None, default=None
-        More arguments of :func:`nilearn.signal.clean`.
+        Further arguments for :func:`nilearn.signal.clean`.
 
     Attributes
     ----------
     labels_ : list of int
         The label of each seed.
     seed_names_ : list of str
-        Its name, or its label where it has none.
+        The name of each seed, or its label if it has no name.
     hemispheres_ : list of str or None
-        Its hemisphere, None for both or for a volume.
-    grid_ : object or None
-        The grid of the image passed to `fit`.
+        The hemisphere of each seed; None means both, or a volume.
+    labels_img_ : Nifti1Image or SurfaceImage
+        `labels_img` in memory.
+    mask_img_ : Nifti1Image, SurfaceImage or None
+        `mask_img` in memory.
+    grid_ : grid or None
+        The `shape` and `affine` (on a surface the `mesh`) of the image passed to `fit`,
+        on which `inverse_transform` places its images; None without an image.
 
     See Also
     --------
     nilearn.maskers.NiftiLabelsMasker, nilearn.maskers.SurfaceLabelsMasker : All
-        regions, and reductions other than the mean.
+        regions, and summaries other than the mean.
     nilearn.maskers.NiftiMapsMasker : Probabilistic atlases.
 
     Notes
     -----
-    An atlas on another grid is laid on the run's by nearest neighbours, each time from
-    the atlas itself. A region that is named and lost is an error; of all regions those
-    that are lost on the grid of `fit` are left out, with a warning.
+    An atlas on another grid is resampled to the grid of the run by nearest neighbours,
+    always from the original atlas. If a region that you named has no voxel left there,
+    an error is raised. With ``regions=None``, regions that have no voxel left on the
+    grid of `fit` are dropped, with a warning.
 
     Examples
     --------
@@ -128,16 +133,16 @@ class RegionSeeds(SeedMasker):
 
     @property
     def is_on_surface(self):
-        """Whether the atlas is one of a surface."""
+        """Whether the atlas is on a surface."""
         return is_surface(self.labels_img)
 
     def fit(self, X=None, y=None):
-        """Read the atlas, find the regions, and lay them on the grid of an image.
+        """Read the atlas and find the regions, also on the grid of an image if given.
 
         Parameters
         ----------
         X : str, path, nibabel image, SurfaceImage or None, default=None
-            Its grid is the one of `inverse_transform`; its scans are not read.
+            Its grid is used by `inverse_transform`; its scans are not read.
         y : None
             Ignored.
 
@@ -147,17 +152,24 @@ class RegionSeeds(SeedMasker):
 
         Raises
         ------
-        TypeError, ValueError, FileNotFoundError
-            If the atlas is no image of whole numbers, there is no such region, or
-            nothing of it is left on the grid of the image or within the mask.
+        TypeError, ValueError
+            If the atlas is not an image of integer labels, a region does not exist, or
+            no voxel of it is left on the grid of the image or within the mask.
+        FileNotFoundError
+            If a file does not exist.
+
+        Warns
+        -----
+        UserWarning
+            If regions are dropped, see Notes.
         """
         name = type(self).__name__
         self._check_parameters(name)
-        self.atlas_ = read_atlas(
+        self._atlas = read_atlas(
             self.labels_img, self.mask_img, self.background_label, name
         )
-        self.labels_img_ = self.atlas_.labels_img
-        self.mask_img_ = self.atlas_.mask_img
+        self.labels_img_ = self._atlas.labels_img
+        self.mask_img_ = self._atlas.mask_img
         chosen, names = self._chosen(name)
         grid = self._grid_of(X)
         if self.regions is None and grid is not None:
@@ -174,12 +186,12 @@ class RegionSeeds(SeedMasker):
     def _regions(self, image, where, name):
         """Return the regions as `SeedRegions` on an image's grid."""
         chosen = list(zip(self.labels_, self.hemispheres_, strict=True))
-        regions = self.atlas_.regions(chosen, image, where)
+        regions = self._atlas.regions(chosen, image, where)
         lost = np.flatnonzero(regions.sizes() == 0)
         if len(lost):
             inside = "" if self.mask_img is None else ", within its mask_img"
             raise ValueError(
-                f"{where}: no {self.atlas_.element} is left of region "
+                f"{where}: no {self._atlas.element} is left of region "
                 f"{self.seed_names_[lost[0]]!r} of {name} on the grid of the "
                 f"run{inside}. Leave it out of regions, or check that both are in the "
                 "same space."
@@ -202,10 +214,10 @@ class RegionSeeds(SeedMasker):
     def _chosen(self, name):
         """Return labels and sides of the seeds, and the names of labels."""
         side = self.hemisphere if isinstance(self.hemisphere, str) else None
-        present = self.atlas_.labels()
+        present = self._atlas.labels()
         names = names_of_labels(self.lut, present, name)
         if self.regions is None:
-            present = self.atlas_.labels(side)
+            present = self._atlas.labels(side)
         if not present:
             raise ValueError(
                 f"{name}: labels_img holds nothing but the background label "
@@ -224,17 +236,17 @@ class RegionSeeds(SeedMasker):
 
     def _left_of(self, chosen, grid, name):
         """Return the labels that are left on a grid, and warn of those that are not."""
-        sizes = self.atlas_.regions(chosen, grid, "X").sizes()
+        sizes = self._atlas.regions(chosen, grid, "X").sizes()
         lost = [chosen[i][0] for i in np.flatnonzero(sizes == 0)]
         if len(lost) == len(chosen):
             raise ValueError(
                 f"{name}: none of the {len(chosen)} regions of labels_img has a "
-                f"{self.atlas_.element} on the grid of X. Are both in the same space?"
+                f"{self._atlas.element} on the grid of X. Are both in the same space?"
             )
         if lost:
             warn(
                 f"{name}: {len(lost)} of {len(chosen)} regions have no "
-                f"{self.atlas_.element} on the grid of X and are left out: labels "
+                f"{self._atlas.element} on the grid of X and are left out: labels "
                 f"{', '.join(map(str, lost[:10]))}{', ...' if len(lost) > 10 else ''}."
             )
         return [chosen[i] for i in np.flatnonzero(sizes)]

@@ -31,12 +31,12 @@ def seed_report(maps, names):
             for name, quality in zip(names, seed_map.qualities, strict=True)
         ]
     )
-    # Whole numbers, some of which may be missing.
+    # Integers, some of which may be missing.
     return report.astype({"n_voxels": "Int64"})
 
 
 def paths_taken(maps):
-    """Return for each masker the ways that its signals were had, over all runs."""
+    """Return how the signals of each masker were obtained, over all runs."""
     return {
         name: "; ".join(dict.fromkeys(seed_map.paths[name] for seed_map in maps))
         for name in ("seed_masker", "brain_masker")
@@ -44,7 +44,7 @@ def paths_taken(maps):
 
 
 def warn_of_map(seed_map, seeds):
-    """Warn once a run of each thing that is not as it was asked for."""
+    """Warn once per run of each thing that is not as it was asked for."""
     n_voxels = seed_map.r.shape[1]
     if seed_map.n_without_signal:
         warn(

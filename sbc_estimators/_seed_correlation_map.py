@@ -16,6 +16,7 @@ from ._checks import (
     check_memory_level,
     check_option,
     describe_run,
+    naming,
 )
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._engine import Mapper, clean_signals, map_runs
@@ -43,69 +44,78 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     seed_masker : masker
-        A nilearn masker whose signals are the seeds: spheres, labels, maps, the
-        voxels of a mask, and their surface kinds; or any object with ``fit``,
-        ``transform``, ``inverse_transform`` and sklearn's parameters.
+        A masker whose signals are the seeds: any of nilearn's (spheres, labels, maps,
+        the voxels of a mask, and their surface kinds), one of
+        :mod:`sbc_estimators.maskers`, or any object with ``fit``, ``transform``,
+        ``inverse_transform`` and ``get_params``/``set_params``, such as any
+        :class:`~sklearn.base.BaseEstimator`.
     brain_masker : masker or None, default=None
-        The same for the voxels (vertices, regions). None means a
+        A masker whose signals are the voxels (vertices, regions). None means a
         :class:`~nilearn.maskers.NiftiMasker` (for a run on a surface a
-        :class:`~nilearn.maskers.SurfaceMasker`) with the seed masker's own cleaning
-        and no smoothing. A mask that is not given is computed over all runs in `fit`.
+        :class:`~nilearn.maskers.SurfaceMasker`) with the seed masker's cleaning and no
+        smoothing. If it has no mask, `fit` computes one over all runs.
     low_pass, high_pass : float, None or "masker", default="masker"
-        Cut-off frequencies of both maskers in Hz, None for no cut-off. "masker"
-        leaves each masker's own value.
+        Cut-off frequencies of both maskers in Hz; None means no cut-off, "masker"
+        leaves each masker its own value.
     t_r : float, None or "masker", default="masker"
-        Repetition time of both maskers in seconds. A run's own `t_r` wins.
+        Repetition time of both maskers in seconds. A run's own `t_r` takes precedence.
     seed_summary : {"mean", "median", "pca", "standardized_mean"}, default="mean"
-        From the voxels of a seed to one signal: their mean as the masker weighs them;
-        of their cleaned, centred signals the median, the first principal component
-        with the sign of their mean, or the mean after scaling each to the same
-        variance. All but the mean need seeds that are regions of equal weights.
+        How the voxels of a seed become one signal: "mean" is their mean as the masker
+        weights them. The others start from the cleaned, centred signals of the voxels:
+        their median, their first principal component with the sign of their mean, or
+        their mean after scaling each to the same variance. These need seeds that are
+        regions of equally weighted voxels.
     measure : {"correlation", "partial", "semipartial"}, default="correlation"
-        What r is: the correlation of each seed with each voxel, as they are, after
-        the other seeds are taken out of both ("partial"), or after they are taken out
-        of the seed only ("semipartial"). All three are the same for a single seed.
+        What r is: the plain correlation of each seed with each voxel, their
+        correlation after the other seeds are regressed out of both ("partial"), or
+        after they are regressed out of the seed only ("semipartial"). For a single
+        seed all three are the same.
     memory : None, str, path or joblib.Memory, default=None
-        Where to keep what was computed; None keeps nothing. See Notes. Use this, and
-        not the `memory` of a Pipeline, which knows a file by its name alone: it would
-        return the map of before for a file that has been edited.
+        Where to cache results; None caches nothing. See Notes. Use this rather than the
+        `memory` of a Pipeline, which knows a file by its name alone and would return
+        an old map for a file that has been edited.
     memory_level : int, default=1
-        1 keeps maps and raw seeds, 2 also the cleaned signals of voxels, 0 nothing.
+        1 caches maps and raw seed signals, 2 also the cleaned voxel signals, 0 nothing.
     n_jobs : int or None, default=None
-        Number of runs mapped at the same time, as in joblib.
+        Number of runs to map at the same time, as in joblib.
     verbose : int, default=0
-        Anything but 0 shows the progress over runs, and the time left.
+        Any value but 0 shows the progress over runs and the time left.
 
     Attributes
     ----------
     correlations_ : ndarray of shape (n_seeds, n_voxels), float32
-        r, as `measure` says; over several runs the tanh of the mean Fisher z.
+        r as defined by `measure`; with several runs, the tanh of their mean Fisher z.
     seed_summary_, measure_ : str
-        `seed_summary` and `measure` of `fit`, which hold in `transform` too.
+        The `seed_summary` and `measure` used in `fit`, which `transform` uses too.
     seed_masker_, brain_masker_ : masker
-        Fitted clones. A mask that was computed is their `mask_img`.
+        Fitted clones of the maskers. Where `fit` computed a mask, it is the clone's
+        `mask_img`.
     n_seeds_, n_voxels_, n_runs_ : int
+        Numbers of seeds, of voxels in the brain mask, and of runs in `fit`.
     seed_names_ : list of str
-        Coordinates in mm for spheres, names for labelled regions, else numbers.
+        Coordinates in mm for spheres, names for labelled regions, otherwise numbers.
     paths_ : dict
-        For "seed_masker" and "brain_masker", how their signals were had in `fit`:
-        "streamed" (while the scans are read), or, with the reason, "compiled" (the
-        masker extracts from scans in memory, a matrix cleans), "reference" (the
-        masker does all by itself) or "given" (the signals come with the run).
+        How the signals of "seed_masker" and "brain_masker" were obtained in `fit`:
+        "streamed" (while reading the scans) or, with the reason why they were not,
+        "compiled" (the masker extracts them from scans in memory, and a matrix cleans
+        them), "reference" (the masker does everything itself) or "given" (they come
+        with the run).
     run_report_ : DataFrame
-        A row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
-        ``rank`` (directions of time that cleaning keeps), ``n_without_signal``
-        (voxels whose r is 0 for lack of a signal), ``n_explained`` (voxels that have
-        a partial r of 0, as other seeds leave nothing of them).
+        One row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``, ``rank``
+        (number of dimensions that cleaning leaves in time), ``n_without_signal``
+        (voxels whose r is 0 because they have no signal), ``n_explained`` (voxels
+        whose partial r is 0 because the other seeds explain all of them).
     seed_report_ : DataFrame
-        A row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (of the
-        seed), ``coverage`` (fraction of them within the brain mask and with a signal;
-        of a probabilistic map, the fraction of its weight), ``homogeneity`` and
-        ``homogeneity_sd`` (mean and standard deviation of the correlations among their
-        cleaned signals), ``tsnr`` (mean over standard deviation of their raw signals
-        over time, averaged). Missing where a masker does not tell what its seeds are
-        made of. A coverage under one half is warned of, none is an error. Seeds and
-        brain in images of different kinds have no mask in common: all is covered.
+        One row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (in the
+        seed), ``coverage`` (the fraction of these voxels that lie within the brain mask
+        and have a signal; for a probabilistic map, the fraction of its weight),
+        ``homogeneity`` and ``homogeneity_sd`` (mean and standard deviation of the
+        correlations among their cleaned signals), ``tsnr`` (temporal signal-to-noise
+        ratio: mean over standard deviation of their raw signals, averaged over voxels).
+        Values are missing where a masker does not reveal the voxels of its seeds. A
+        coverage below one half gives a warning, a coverage of 0 raises an error. Where
+        seeds and brain come from images of different kinds (volume and surface), every
+        voxel counts as within the mask.
 
     See Also
     --------
@@ -113,40 +123,41 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    r is exactly Pearson's, whatever the maskers' `standardize` says: it is left out,
-    as r does not depend on it. All else that acts on time is honoured as
-    :func:`nilearn.signal.clean` does it, compiled to one matrix a run and masker.
-
-    With seed s and voxel v, cleaned and centred, and P the projection onto the other
-    seeds of the run, the partial correlation [1]_ is the correlation of
-    :math:`(1 - P) s` and :math:`(1 - P) v`, the semipartial one that of
-    :math:`(1 - P) s` and v. Both come from the products of seeds with seeds and with
-    voxels. Seeds that are sums of others are an error. Where the other seeds leave less
-    than 1e-4 of a voxel, which may be rounding, its partial r is 0, with one warning a
-    run: a voxel that is a seed by itself has a partial r of 1 with this seed and 0 with
-    the others.
-
-    Several runs are averaged as Fisher z, which is nearer to normal than r [2]_, each
-    run with the same weight, whatever its length.
-
-    Streamed signals are summed in float32, unless cleaning amplifies them. Drifts of
-    some hundred times the cleaned signal cost precision (r off by 6e-6 was seen).
-
-    With `memory`, three stages are kept for each run: raw seeds (level 1), cleaned
-    signals of voxels (level 2) and maps (level 1). Each has as key the content of the
-    run and of masks, and the parameters that it depends on: another radius computes
-    no cleaned voxels anew, another filter no raw seeds. A run's content is for files
-    their path, size, times of change (ns) and place on disk, so a file that is edited
-    or replaced is a new run; images in memory count by their numbers. On disk a map
-    takes 4 bytes a seed and voxel, raw seeds as much as their voxels do in the run's
-    own type, cleaned voxels 4 bytes a voxel and direction of time left by cleaning:
-    for 70,000 voxels and a band of 0.01 to 0.1 Hz in 176 scans about 0.3, 0.03 and
-    32 MB. Nothing is removed: :meth:`joblib.Memory.reduce_size` does. Maskers that are
-    not nilearn's own are asked anew each time.
-
-    A voxel without signal (constant, not finite, or nothing left after cleaning) has
-    r = z = 0, with one warning a run. r is kept within 1.2e-7 of +-1, so that
+    *Correlation.* r is exactly Pearson's. It does not depend on how signals are scaled,
+    so the maskers' `standardize` is ignored. All other cleaning follows
+    :func:`nilearn.signal.clean`, compiled to one matrix per run and masker. A voxel
+    without a signal (constant, not finite, or with nothing left after cleaning) has
+    r = z = 0, with one warning per run. abs(r) is kept 1.2e-7 below 1, so that
     z = arctanh(r) is finite.
+
+    *Partial correlation.* With seed s and voxel v, cleaned and centred, and P the
+    projection onto the other seeds of the run, the partial correlation [1]_ is the
+    correlation of :math:`(1 - P) s` and :math:`(1 - P) v`, the semipartial one that of
+    :math:`(1 - P) s` and v. Both are computed from the products of seeds with seeds and
+    with voxels. Seeds that are linear combinations of others raise an error. Where the
+    other seeds leave less than 1e-4 of a voxel, which may be rounding, its partial r is
+    0, with one warning per run: a voxel that is itself a seed has a partial r of 1 with
+    this seed and 0 with the others.
+
+    *Several runs* are averaged as Fisher z, whose distribution is closer to normal than
+    that of r [2]_. Each run has the same weight, whatever its length.
+
+    *Precision.* Streamed signals are summed in float32, unless cleaning amplifies them.
+    Drifts some hundred times larger than the cleaned signal cost precision (r was seen
+    to be off by 6e-6).
+
+    *Cache.* With `memory`, three stages of each run are cached: raw seed signals (level
+    1), cleaned voxel signals (level 2) and maps (level 1). The key of each is the
+    content of the run and the masks, and only those parameters that it depends on: with
+    another radius, the cleaned voxels are reused; with another filter, the raw seeds.
+    A file counts by its path, size, times of change (ns) and place on disk, so one that
+    was edited or replaced is a new run; images in memory count by their values. On disk
+    a map takes 4 bytes per seed and voxel, raw seeds as much as their voxels do in the
+    run's own data type, cleaned voxels 4 bytes per voxel and dimension that cleaning
+    leaves in time: for 70,000 voxels and a band of 0.01 to 0.1 Hz in 176 scans about
+    0.3, 0.03 and 32 MB. Nothing is ever deleted: call
+    :meth:`joblib.Memory.reduce_size`. Maskers of any other package are run anew each
+    time.
 
     References
     ----------
@@ -207,14 +218,15 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : run or sequence of runs
-            A run is a 4D image (path, nibabel image, SurfaceImage) or a
-            :class:`Run`.
+            A run is a 4D image (path, nibabel image, SurfaceImage) or a :class:`Run`.
         y : None
             Ignored.
-        confounds : sequence with one entry a run, or None, default=None
-            Confounds of shape (n_scans, n_confounds), a DataFrame or a path each.
-        sample_mask : sequence with one entry a run, or None, default=None
-            Indices of the scans to keep, or booleans, each.
+        confounds : sequence with one entry per run, or None, default=None
+            For each run an array of shape (n_scans, n_confounds), a DataFrame, a path
+            or None.
+        sample_mask : sequence with one entry per run, or None, default=None
+            For each run the indices of the scans to keep, one boolean per scan, or
+            None.
 
         Returns
         -------
@@ -222,9 +234,23 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
         Raises
         ------
-        TypeError, ValueError, FileNotFoundError
-            If a masker or a run cannot be used. What a run's header and tables tell
-            is checked for all runs before any is read.
+        TypeError, ValueError
+            If a parameter, a masker or a run cannot be used. Headers and tables of all
+            runs are checked before any scan is read.
+        FileNotFoundError
+            If a file does not exist.
+        OSError
+            If an image is truncated or corrupt, or the folder of `memory` cannot be
+            made.
+        RuntimeError
+            If mapping a run fails in any other way. The message names the run, and the
+            original error is its cause.
+
+        Warns
+        -----
+        UserWarning
+            If the maskers clean differently, voxels have no signal, or less than half
+            of a seed is covered.
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         for _ in self._fit(as_runs(X, **beside), beside):
@@ -232,7 +258,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X, y=None, *, confounds=None, sample_mask=None):
-        """Compute the correlation map and return each run's, reading each run once.
+        """Compute the correlation map and return the map of each run.
+
+        Each run is read once. The result is that of :meth:`fit` and :meth:`transform`.
 
         Parameters
         ----------
@@ -243,6 +271,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         -------
         z : ndarray of shape (n_runs, n_seeds * n_voxels), float32
             As :meth:`transform` returns it.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`fit`.
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs = as_runs(X, **beside)
@@ -266,8 +299,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If a run lacks the confounds or sample mask that every run had in `fit`,
-            or cannot be used.
+            If a run lacks the confounds or sample mask that every run had in `fit` (or
+            that some had beside X), or if its map has another shape.
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`fit`.
         """
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
@@ -287,8 +322,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_seeds * n_voxels) or (n_seeds * n_voxels,)
-            Rows as :meth:`transform` returns them, or anything of their width, such
-            as a classifier's coefficients.
+            Rows as returned by :meth:`transform`, or anything of the same width, such
+            as the coefficients of a classifier.
 
         Returns
         -------
@@ -300,7 +335,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X holds no real numbers, or has another width.
+            If X has another number of columns.
         """
         check_is_fitted(self)
         rows = np.atleast_2d(np.asarray(X))
@@ -327,17 +362,24 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         return img
 
     def seed_signals(self, run):
-        """Return the cleaned seed time series of one run, as people plot them.
+        """Return the cleaned seed time series of one run.
 
         Parameters
         ----------
         run : run
-            As in :meth:`fit`.
+            One run, as in :meth:`fit`.
 
         Returns
         -------
         signals : ndarray of shape (n_kept_scans, n_seeds)
             Mean 0 and variance 1 (``ddof=1``).
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`transform`.
         """
         check_is_fitted(self)
         return self._signals("seed_masker", run)
@@ -348,12 +390,19 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         run : run
-            As in :meth:`fit`.
+            One run, as in :meth:`fit`.
 
         Returns
         -------
         signals : ndarray of shape (n_kept_scans, n_voxels)
-            Mean 0 and variance 1 (``ddof=1``); 0 throughout without signal.
+            Mean 0 and variance 1 (``ddof=1``); all 0 for a voxel without a signal.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`transform`.
         """
         check_is_fitted(self)
         return self._signals("brain_masker", run)
@@ -369,6 +418,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str objects of shape (n_seeds * n_voxels,)
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
         """
         check_is_fitted(self)
         names = [
@@ -477,7 +531,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         for source in mapper.sources:
             if source.name == name:
                 check_regions_of_runs(source, opened)
-        return unit_variance(clean_signals(mapper, name, opened[0]))
+        with naming(opened[0].where):
+            return unit_variance(clean_signals(mapper, name, opened[0]))
 
 
 def _fit_maskers(mapper, opened):

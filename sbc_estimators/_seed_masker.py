@@ -72,7 +72,7 @@ class SeedMasker(TransformerMixin, BaseEstimator):
     """
 
     def regions_on(self, image, where, name):
-        """Return what the seeds are made of on the grid (mesh) of an image.
+        """Return the voxels (vertices) of the seeds on the grid (mesh) of an image.
 
         Parameters
         ----------
@@ -89,8 +89,8 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If the image is of another kind, a seed lies outside of it, or seeds
-            overlap that must not.
+            If the image is of another kind, a seed lies outside it, or seeds overlap
+            that must not.
         """
         self._check_kind(image, where, name)
         return self._regions(image, where, name)
@@ -129,8 +129,13 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         ------
         NotFittedError
             Before `fit`.
-        ValueError
-            If a seed lies outside the image, or it cannot be cleaned.
+        TypeError, ValueError
+            If X is not a 4D image of the seeds' kind, a seed lies outside it, or its
+            signals cannot be cleaned.
+        FileNotFoundError
+            If a file does not exist.
+        OSError
+            If the image is truncated or corrupt.
         """
         check_is_fitted(self)
         name = type(self).__name__
@@ -159,11 +164,16 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         Returns
         -------
         signals : ndarray of shape (n_kept_scans, n_seeds)
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, OSError
+            As in `fit` and `transform`.
         """
         return self.fit(X).transform(X, confounds, sample_mask)
 
     def inverse_transform(self, X):
-        """Return values of seeds as an image, on the grid that `fit` was given.
+        """Return values of seeds as an image on the grid of `fit`.
 
         Parameters
         ----------
@@ -172,11 +182,13 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         Returns
         -------
         img : Nifti1Image or SurfaceImage
-            An image for each row: a voxel (vertex) has the value of its seed, the mean
-            where several seeds share it, 0 in none.
+            One volume per row. Each voxel (vertex) has the value of its seed, or the
+            mean over the seeds that share it; outside all seeds it is 0.
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
         ValueError
             If `fit` was given no image, or X has another number of columns.
         """
@@ -211,6 +223,11 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str objects of shape (n_seeds,)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
         """
         check_is_fitted(self)
         return np.asarray(self.seed_names_, dtype=object)

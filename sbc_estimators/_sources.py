@@ -74,13 +74,15 @@ IRRELEVANT = {
 
 @dataclass(frozen=True)
 class SignalSource:
-    """A fitted masker, under the name that messages call it by.
+    """A masker, under the name that messages call it by.
 
     Attributes
     ----------
     name : str
         "seed_masker" or "brain_masker".
     masker : masker
+        In `fit` an unfitted clone, which `fit_masker` fits in place; fitted from then
+        on. `identity` is that of a fitted masker.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`SphereSeeds`: spheres, each with a radius of its own."""
+"""`SphereSeeds`: spheres, each with its own radius."""
 
 from ._checks import check_spheres
 from ._placed_seeds import Spheres, coordinates, read_mask_volume
@@ -7,54 +7,59 @@ from ._seed_masker import SeedMasker
 
 
 class SphereSeeds(SeedMasker):
-    """Means over spheres of voxels, each with a radius of its own.
+    """Mean signals of spheres, each with its own radius.
 
     Parameters
     ----------
     seeds : sequence of n_seeds triplets of float
         Coordinates of the centres in mm.
-    radius : float, None, or a sequence with one for each seed, default=8.0
-        In mm; None means the voxel that holds the seed alone.
+    radius : float, None, or a sequence with one of these per seed, default=8.0
+        In mm; None means only the voxel that contains the seed.
     mask_img : str, path, nibabel image or None, default=None
-        Voxels where it is 0 belong to no sphere. On any grid.
+        Voxels where it is 0 are left out of all spheres. It may be on any grid.
     allow_overlap : bool, default=False
         Whether spheres may share voxels.
     smoothing_fwhm : float or None, default=None
-        Full width at half maximum in mm of the smoothing before the mean.
+        Full width at half maximum, in mm, of smoothing before averaging.
     detrend : bool, default=False
-        Whether to take the linear trend out of each signal.
+        Whether to remove the linear trend of each signal.
     standardize : "zscore_sample", "psc" or None, default=None
-        How signals are scaled in the end. It has no part in a correlation.
+        How `transform` scales the signals. It does not affect correlations.
     standardize_confounds : bool, default=True
         Whether to centre and scale confounds.
     high_variance_confounds : bool, default=False
-        Whether to regress out what :func:`nilearn.image.high_variance_confounds`
-        finds in the run.
+        Whether to regress out the confounds that
+        :func:`nilearn.image.high_variance_confounds` finds in the run.
     low_pass, high_pass : float or None, default=None
         Cut-off frequencies in Hz.
     t_r : float or None, default=None
         Repetition time in seconds.
     clean_args : dict or None, default=None
-        More arguments of :func:`nilearn.signal.clean`.
+        Further arguments for :func:`nilearn.signal.clean`.
 
     Attributes
     ----------
+    seeds_ : list of tuple of 3 float
+        The centres in mm.
+    mask_img_ : Nifti1Image or None
+        `mask_img` in memory: 1 inside, 0 outside.
     seed_names_ : list of str
-        Coordinates in mm.
-    grid_ : object or None
-        The grid of the image passed to `fit`.
+        The centres in words, such as "(0, -52, 18)".
+    grid_ : grid or None
+        The `shape` and `affine` of the image passed to `fit`, on which
+        `inverse_transform` places its images; None without an image.
 
     See Also
     --------
-    nilearn.maskers.NiftiSpheresMasker : One radius for all.
+    nilearn.maskers.NiftiSpheresMasker : One radius for all seeds.
 
     Notes
     -----
-    A sphere holds the voxels whose centres lie within its radius, and always the voxel
-    that holds the seed. Whole numbers are averaged in float64.
+    A sphere contains the voxels whose centres lie within its radius, and always the
+    voxel that contains the seed. Integer images are averaged in float64.
 
-    Used by itself, `transform` hands censoring to nilearn, of which version 0.14 lets
-    censored scans into its filter. In `SeedCorrelationMap` they have no say.
+    On its own, `transform` leaves censoring to nilearn, whose version 0.14 lets
+    censored scans leak into its filter. In `SeedCorrelationMap` they change nothing.
 
     Examples
     --------
@@ -102,12 +107,12 @@ class SphereSeeds(SeedMasker):
         self.clean_args = clean_args
 
     def fit(self, X=None, y=None):
-        """Check the spheres, and lay them on the grid of an image.
+        """Check the spheres, also against the grid of an image if one is given.
 
         Parameters
         ----------
         X : str, path, nibabel image or None, default=None
-            Its grid is the one of `inverse_transform`; its scans are not read.
+            Its grid is used by `inverse_transform`; its scans are not read.
         y : None
             Ignored.
 
@@ -117,9 +122,11 @@ class SphereSeeds(SeedMasker):
 
         Raises
         ------
-        ValueError
-            If seeds are no coordinates, a radius is missing or no length, a seed lies
-            outside the image or its mask, or spheres overlap.
+        TypeError, ValueError
+            If seeds are not coordinates, a radius is missing or not a length, a seed
+            lies outside the image or the mask, or spheres overlap.
+        FileNotFoundError
+            If a file does not exist.
         """
         check_spheres(self.seeds, self.radius, type(self).__name__)
         self.seeds_ = [tuple(map(float, seed)) for seed in self.seeds]

@@ -14,46 +14,51 @@ FARTHEST_VERTEX = 10.0
 
 
 class SurfaceSeeds(SeedMasker):
-    """Means over discs on a surface, around vertices or coordinates.
+    """Mean signals of discs on a surface, around vertices or coordinates.
 
     Parameters
     ----------
     seeds : sequence of int or of triplets of float
-        A vertex number counts within its hemisphere; coordinates in mm stand for the
-        nearest vertex.
-    radius : float, None, or a sequence with one for each seed, default=8.0
-        In mm, along the edges of the mesh; None means the vertex alone.
-    hemisphere : "left", "right", None, or a sequence with one for each seed, \
+        Vertex numbers, counted within their hemisphere, or coordinates in mm, which
+        stand for the nearest vertex.
+    radius : float, None, or a sequence with one of these per seed, default=8.0
+        In mm, along the edges of the mesh; None means only the vertex.
+    hemisphere : "left", "right", None, or a sequence with one of these per seed, \
             default=None
-        Where a seed lies. None means the hemisphere with the nearest vertex; vertex
-        numbers need a name.
+        The hemisphere of a seed. None means the one with the nearest vertex; vertex
+        numbers need "left" or "right".
     mesh : PolyMesh or None, default=None
-        The mesh that coordinates and distances are measured on. None means that of
-        the run. A run on an inflated mesh needs the pial or white one here.
+        The mesh on which coordinates and distances are measured. None means that of
+        the run. If the run is on an inflated mesh, pass the pial or white mesh here.
     allow_overlap : bool, default=False
         Whether discs may share vertices.
     detrend : bool, default=False
-        Whether to take the linear trend out of each signal.
+        Whether to remove the linear trend of each signal.
     standardize : "zscore_sample", "psc" or None, default=None
-        How signals are scaled in the end. It has no part in a correlation.
+        How `transform` scales the signals. It does not affect correlations.
     standardize_confounds : bool, default=True
         Whether to centre and scale confounds.
     high_variance_confounds : bool, default=False
-        Whether to regress out what :func:`nilearn.image.high_variance_confounds`
-        finds in the run.
+        Whether to regress out the confounds that
+        :func:`nilearn.image.high_variance_confounds` finds in the run.
     low_pass, high_pass : float or None, default=None
         Cut-off frequencies in Hz.
     t_r : float or None, default=None
         Repetition time in seconds.
     clean_args : dict or None, default=None
-        More arguments of :func:`nilearn.signal.clean`.
+        Further arguments for :func:`nilearn.signal.clean`.
 
     Attributes
     ----------
+    seeds_ : list of int or of tuple of 3 float
+        Vertex numbers, or coordinates in mm.
+    hemispheres_ : list of str or None
+        The hemisphere of each seed, None where the nearest vertex decides.
     seed_names_ : list of str
         Coordinates in mm, or hemisphere and vertex number.
-    grid_ : object or None
-        The mesh of the image passed to `fit`.
+    grid_ : grid or None
+        The `mesh` of the image passed to `fit`, on which `inverse_transform` places its
+        images, and its `shape`; None without an image.
 
     See Also
     --------
@@ -61,9 +66,9 @@ class SurfaceSeeds(SeedMasker):
 
     Notes
     -----
-    A disc holds the vertices to which the shortest path along edges is no longer than
-    its radius. Coordinates farther than 10 mm from any vertex are an error: they are
-    of another space, or of no cortex.
+    A disc contains the vertices whose shortest path along edges to the centre is no
+    longer than its radius. Coordinates more than 10 mm from any vertex raise an error:
+    they belong to another space, or are not in the cortex.
 
     Examples
     --------
@@ -117,12 +122,12 @@ class SurfaceSeeds(SeedMasker):
         self.clean_args = clean_args
 
     def fit(self, X=None, y=None):
-        """Check the seeds, and lay them on the mesh of an image.
+        """Check the seeds, also against the mesh of an image if one is given.
 
         Parameters
         ----------
         X : SurfaceImage or None, default=None
-            Its mesh is the one of `inverse_transform`; its scans are not read.
+            Its mesh is used by `inverse_transform`; its scans are not read.
         y : None
             Ignored.
 
@@ -133,8 +138,8 @@ class SurfaceSeeds(SeedMasker):
         Raises
         ------
         TypeError, ValueError
-            If seeds are neither vertices nor coordinates of the mesh, a radius is
-            missing or no length, or discs overlap.
+            If seeds are neither vertices nor coordinates on the mesh, a radius is
+            missing or not a length, or discs overlap.
         """
         name = type(self).__name__
         self.seeds_ = [_seed(seed, name) for seed in _sequence(self.seeds, name)]

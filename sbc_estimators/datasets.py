@@ -49,7 +49,8 @@ def load_sample_run(columns=("white_matter", "csf", *_MOTION)):
     columns : sequence of str or None, default=("white_matter", "csf", "trans_x", \
             "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
         The confounds that the run carries. Also there: "global_signal" and
-        "framewise_displacement", whose first scan is NaN. None: a run without.
+        "framewise_displacement", whose first scan is NaN. None gives a run without
+        confounds.
 
     Returns
     -------
@@ -145,7 +146,7 @@ def make_runs(
     """Simulate runs whose true seed-based correlations are known.
 
     Each network is a pair of blobs, mirrored in the mid-sagittal plane, with one time
-    course. The brain and the networks depend on the sizes alone: two calls that differ
+    course. The brain and the networks depend only on the sizes: two calls that differ
     in `random_state`, `n_runs` or `n_scans` share them, so one can make training runs
     and the other test runs.
 
@@ -154,21 +155,23 @@ def make_runs(
     n_runs : int, default=2
         Number of runs.
     n_scans : int, default=150
-        Scans a run, at least `n_confounds` + 3.
+        Number of scans per run, at least `n_confounds` + 3.
     n_voxels : int, default=4000
-        Voxels in the brain, exactly; at least 8 a network.
+        Exact number of voxels in the brain, at least 8 per network.
     n_networks : int, default=3
         Number of networks; each has one seed.
     noise : float, default=1.0
         Standard deviation of each voxel's own white noise, from 0.1 to 100; a network's
         time course has 1.
     n_confounds : int, default=2
-        White-noise confounds, in every voxel with weights that are mostly positive: a
-        map from which they were not removed is visibly too high. 0: runs without.
+        Number of white-noise confounds. They are in every voxel, with mostly positive
+        weights, so that a map is visibly too high if they are not removed. 0 gives
+        runs without confounds.
     group_effect : float, default=0.0
-        In runs of group 1, network 1's voxels also follow network 0's time course,
-        this many times as strongly as they follow their own; from -10 to 10. So the
-        groups differ in seed 0's map at network 1, and in seed 1's at network 0.
+        In runs of group 1, the voxels of network 1 also follow the time course of
+        network 0, this many times as strongly as their own; from -10 to 10. The groups
+        then differ in the map of seed 0 at network 1, and in that of seed 1 at
+        network 0.
     t_r : float, default=2.0
         Repetition time in seconds.
     voxel_size : float, default=4.0
@@ -176,21 +179,21 @@ def make_runs(
     dtype : {"float32", "int16"}, default="float32"
         Data type of the images.
     shape : tuple of 3 int or None, default=None
-        The grid, with a margin of one voxel around the brain. None: as small as an
-        ellipsoid 1.2 times as long (y) as it is wide allows.
-    directory : path or None, default=None
-        Where to write the runs, as run-01_bold.nii.gz and so on; made if missing.
-        Older files of these names are replaced. None: the images stay in memory.
+        The grid, which must leave a margin of one voxel around the brain. None is the
+        smallest grid for an ellipsoid that is 1.2 times as long (y) as it is wide.
+    directory : str, pathlib.Path or None, default=None
+        Folder to write the runs to, as run-01_bold.nii.gz and so on; made if missing.
+        Existing files of these names are replaced. None keeps the images in memory.
     random_state : int, Generator, RandomState or None, default=None
-        Makes the runs reproducible: run i is the same whatever `n_runs`. One integer is
-        drawn from a Generator or RandomState.
+        Makes the runs reproducible; run i does not depend on `n_runs`. From a Generator
+        or RandomState one integer is drawn.
 
     Returns
     -------
     data : sklearn.utils.Bunch
         runs : list of Run
-            With a Nifti1Image or, if there is a `directory`, its path; a DataFrame of
-            confounds named confound_0, confound_1, ..., or None; and `t_r`.
+            Each with a Nifti1Image or, if there is a `directory`, its path; a DataFrame
+            of confounds named confound_0, confound_1, ..., or None; and `t_r`.
         mask_img : Nifti1Image
             The brain, uint8.
         seeds : list of tuple of 3 float
@@ -208,7 +211,7 @@ def make_runs(
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or the brain does not fit the grid.
+        If a parameter is out of range, or the brain does not fit the grid.
 
     Notes
     -----
@@ -225,12 +228,13 @@ def make_runs(
     where A_jk is taken at seed k and n is the noise's variance, plus that of rounding
     for int16 (1/12 of a squared grey level); r is 1 at the seed itself.
 
-    This is the truth of unsmoothed voxels, not filtered. A band-pass takes noise away
-    and raises correlations; a sphere or smoothing averages it. A run's own r differs
-    from the truth by sampling error, 1 / sqrt(n_scans) or a little more, since time
-    courses of a band have fewer degrees of freedom than scans.
+    This is the truth for voxels that are neither smoothed nor filtered. A band-pass
+    removes noise and raises correlations; spheres and smoothing average it out. The r
+    of a run differs from the truth by sampling error, 1 / sqrt(n_scans) or a little
+    more, since band-limited time courses have fewer degrees of freedom than scans.
 
-    No haemodynamics, motion or spatially smooth noise: they would cost the formula.
+    There are no haemodynamics, motion or spatially smooth noise: with them there would
+    be no formula for the truth.
 
     Examples
     --------

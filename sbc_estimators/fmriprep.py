@@ -1,4 +1,4 @@
-"""From the folder that fMRIPrep wrote to runs with all that belongs to them."""
+"""Runs, with their confounds and all else, from a folder written by fMRIPrep."""
 
 from ._bids import (
     ENTITIES,
@@ -19,29 +19,29 @@ _SURFACE_FILES = ("func.gii", "dtseries.nii")
 def runs_from_fmriprep(
     path, *, task=None, space=None, strategy="simple", strategy_options=None, **filters
 ):
-    """Find the preprocessed runs in a folder that fMRIPrep wrote.
+    """Find the preprocessed runs in a folder written by fMRIPrep.
 
-    Each run gets its confounds and sample mask by nilearn's
+    Each run gets its confounds and sample mask from nilearn's
     :func:`~nilearn.interfaces.fmriprep.load_confounds_strategy` or
     :func:`~nilearn.interfaces.fmriprep.load_confounds`, and its repetition time from
     the sidecars. No image is opened.
 
     Parameters
     ----------
-    path : path
-        The folder with fMRIPrep's ``sub-<label>`` folders, often
+    path : str or pathlib.Path
+        The folder that contains fMRIPrep's ``sub-<label>`` folders, often
         ``derivatives/fmriprep``.
     task : str, sequence of str or None, default=None
-        The task, or several. None: all.
+        One task or several. None means all.
     space : str or None, default=None
-        The space of the images, as in their names. "" for images on the scanner's own
-        grid, whose names have no space. None: the only one there is.
+        The space of the images, as in their names; "" for images on the scanner's own
+        grid, whose names have no space. None means the only space there is.
     strategy : str or sequence of str, default="simple"
-        Either the name of one of nilearn's strategies, or components:
+        Either the name of one of nilearn's strategies, or its components:
 
         - "simple": 24 motion parameters, mean white matter and CSF signals, and
-          cosines against slow drifts. Scans before the steady state are left out, all
-          others kept.
+          cosines against slow drifts. Scans before the steady state are left out, and
+          all others are kept.
         - "scrubbing": also leaves out scans with motion (`fd_threshold`,
           `std_dvars_threshold`) and stretches of less than 5 scans between them
           (`scrub`); all 8 white matter and CSF regressors.
@@ -52,31 +52,31 @@ def runs_from_fmriprep(
         - components of ``load_confounds``, such as ``("motion", "wm_csf", "scrub")``.
           With "tedana" images are ``desc-optcom``.
     strategy_options : dict or None, default=None
-        Further arguments of these two functions, such as ``{"motion": "basic",
+        Further arguments for these two functions, such as ``{"motion": "basic",
         "global_signal": "basic"}`` or ``{"fd_threshold": 0.2}``.
     **filters : str or sequence of str
-        Labels of further entities in the images' names, as text: ``sub="01"``,
+        Labels of further entities in the names of the images, as text: ``sub="01"``,
         ``sub=["01", "02"]``, ``ses``, ``acq``, ``ce``, ``rec``, ``dir``, ``run``,
-        ``echo``, ``part``, ``cohort``, ``res``, ``desc``. "" for names without it,
-        None for all.
+        ``echo``, ``part``, ``cohort``, ``res``, ``desc``. "" matches names without the
+        entity, None all names.
 
     Returns
     -------
     runs : list of Run
-        Sorted by subject, session, task and run. Confounds are DataFrames with a row
-        for each scan, or None if the strategy finds none; the sample mask is an
-        ndarray of indices, or None if all scans are kept.
+        Sorted by subject, session, task and run. Confounds are a DataFrame with one row
+        per scan, or None if the strategy finds none; the sample mask is an ndarray of
+        indices, or None if all scans are kept.
 
     Raises
     ------
     TypeError
-        If `path`, a filter's name, a label or the options are not of their kind.
+        If `path`, the name of a filter, a label or the options have the wrong type.
     FileNotFoundError, NotADirectoryError
         If there is no such folder, or runs lack their table of confounds.
     ValueError
         If nothing matches; if images of several spaces, resolutions (`res`), cohorts or
-        echoes do and none is named; if strategy or options are not nilearn's, or the
-        table lacks what they need; if no sidecar says the repetition time.
+        echoes match and none is named; if the strategy or options are not nilearn's, or
+        the table lacks what they need; if no sidecar has the repetition time.
 
     Warns
     -----
@@ -89,29 +89,29 @@ def runs_from_fmriprep(
 
     Notes
     -----
-    *Drifts.* Each named strategy brings fMRIPrep's cosines (component "high_pass":
-    periods above 128 s), which take slow drifts out together with all else. So leave
-    the maskers' `high_pass` at None, and let them detrend: runs too short for a cosine
-    have none. A masker with `high_pass` filters these cosines too, and each then takes
-    out one more direction of time at the filter's edge: in the sample run r changed by
-    up to 0.3, by 0.05 on average, while either alone gave much the same map (the two
-    correlate with 0.99). To filter in the maskers, leave the cosines out:
-    ``strategy=("motion", "wm_csf")``. CompCor cannot do without them: its components
-    were computed with the cosines already taken out. With the maskers'
-    ``filter="cosine"`` nilearn warns, and uses the confounds' cosines alone.
+    *Drifts.* Each named strategy includes fMRIPrep's cosines (component "high_pass":
+    periods above 128 s), which remove slow drifts together with the other confounds. So
+    leave the maskers' `high_pass` at None, and set their `detrend`, as runs too short
+    for a cosine have none. A masker with `high_pass` also filters these cosines, and
+    each then removes one more dimension in time at the edge of the filter: in the
+    sample run r changed by up to 0.3, by 0.05 on average, while either method alone
+    gave much the same map (the two correlate at 0.99). To filter in the maskers, leave
+    the cosines out: ``strategy=("motion", "wm_csf")``. CompCor needs the cosines: its
+    components were computed after they were removed. With the maskers'
+    ``filter="cosine"`` nilearn warns, and uses only the cosines among the confounds.
 
-    *Repetition time.* It is `RepetitionTime` of the image's own sidecar or, by BIDS's
-    rule of inheritance, of one beside or above it that says less in its name, such as
-    ``task-rest_bold.json`` in `path`. The image's header is not asked: software leaves
-    1 s there where it does not know.
+    *Repetition time.* It is the `RepetitionTime` of the image's own sidecar or, by the
+    inheritance principle of BIDS, of a less specific one beside or above it, such as
+    ``task-rest_bold.json`` in `path`. The header of the image is not used: software
+    leaves 1 s there where the time is unknown.
 
-    *Left out.* Surface and CIFTI images: fMRIPrep writes no mesh in fsaverage's spaces,
-    and nilearn's SurfaceImage holds its scans in memory. Make them from a pair of files
-    and a mesh, and pass ``Run(img, confounds=...)``.
+    *Surface and CIFTI images* are left out: fMRIPrep writes no mesh in the fsaverage
+    spaces, and nilearn's SurfaceImage holds its scans in memory. Make a SurfaceImage
+    from a pair of files and a mesh, and pass ``Run(img, confounds=...)``.
 
     Examples
     --------
-    The sample run, in a folder such as fMRIPrep's:
+    The sample run, in a folder like those of fMRIPrep:
 
     >>> import shutil, tempfile
     >>> from pathlib import Path

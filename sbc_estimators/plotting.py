@@ -58,7 +58,7 @@ def plot_seed_map(
         space of the run, or None. On a surface: a SurfaceImage, such as the sulcal
         depth.
     cut_coords : tuple of float or None, default=None
-        In mm, as nilearn wants it for the display mode; not on a surface. None is the
+        In mm, as nilearn expects it for the display mode; not on a surface. None is the
         seed's centre.
     figure : matplotlib Figure or None, default=None
         Where to draw. None is a new figure.
@@ -81,7 +81,7 @@ def plot_seed_map(
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `seed` is none of the seeds, or `z` is not as wide as the map.
+        If there is no such `seed`, or `z` is not as wide as the map.
 
     Notes
     -----
@@ -126,7 +126,7 @@ def plot_signals(
     axes=None,
     output_file=None,
 ):
-    """Plot the cleaned time series of the seeds over time, one line a seed.
+    """Plot the cleaned time series of the seeds over time, one line per seed.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def plot_signals(
     run : Run, path or image
         The run to take the signals from.
     signals : array-like of shape (n_kept_scans, n_seeds) or None, default=None
-        What `seed_signals` returned for the run, where it has been called already.
+        The result of `seed_signals` for the run, if it has been called already.
     names : sequence of str or None, default=None
         What to call the seeds. None is `seed_names_`.
     title : str or None, default=None
@@ -158,7 +158,7 @@ def plot_signals(
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `names` has not one name a seed.
+        If `names` does not have one name per seed.
 
     Notes
     -----

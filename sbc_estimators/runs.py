@@ -16,10 +16,10 @@ from ._checks import check_file, check_same_length, describe_run
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One acquisition: a 4D image with what belongs to it.
+    """One acquisition: a 4D image with its confounds and all else that belongs to it.
 
     A run that carries its own confounds, sample mask and repetition time cannot lose
-    them: scikit-learn's cross-validation splits, copies and hands on whole runs, while
+    them: scikit-learn's cross-validation splits, copies and passes on whole runs, while
     arguments beside X reach `fit` but not always `transform`.
 
     Parameters
@@ -28,20 +28,21 @@ class Run:
         The 4D image (x, y, z, scans), or nilearn's SurfaceImage (vertices, scans).
     confounds : array-like of shape (n_scans, n_confounds), DataFrame, path or None, \
             default=None
-        Regressed out of all signals. A path is a table, with or without a header:
-        .tsv, .csv, or white space. All its columns are used.
+        Regressed out of all signals. A path is that of a table, with or without a
+        header: .tsv, .csv, or separated by white space. All its columns are used.
     sample_mask : array-like of int or bool or None, default=None
-        The scans to keep: ascending indices, or one boolean a scan.
+        The scans to keep: ascending indices, or one boolean per scan.
     t_r : float or None, default=None
-        Repetition time in seconds. It wins over that of the maskers.
+        Repetition time in seconds. It takes precedence over that of the maskers.
     seed_img : str, path, nibabel image, SurfaceImage or None, default=None
-        The same acquisition as the seed masker takes it, where that is not `img`: a
-        volume for subcortical seeds of a map on the surface, or the reverse. Both have
-        the same scans, so confounds, sample mask and repetition time hold for both.
+        The same acquisition in the form that the seed masker takes, if that is not
+        `img`: a volume for subcortical seeds of a map on the surface, or the reverse.
+        Both must have the same scans, so that confounds, sample mask and repetition
+        time hold for both.
     seed_signals : array-like of shape (n_scans, n_signals), DataFrame, path or None, \
             default=None
-        What :class:`sbc_estimators.maskers.GivenSignals` takes its seeds from:
-        physiology, or a model's prediction. A path is a table as for `confounds`.
+        The signals that :class:`sbc_estimators.maskers.GivenSignals` uses as seeds,
+        such as physiology or a model's prediction. A path is as for `confounds`.
 
     Examples
     --------
@@ -85,7 +86,7 @@ def as_runs(X, confounds=None, sample_mask=None):
     X : run or sequence of runs
         A run is a path, a nibabel image, a SurfaceImage or a `Run`; a sequence is a
         list, a tuple, an object array or a pandas Series.
-    confounds, sample_mask : sequence with one entry a run, or None, default=None
+    confounds, sample_mask : sequence with one entry per run, or None, default=None
         For a single run also the entry itself.
 
     Returns
@@ -95,7 +96,7 @@ def as_runs(X, confounds=None, sample_mask=None):
     Raises
     ------
     TypeError
-        If X holds something that is no run.
+        If X holds something that is not a run.
     ValueError
         If X is empty, the lengths differ, or a `Run` has the same thing already.
 
@@ -283,7 +284,7 @@ def load_table(path, name):
         return _read_table(path)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"{name} {os.fspath(path)!r} is no table that can be read: {error}"
+            f"{name} {os.fspath(path)!r} is not a table that can be read: {error}"
         ) from error
 
 

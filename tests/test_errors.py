@@ -320,7 +320,7 @@ def test_lists_of_different_lengths(sbc, data, name, method):
 def test_one_table_of_confounds_for_many_runs(sbc, data):
     table = np.zeros((N_SCANS, 2))
     with pytest.raises(
-        ValueError, match=words("confounds", "one entry a run", "3 runs")
+        ValueError, match=words("confounds", "one entry per run", "3 runs")
     ):
         sbc.fit(images(data), confounds=table)
 
@@ -368,6 +368,31 @@ def test_signals_of_several_runs(sbc, data):
     sbc.fit(data.runs)
     with pytest.raises(ValueError, match=words("run must be one run", "3")):
         sbc.seed_signals(data.runs)
+
+
+class Failing(NiftiMasker):
+    """A third-party masker that fits, and then fails."""
+
+    def transform(self, imgs, confounds=None, sample_mask=None):
+        raise KeyError("something inside")
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "transform"])
+def test_any_other_error_names_the_run_and_is_the_cause(sbc, data, files, method):
+    fitted = sbc.fit(images(data))
+    fitted.brain_masker = Failing(data.mask_img, detrend=True)
+    fitted.brain_masker_ = Failing(data.mask_img).fit()
+    expected = words("run 0", files[0], "KeyError", "something inside")
+    with pytest.raises(RuntimeError, match=expected) as caught:
+        getattr(fitted, method)(files)
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_any_other_error_of_signals_names_the_run(sbc, data, files):
+    fitted = sbc.fit(images(data))
+    fitted.brain_masker_ = Failing(data.mask_img).fit()
+    with pytest.raises(RuntimeError, match=words("run 0", files[0], "KeyError")):
+        fitted.brain_signals(files[0])
 
 
 # Confounds

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import sbc_estimators
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sbc_estimators"
 
@@ -125,6 +127,23 @@ def test_importing_is_free_of_heavy_packages(module):
     )
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded & {"nilearn", "sklearn", "numpy", "scipy", "matplotlib"} == set()
+
+
+@pytest.mark.parametrize("module", ["datasets", "maskers", "plotting"])
+def test_public_modules_are_there_once_asked_for(module):
+    code = f"import sbc_estimators; print(sbc_estimators.{module}.__name__)"
+    code += "; print(*dir(sbc_estimators))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    name, *names = done.stdout.split()
+    assert name == f"sbc_estimators.{module}"
+    assert {module, "Run", "SeedCorrelationMap"} <= set(names)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'sbc_estimators' has no attribute 'no'"):
+        sbc_estimators.no  # noqa: B018
 
 
 @pytest.mark.parametrize(

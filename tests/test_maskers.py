@@ -582,7 +582,9 @@ def test_errors_of_given_signals(physiology, name):
 
 def test_lengths_of_given_signals(physiology):
     seeds = GivenSignals().fit(physiology)
-    with pytest.raises(ValueError, match=words("run 3", "one row a scan, 190", "200")):
+    with pytest.raises(
+        ValueError, match=words("run 3", "one row per scan, 190", "200")
+    ):
         seeds.read(physiology, 190, where="run 3")
     with pytest.raises(ValueError, match=words("are 2 signals", "in fit there were 3")):
         seeds.transform(physiology.iloc[:, :2])
@@ -911,7 +913,7 @@ BOX_ERRORS = {
         ("label 2 more than once",),
     ),
     "no-regions": (lambda d: RegionSeeds(d.labels_img, []), ("at least one region",)),
-    "region-kind": (lambda d: RegionSeeds(d.labels_img, [1.5]), ("number, got 1.5",)),
+    "region-kind": (lambda d: RegionSeeds(d.labels_img, [1.5]), ("integer, got 1.5",)),
     "list-too-short": (
         lambda d: RegionSeeds(d.labels_img, lut=["a", "b"]),
         ("lists 2 names for 4 labels", ".lut"),
@@ -922,7 +924,7 @@ BOX_ERRORS = {
     ),
     "lut-words": (
         lambda d: RegionSeeds(d.labels_img, lut={"front": 3}),
-        ("a name to each label, a whole number",),
+        ("a name to each label, an integer",),
     ),
     "lut-kind": (lambda d: RegionSeeds(d.labels_img, lut=3), ("got int",)),
     "lut-file": (lambda d: RegionSeeds(d.labels_img, lut="a.tsv"), ("file 'a.tsv'",)),
@@ -930,7 +932,7 @@ BOX_ERRORS = {
     "labels-none": (lambda d: RegionSeeds(None), ("labels_img must be", "None")),
     "probabilities": (
         lambda d: RegionSeeds(d.labels_img.__class__(HALF, d.labels_img.affine)),
-        ("a whole number for each region", "0.5", "NiftiMapsMasker"),
+        ("an integer for each region", "0.5", "NiftiMapsMasker"),
     ),
     "only-background": (
         lambda d: RegionSeeds(new_img_like(d.labels_img, ZEROS)),

@@ -244,7 +244,7 @@ def spheres(data, kind=NiftiSpheresMasker, radius=6, **options):
 
 
 def own_voxels(data, **options):
-    """Return a masker of another make of the voxels in a mask."""
+    """Return a third-party masker of the voxels in a mask."""
     return OwnVoxels(data.mask_img, standardize=None, **options)
 
 

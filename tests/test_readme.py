@@ -39,6 +39,7 @@ def results(tmp_path_factory):
             if "dask" in block:
                 continue
             exec(compile(block, f"README.md, Python block {number}", "exec"), names)
+            names.setdefault("first_sbc", names["sbc"])  # a later block has its own
     return names, folder
 
 
@@ -61,6 +62,18 @@ def test_first_example_maps_as_the_command_does(results, tmp_path, capsys):
     np.testing.assert_allclose(example, command, atol=1e-6)
     assert names["z"].shape == (1, 16139)
     assert (folder / "pcc_z.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_you_get_is_there(results):
+    names, _ = results
+    listed = README.partition("What you get:")[2].partition("\n\nHere")[0]
+    attributes = re.findall(r"`sbc\.(\w+)`", listed)
+    methods = re.findall(r"`sbc\.(\w+)\(run\)`", listed)
+    assert len(attributes) == 5
+    assert all(hasattr(names["first_sbc"], name) for name in attributes)
+    run = names["sample"].run
+    shapes = [getattr(names["first_sbc"], name)(run).shape for name in methods]
+    assert shapes == [(200, 1), (200, 16139)]
 
 
 def test_pipeline_tells_the_groups_apart(results):

@@ -216,11 +216,11 @@ def test_high_variance_confounds_are_those_of_each_image(data, nilearn_signals):
 
 
 class OwnSpheres(NiftiSpheresMasker):
-    """A masker of another make."""
+    """A third-party masker."""
 
 
 class OwnVoxels(SurfaceMasker):
-    """A masker of another make."""
+    """A third-party masker."""
 
 
 @pytest.mark.parametrize("own", ["seed", "brain", "both"])
@@ -700,7 +700,7 @@ def bad_signals(data, name):
     holes = table.copy()
     holes.loc[[3, 7], "breath"] = np.nan
     return {
-        "short": (table[:-3], ("one row a scan, 80, got 77",)),
+        "short": (table[:-3], ("one row per scan, 80, got 77",)),
         "nan": (holes, ("must be finite, column 'breath'", "scans [3, 7]")),
         "missing": (None, ("brings no signals", "Run(img, seed_signals=...)")),
         "column": (table.drop(columns="pupil"), ("2 signals, in fit there were 3",)),

@@ -317,7 +317,7 @@ def test_coverage_of_maps_is_that_of_their_weights(simulated):
 
 
 class OwnSpheres(NiftiSpheresMasker):
-    """A masker of another make."""
+    """A third-party masker."""
 
 
 UNKNOWN = {

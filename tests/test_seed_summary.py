@@ -381,7 +381,7 @@ def test_partial_maps_of_summaries(data, make, nilearn_signals):
 
 
 class OwnSpheres(NiftiSpheresMasker):
-    """A masker of another make."""
+    """A third-party masker."""
 
 
 @pytest.mark.parametrize(

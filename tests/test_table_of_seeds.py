@@ -1,7 +1,7 @@
-"""The README's table of seeds: nilearn's own maskers, each as its row has it.
+"""The kinds of seeds that nilearn's own maskers make, as the docs list them.
 
-Those of ours are in test_maskers.py, seeds in an image of their own and given signals
-in test_seed_images.py, maskers of another make in test_scikit_learn.py.
+Our seed maskers are in test_maskers.py, seeds in an image of their own and given
+signals in test_seed_images.py, third-party maskers in test_scikit_learn.py.
 """
 
 import pickle
