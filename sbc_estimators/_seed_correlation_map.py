@@ -97,7 +97,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     seed_report_ : DataFrame
         A row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (of the
         seed), ``coverage`` (fraction of them within the brain mask and with a signal;
-        of a probabilistic map, the fraction of its weight), ``homogeneity`` and
+        of a probabilistic map, the fraction of its weight; of a sphere whose centre the
+        seed masker's own mask leaves out, the fraction of the whole sphere),
+        ``homogeneity`` and
         ``homogeneity_sd`` (mean and standard deviation of the correlations among their
         cleaned signals), ``tsnr`` (mean over standard deviation of their raw signals
         over time, averaged). Missing where a masker does not tell what its seeds are

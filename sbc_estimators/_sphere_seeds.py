@@ -2,7 +2,6 @@
 
 from ._checks import check_spheres
 from ._placed_seeds import Spheres, coordinates, read_mask_volume
-from ._regions import mean_regions
 from ._seed_masker import SeedMasker
 
 
@@ -16,7 +15,9 @@ class SphereSeeds(SeedMasker):
     radius : float, None, or a sequence with one for each seed, default=8.0
         In mm; None means the voxel that holds the seed alone.
     mask_img : str, path, nibabel image or None, default=None
-        Voxels where it is 0 belong to no sphere. On any grid.
+        Voxels where it is 0 belong to no sphere. On any grid. The centre of a sphere
+        may lie outside of it, if the sphere reaches in: its coverage in
+        `SeedCorrelationMap.seed_report_` then counts the voxels that the mask takes.
     allow_overlap : bool, default=False
         Whether spheres may share voxels.
     smoothing_fwhm : float or None, default=None
@@ -51,7 +52,8 @@ class SphereSeeds(SeedMasker):
     Notes
     -----
     A sphere holds the voxels whose centres lie within its radius, and always the voxel
-    that holds the seed. Whole numbers are averaged in float64.
+    that holds the seed, which must be one of the image. Whole numbers are averaged in
+    float64.
 
     Used by itself, `transform` hands censoring to nilearn, of which version 0.14 lets
     censored scans into its filter. In `SeedCorrelationMap` they have no say.
@@ -118,8 +120,9 @@ class SphereSeeds(SeedMasker):
         Raises
         ------
         ValueError
-            If seeds are no coordinates, a radius is missing or no length, a seed lies
-            outside the image or its mask, or spheres overlap.
+            If seeds are no coordinates, a radius is missing or no length, the centre of
+            a sphere lies outside the image, a whole sphere outside its mask, or spheres
+            overlap.
         """
         check_spheres(self.seeds, self.radius, type(self).__name__)
         self.seeds_ = [tuple(map(float, seed)) for seed in self.seeds]
@@ -133,4 +136,4 @@ class SphereSeeds(SeedMasker):
         spheres = Spheres(
             self.seeds_, self.radius, self.mask_img_, self.allow_overlap, name
         )
-        return mean_regions(spheres.on(image, where))
+        return spheres.on(image, where)

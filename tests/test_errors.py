@@ -21,6 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.maskers import SphereSeeds
 
 N_SCANS = 40
 T_R = 2.0
@@ -575,6 +576,19 @@ def test_seed_outside_the_image(make, data, files):
     with pytest.raises(ValueError, match=expected) as info:
         sbc.fit(files)
     assert re.search(words("spans [-20.0, ", " mm"), str(info.value))
+
+
+@pytest.mark.parametrize("kind", [NiftiSpheresMasker, SphereSeeds])
+def test_seed_outside_the_image_that_its_sphere_reaches_into(data, kind):
+    inner, edge = data.seeds[0], data.runs[0].img.affine[2, 3]
+    for beyond, radius in ((2.1, 20), (6.0, 20), (3.0, 8)):
+        seeds = [inner, (*inner[:2], edge - beyond)]
+        sbc = SeedCorrelationMap(
+            kind(seeds, radius=radius, allow_overlap=True), NiftiMasker(data.mask_img)
+        )
+        expected = words("run 0", "seed 1", "seed_masker", "outside the image", "spans")
+        with pytest.raises(ValueError, match=expected):
+            sbc.fit(data.runs[0])
 
 
 def test_seed_outside_one_run_alone(sbc, data):
