@@ -84,8 +84,13 @@ def fit_masker(source, opened):
             masker.set_params(mask_img=_computed_mask(masker, means))
         masker.fit(*_what_fit_needs(masker, opened))
     except (TypeError, ValueError) as error:
+        regions = [name for name in ("labels_img", "maps_img") if hasattr(masker, name)]
+        cure = "".join(
+            f" Check its {name}, and that it lies in the space of the run."
+            for name in regions
+        )
         raise type(error)(
-            f"{source.name} could not be fitted to {opened[0].where}: {error}"
+            f"{source.name} could not be fitted to {opened[0].where}: {error}{cure}"
         ) from error
     if isinstance(masker, NiftiSpheresMasker):
         check_spheres(masker.seeds_, masker.radius, source.name)

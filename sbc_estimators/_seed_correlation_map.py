@@ -26,7 +26,7 @@ from ._fitting import (
     warn_of_different_cleaning,
 )
 from ._opened_run import open_runs
-from ._plans import check_regions_of_runs
+from ._plans import check_regions_of_runs, check_seeds_in_brain
 from ._reports import paths_taken, run_report, seed_report, warn_of_map
 from ._seeds import SUMMARIES
 from ._sources import SignalSource, signal_names
@@ -275,8 +275,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         mapper = self._mapper()
         opened = open_runs(runs)
         mapper.check(opened)
-        for source in mapper.sources:
-            check_regions_of_runs(source, opened)
+        placed = check_regions_of_runs(mapper.seeds, opened)
+        check_regions_of_runs(mapper.brain, opened)
+        check_seeds_in_brain(*mapper.sources, placed)
         shape = self.n_seeds_, self.n_voxels_
         return _rows_of_z(self._maps(mapper, opened, shape, "fit"), len(runs))
 
@@ -469,9 +470,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 def _fit_maskers(mapper, opened):
     """Fit the maskers of a mapper, after checking all that can be known before."""
     mapper.check(opened)
-    for source in mapper.sources:
-        fit_masker(source, opened)
-        check_regions_of_runs(source, opened)
+    fit_masker(mapper.seeds, opened)
+    # Before a mask is computed, for which runs are read.
+    placed = check_regions_of_runs(mapper.seeds, opened)
+    fit_masker(mapper.brain, opened)
+    check_regions_of_runs(mapper.brain, opened)
+    check_seeds_in_brain(*mapper.sources, placed)
     warn_of_different_cleaning(*mapper.sources)
 
 

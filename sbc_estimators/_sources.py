@@ -146,6 +146,13 @@ def signal_names(source, n_signals, prefix):
     return names
 
 
+def describe_seed(source, position, n_seeds):
+    """Return the words that name a seed in messages: its position and its name."""
+    name = signal_names(source, n_seeds, "seed")[position]
+    own = "" if name == f"seed{position}" else f" {name}"
+    return f"seed {position}{own} of seed_masker"
+
+
 def _region_names(masker):
     """Return the names of a labels masker's regions, in the order of its signals."""
     names = getattr(masker, "region_names_", None)
