@@ -119,7 +119,7 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         confounds : array-like, DataFrame, path, list of these or None, default=None
             Regressed out, as :func:`nilearn.signal.clean` does it.
         sample_mask : array-like of int or bool, or None, default=None
-            The scans to keep.
+            The scans to keep; the values of others have no say in anything.
 
         Returns
         -------
@@ -130,10 +130,13 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         NotFittedError
             Before `fit`.
         TypeError, ValueError, FileNotFoundError
-            If X is no such table, lacks a column, or is not finite in a kept scan.
+            If X is no such table, lacks a column, or is not finite in a kept scan, or
+            confounds do not fit its scans.
         """
-        signals = self.read(X, sample_mask=sample_mask, where=type(self).__name__)
-        return cleaned(self, signals, confounds, sample_mask)
+        name = type(self).__name__
+        signals = self.read(X, sample_mask=sample_mask, where=name)
+        kept = check_sample_mask(sample_mask, len(signals), name)
+        return cleaned(self, signals[kept], confounds, len(signals), kept)
 
     def read(self, X, n_scans=None, sample_mask=None, where="signals"):
         """Return the chosen columns of a run as they are, checked.

@@ -55,9 +55,6 @@ class SphereSeeds(SeedMasker):
     that holds the seed, which must be one of the image. Whole numbers are averaged in
     float64.
 
-    Used by itself, `transform` hands censoring to nilearn, of which version 0.14 lets
-    censored scans into its filter. In `SeedCorrelationMap` they have no say.
-
     Examples
     --------
     >>> from sbc_estimators.datasets import load_sample_run
