@@ -377,6 +377,17 @@ def check_option(value, options, name):
         raise ValueError(f"{name} must be {words} or {options[-1]!r}, got {value!r}.")
 
 
+def check_rows(X, n_seeds, name):
+    """Return values of seeds as rows `(n_rows, n_seeds)`, of one row or of several."""
+    rows = np.atleast_2d(np.asarray(X))
+    if rows.ndim != 2 or rows.shape[1] != n_seeds:
+        raise ValueError(
+            f"{name}: X must have a column for each of {n_seeds} seeds, got shape "
+            f"{np.shape(X)}. Pass rows as transform returns them."
+        )
+    return rows
+
+
 def check_spheres(seeds, radius, name):
     """Raise ValueError unless seeds are coordinates in mm and radii are lengths."""
     try:

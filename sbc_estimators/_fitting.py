@@ -25,8 +25,20 @@ def clone_masker(masker, name, overrides):
         Names the masker in errors.
     overrides : dict
         Values of low_pass, high_pass and t_r that hold for both maskers.
+
+    Raises
+    ------
+    TypeError
+        If it is no masker, or cannot be one of the brain.
+    ValueError
+        If it lacks one of these parameters.
     """
     check_masker(masker, name)
+    if name == "brain_masker" and is_given(masker):
+        raise TypeError(
+            f"{name} must give signals of the run's voxels, got GivenSignals. Pass it "
+            "as seed_masker."
+        )
     masker = clone(masker)
     known = masker.get_params(deep=False)
     missing = [parameter for parameter in overrides if parameter not in known]

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_sample_mask, close_matches
+from ._checks import check_rows, check_sample_mask, close_matches
 from ._seed_masker import cleaned
 from .runs import load_table
 
@@ -155,6 +155,14 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         signals : ndarray of shape (n_scans, n_seeds), float64
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError, FileNotFoundError
+            If X is no such table, has another number of scans, lacks a column, or is
+            not finite in a kept scan.
         """
         check_is_fitted(self)
         table = _chosen(_table(X, where), self._wanted(), where)
@@ -197,9 +205,17 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         table : DataFrame of shape (n_rows, n_seeds)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X has another number of columns.
         """
         check_is_fitted(self)
-        return pd.DataFrame(np.atleast_2d(np.asarray(X)), columns=self.seed_names_)
+        rows = check_rows(X, len(self.seed_names_), type(self).__name__)
+        return pd.DataFrame(rows, columns=self.seed_names_)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the seeds.

@@ -10,7 +10,7 @@ from nilearn.surface import SurfaceImage
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_confounds, check_sample_mask
+from ._checks import check_confounds, check_rows, check_sample_mask
 from ._cleaning import CleaningParameters, clean_kept
 from ._images import is_surface, open_image, read_scans
 from ._placed_seeds import n_vertices, signals_of_regions
@@ -183,6 +183,8 @@ class SeedMasker(TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
         ValueError
             If `fit` was given no image, or X has another number of columns.
         """
@@ -193,12 +195,7 @@ class SeedMasker(TransformerMixin, BaseEstimator):
                 f"{name} was fitted without an image, so its seeds have no grid to be "
                 "put on. Pass an image to fit."
             )
-        rows = np.atleast_2d(np.asarray(X, dtype=np.float64))
-        if rows.ndim != 2 or rows.shape[1] != len(self.seed_names_):
-            raise ValueError(
-                f"{name}: X must have a column for each of {len(self.seed_names_)} "
-                f"seeds, got shape {np.shape(X)}."
-            )
+        rows = check_rows(X, len(self.seed_names_), name).astype(np.float64)
         regions = self.regions_on(self.grid_, "the image passed to fit", name)
         is_member = regions.membership != 0
         values = np.zeros((int(np.prod(self.grid_.shape)), len(rows)))

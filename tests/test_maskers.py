@@ -551,6 +551,23 @@ def test_given_signals_back_to_a_table(physiology):
     }
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (1,), (1, 2, 2), ()])
+def test_given_signals_back_from_a_wrong_width(physiology, shape):
+    seeds = GivenSignals(["pupil", "breath"]).fit(physiology)
+    expected = words("GivenSignals", "a column for each of 2 seeds", shape, "transform")
+    with pytest.raises(ValueError, match=expected):
+        seeds.inverse_transform(np.zeros(shape))
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+def test_given_signals_are_no_brain(sample_box, physiology, method):
+    run = Run(sample_box.img, seed_signals=physiology)
+    sbc = SeedCorrelationMap(SphereSeeds(sample_box.seeds), GivenSignals())
+    expected = words("brain_masker must give", "got GivenSignals", "as seed_masker")
+    with pytest.raises(TypeError, match=expected):
+        getattr(sbc, method)(run)
+
+
 SIGNAL_ERRORS = {
     "name": (GivenSignals("breaht"), 0, ("no column 'breaht'", "mean 'breath'")),
     "position": (GivenSignals(3), 0, ("numbered from 0 to 2", "got 3")),
