@@ -11,6 +11,7 @@ from nilearn.maskers import (
 from sklearn.base import clone
 
 from ._checks import check_masker, check_spheres, warn
+from ._cleaning import CleaningParameters
 from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
 from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
 
@@ -56,12 +57,22 @@ def default_brain_masker(seed_masker, img):
 
     Its kind is that of a run's image: seeds may be in another. Smoothing is no
     cleaning: the voxels are not smoothed.
+
+    Raises
+    ------
+    ValueError
+        If the seed masker cleans as no masker of that kind can.
     """
     masker = SurfaceMasker() if is_surface(img) else NiftiMasker()
-    given = seed_masker.get_params(deep=False)
-    names = ("standardize_confounds", "high_variance_confounds", "detrend")
-    names += ("low_pass", "high_pass", "t_r", "clean_args")
-    cleaning = {name: given[name] for name in names if name in given}
+    given = vars(CleaningParameters.from_masker(seed_masker))
+    known = masker.get_params(deep=False)
+    if "runs" not in known and given["runs"] is not None:
+        raise ValueError(
+            "seed_masker cleans blocks of scans by themselves (runs), but the brain "
+            f"masker of a run on a surface ({type(masker).__name__}) cannot. Pass "
+            "each block as a run of its own, or a brain_masker."
+        )
+    cleaning = {name: given[name] for name in given.keys() & known.keys()}
     return masker.set_params(standardize=None, **cleaning)
 
 
