@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -19,7 +20,8 @@ from nilearn.maskers import (
 from ._cache import digest
 from ._cleaning import CleaningParameters
 from ._contents import content
-from ._placed_seeds import coordinates
+from ._images import is_surface
+from ._placed_seeds import coordinates, n_vertices
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
 VOLUME_MASKERS = (
@@ -129,6 +131,30 @@ def wants_surface(masker):
 def is_given(masker):
     """Whether the signals of a masker come with the run."""
     return type(masker) is GivenSignals
+
+
+def centres(masker):
+    """Return the centres of a fitted masker's spheres in mm; None for other seeds."""
+    has_spheres = isinstance(masker, NiftiSpheresMasker | SphereSeeds)
+    return masker.seeds_ if has_spheres else None
+
+
+def image_of_seed(masker, position, n_seeds, img):
+    """Return the image in which one seed is 1 and the others are 0, or None.
+
+    None where the seeds are in no image, or in one of another kind or mesh than `img`.
+    """
+    on_surface = is_surface(img)
+    is_known = is_known_masker(masker)
+    if is_given(masker) or (is_known and wants_surface(masker) != on_surface):
+        return None
+    row = np.zeros((1, n_seeds))
+    row[0, position] = 1
+    region = masker.inverse_transform(row)
+    if not on_surface:
+        return region if hasattr(region, "affine") else None
+    is_same = is_surface(region) and n_vertices(region.mesh) == n_vertices(img.mesh)
+    return region if is_same else None
 
 
 def signal_names(source, n_signals, prefix):
