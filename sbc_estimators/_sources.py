@@ -1,4 +1,4 @@
-"""A masker as a source of signals: its kind, its cleaning, its names."""
+"""A masker as a source of signals: its kind, its cleaning, its names and places."""
 
 from dataclasses import dataclass
 from functools import cached_property
