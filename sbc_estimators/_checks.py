@@ -397,6 +397,17 @@ def check_option(value, options, name):
         raise ValueError(f"{name} must be {words} or {options[-1]!r}, got {value!r}.")
 
 
+def check_rows(X, n_seeds, name):
+    """Return values of seeds as rows `(n_rows, n_seeds)`, of one row or of several."""
+    rows = np.atleast_2d(np.asarray(X))
+    if rows.ndim != 2 or rows.shape[1] != n_seeds:
+        raise ValueError(
+            f"{name}: X must have a column for each of {n_seeds} seeds, got shape "
+            f"{np.shape(X)}. Pass rows as transform returns them."
+        )
+    return rows
+
+
 def check_spheres(seeds, radius, name):
     """Raise ValueError unless seeds are coordinates in mm and radii are lengths."""
     try:
@@ -484,6 +495,16 @@ def check_seeds_leave_something(n_seeds, n_left, where):
             f"{n_seeds} seeds take up all directions of time that cleaning keeps, so "
             "that r would be 1 or -1 everywhere. Use fewer seeds, a wider band or "
             'more scans, or measure="semipartial".'
+        )
+
+
+def check_covered(coverage, n_voxels, seed, where):
+    """Raise ValueError where no voxel of a seed is one of the brain's."""
+    if coverage == 0:
+        raise ValueError(
+            f"{where}: {seed} has no voxel within the brain mask and with a signal, of "
+            f"{n_voxels}. Move the seed into the brain, or pass a brain mask that "
+            "holds it."
         )
 
 

@@ -145,7 +145,7 @@ def cleaning_matrix(parameters, n_scans, kept, confounds=None, where="run"):
     As in `compile_cleaning`, which factorises it.
     """
     identity = np.eye(len(kept))
-    matrix = _clean_kept(parameters, identity, n_scans, kept, confounds, where)
+    matrix = clean_kept(parameters, identity, n_scans, kept, confounds, where)
     return matrix - matrix.mean(axis=0)
 
 
@@ -174,7 +174,7 @@ def _cleaned_probes(parameters, n_scans, kept, n_probes, confounds, where):
     probes = np.random.default_rng(0).standard_normal((len(kept), n_probes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say comes with the matrix
-        left = _clean_kept(parameters, probes, n_scans, kept, confounds, where)
+        left = clean_kept(parameters, probes, n_scans, kept, confounds, where)
     return left - left.mean(axis=0)
 
 
@@ -195,8 +195,17 @@ def _check_rank(rank, n_kept, confounds, where):
         )
 
 
-def _clean_kept(parameters, signals, n_scans, kept, confounds, where):
-    """Return signals at the kept scans cleaned, in the same shape and order."""
+def clean_kept(parameters, signals, n_scans, kept, confounds, where, standardize=None):
+    """Return signals at the kept scans cleaned, in the same shape and order.
+
+    Parameters
+    ----------
+    parameters, n_scans, kept, confounds, where
+        As in `compile_cleaning`.
+    signals : ndarray of shape (n_kept_scans, n_signals)
+    standardize : "zscore_sample", "psc" or None, default=None
+        As in :func:`nilearn.signal.clean`.
+    """
     cleaned = np.empty_like(signals)
     for scans in _scans_of_each_block(parameters.runs, n_scans, where):
         rows = np.flatnonzero(np.isin(kept, scans))
@@ -208,7 +217,7 @@ def _clean_kept(parameters, signals, n_scans, kept, confounds, where):
         full[kept_in_block] = signals[rows]
         try:
             cleaned[rows] = _clean_block(
-                parameters, full, kept_in_block, block_confounds
+                parameters, full, kept_in_block, block_confounds, standardize
             )
         except ValueError as error:
             raise ValueError(
@@ -231,7 +240,7 @@ def _scans_of_each_block(labels, n_scans, where):
     return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 
-def _clean_block(parameters, signals, kept, confounds):
+def _clean_block(parameters, signals, kept, confounds, standardize):
     """Return a block's signals cleaned by nilearn, `(n_kept_scans, n_signals)`.
 
     The rows of censored scans are never looked at, in signals or confounds.
@@ -255,7 +264,7 @@ def _clean_block(parameters, signals, kept, confounds):
         return clean(
             signals,
             detrend=parameters.detrend,
-            standardize=None,
+            standardize=standardize,
             standardize_confounds=parameters.standardize_confounds,
             low_pass=parameters.low_pass,
             high_pass=parameters.high_pass,

@@ -9,13 +9,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from ._cache import Cache, sealed
-from ._checks import naming
+from ._checks import check_covered, naming
 from ._cleaning import ALIKE_TOLERANCE
 from ._keys import map_key
 from ._measures import correlate_by
 from ._plans import check_before_fit, check_left_after_cleaning
 from ._signals import RunSignals
-from ._sources import SignalSource, is_known_masker, signal_names
+from ._sources import SignalSource, describe_seed, is_known_masker
 from ._threads import workers
 
 MAP_LEVEL = 1
@@ -243,29 +243,18 @@ def _check_seeds(seeds, source, where):
     """Raise ValueError where a seed has nothing to correlate."""
     silent = np.flatnonzero(seeds.norms == 0)
     if len(silent):
+        seed = describe_seed(source, silent[0], len(seeds.norms))
         raise ValueError(
-            f"{where}: {_named(silent[0], len(seeds.norms), source)} has no signal: it "
-            "is constant, not finite, or nothing of it is left after cleaning. Move "
-            "the seed into the brain, or leave it out."
+            f"{where}: {seed} has no signal: it is constant, not finite, or nothing of "
+            "it is left after cleaning. Move the seed into the brain, or leave it out."
         )
 
 
 def check_coverage(qualities, source, where):
     """Raise ValueError where no voxel of a seed is one of the brain's."""
     for i, quality in enumerate(qualities):
-        if quality.coverage == 0:
-            raise ValueError(
-                f"{where}: {_named(i, len(qualities), source)} has no voxel within the "
-                f"brain mask and with a signal, of {quality.n_voxels}. Move the seed "
-                "into the brain, or pass a brain mask that holds it."
-            )
-
-
-def _named(i, n_seeds, source):
-    """Return the words that name a seed in messages."""
-    name = signal_names(source, n_seeds, "seed")[i]
-    own = "" if name == f"seed{i}" else f" {name}"
-    return f"seed {i}{own} of seed_masker"
+        seed = describe_seed(source, i, len(qualities))
+        check_covered(quality.coverage, quality.n_voxels, seed, where)
 
 
 def _correlate(mapper, seeds, voxels, where):

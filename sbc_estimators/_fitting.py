@@ -14,6 +14,7 @@ from nilearn.maskers import (
 from sklearn.base import clone
 
 from ._checks import check_masker, check_spheres, warn, with_file
+from ._cleaning import CleaningParameters
 from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
 from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
 
@@ -28,8 +29,20 @@ def clone_masker(masker, name, overrides):
         Names the masker in errors.
     overrides : dict
         Values of low_pass, high_pass and t_r that hold for both maskers.
+
+    Raises
+    ------
+    TypeError
+        If it is no masker, or cannot be one of the brain.
+    ValueError
+        If it lacks one of these parameters.
     """
     check_masker(masker, name)
+    if name == "brain_masker" and is_given(masker):
+        raise TypeError(
+            f"{name} must give signals of the run's voxels, got GivenSignals. Pass it "
+            "as seed_masker."
+        )
     masker = clone(masker)
     known = masker.get_params(deep=False)
     missing = [parameter for parameter in overrides if parameter not in known]
@@ -47,12 +60,22 @@ def default_brain_masker(seed_masker, img):
 
     Its kind is that of a run's image: seeds may be in another. Smoothing is no
     cleaning: the voxels are not smoothed.
+
+    Raises
+    ------
+    ValueError
+        If the seed masker cleans as no masker of that kind can.
     """
     masker = SurfaceMasker() if is_surface(img) else NiftiMasker()
-    given = seed_masker.get_params(deep=False)
-    names = ("standardize_confounds", "high_variance_confounds", "detrend")
-    names += ("low_pass", "high_pass", "t_r", "clean_args")
-    cleaning = {name: given[name] for name in names if name in given}
+    given = vars(CleaningParameters.from_masker(seed_masker))
+    known = masker.get_params(deep=False)
+    if "runs" not in known and given["runs"] is not None:
+        raise ValueError(
+            "seed_masker cleans blocks of scans by themselves (runs), but the brain "
+            f"masker of a run on a surface ({type(masker).__name__}) cannot. Pass "
+            "each block as a run of its own, or a brain_masker."
+        )
+    cleaning = {name: given[name] for name in given.keys() & known.keys()}
     return masker.set_params(standardize=None, **cleaning)
 
 
@@ -96,8 +119,15 @@ def _naming_both(source, run):
         kinds = TypeError, FileNotFoundError, OSError
         # Its own class may want other arguments, or more of them.
         kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
+        regions = [
+            name for name in ("labels_img", "maps_img") if hasattr(source.masker, name)
+        ]
+        cure = "".join(
+            f" Check its {name}, and that it lies in the space of the run."
+            for name in regions
+        )
         raise kind(
-            f"{source.name} could not be fitted to {run.where}: {_said(error)}"
+            f"{source.name} could not be fitted to {run.where}: {_said(error)}{cure}"
         ) from error
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_sample_mask, close_matches
+from ._checks import check_rows, check_sample_mask, close_matches
 from ._seed_masker import cleaned
 from .runs import load_table
 
@@ -124,7 +124,7 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         confounds : array-like, DataFrame, path, list of these or None, default=None
             Regressed out, as :func:`nilearn.signal.clean` does it.
         sample_mask : array-like of int or bool, or None, default=None
-            The scans to keep.
+            The scans to keep; the values of others have no say in anything.
 
         Returns
         -------
@@ -135,13 +135,15 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         NotFittedError
             Before `fit`.
         TypeError, ValueError
-            If X is not a table of signals, lacks a column, is not finite in a kept
-            scan, or cannot be cleaned.
+            If X is not a table of signals, lacks a column, or is not finite in a kept
+            scan, or if confounds do not fit its scans.
         FileNotFoundError
             If a file does not exist.
         """
-        signals = self.read(X, sample_mask=sample_mask, where=type(self).__name__)
-        return cleaned(self, signals, confounds, sample_mask)
+        name = type(self).__name__
+        signals = self.read(X, sample_mask=sample_mask, where=name)
+        kept = check_sample_mask(sample_mask, len(signals), name)
+        return cleaned(self, signals[kept], confounds, len(signals), kept)
 
     def read(self, X, n_scans=None, sample_mask=None, where="signals"):
         """Return the chosen columns of a run, checked but not cleaned.
@@ -223,7 +225,8 @@ class GivenSignals(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If X has another number of columns.
         """
         check_is_fitted(self)
-        return pd.DataFrame(np.atleast_2d(np.asarray(X)), columns=self.seed_names_)
+        rows = check_rows(X, len(self.seed_names_), type(self).__name__)
+        return pd.DataFrame(rows, columns=self.seed_names_)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the seeds.

@@ -1,5 +1,6 @@
 """Opening and reading the images of runs."""
 
+import math
 import os
 import zlib
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ def same_grid(image, other):
 def grid(image):
     """Return what two images of the same grid, to the last bit, have in common."""
     if is_surface(image):
-        return image.shape[0]
+        parts = image.mesh.parts.items()
+        return tuple((name, part.n_vertices) for name, part in parts)
     return image.shape[:3], image.affine.tobytes()
 
 
@@ -81,6 +83,9 @@ def open_image(img, where):
     FileNotFoundError, TypeError, ValueError
         If there is no such file, it is no image, it is not 4D, or it does not hold
         plain numbers in places that it tells.
+    OSError
+        If an uncompressed file is shorter than its header says; what is in a
+        compressed one shows when it is read.
     """
     image = load_image(img, where) if isinstance(img, str | os.PathLike) else img
     if not is_surface(image) and not hasattr(image, "dataobj"):
@@ -94,6 +99,7 @@ def open_image(img, where):
         check_four_dimensional(image.shape, where)
         check_plain_numbers(image.dataobj, where)
         check_affine(image.affine, where)
+        _check_whole(image.dataobj, where)
     return image
 
 
@@ -328,6 +334,21 @@ def _is_plain_file(dataobj):
     if type(dataobj) is not ArrayProxy or not isinstance(dataobj.file_like, str):
         return False
     return Path(dataobj.file_like).suffix.lower() not in OTHER_COMPRESSION
+
+
+def _check_whole(dataobj, where):
+    """Raise OSError where a file that is not compressed ends too early."""
+    if not _is_plain_file(dataobj):
+        return
+    needed = dataobj.offset + math.prod(dataobj.shape) * dataobj.dtype.itemsize
+    try:
+        if _is_gzip(dataobj.file_like):
+            return
+        n_bytes = os.path.getsize(dataobj.file_like)
+        if n_bytes < needed:
+            raise EOFError(f"it has {n_bytes} bytes of {needed}")
+    except READ_ERRORS as error:
+        raise _unreadable(where, error) from error
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import nibabel
 import numpy as np
 import pandas as pd
 
+from ._checks import check_folder
+
 PNG_DPI = 200
 
 
@@ -62,6 +64,27 @@ def listed_files(path):
         return [name for name in names if isinstance(name, str)]
     except (OSError, ValueError, TypeError, KeyError):
         return []
+
+
+@contextmanager
+def whole(path, name):
+    """Give the path to write one file to; move it to `path` if all went well.
+
+    Parameters
+    ----------
+    path : str or path
+        In a folder that exists. After an error, what was there before still is.
+    name : str
+        Names the path in errors.
+
+    Yields
+    ------
+    path : Path
+        With the same ending.
+    """
+    folder = check_folder(Path(path).parent, f"{name} {os.fspath(path)!r}")
+    with staged(folder) as stage:
+        yield stage / Path(path).name
 
 
 def write_map(img, path, description):

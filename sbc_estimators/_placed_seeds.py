@@ -10,9 +10,9 @@ from nilearn.image import resample_img, smooth_img
 
 from ._checks import with_file
 from ._images import is_surface, load_image, same_grid, whole_volume
-from ._regions import smoothed_regions
+from ._regions import mean_regions, smoothed_regions
 from ._smoothing import is_separable, smoothing_matrices
-from ._spheres import overlapping_pair, sphere_voxels
+from ._spheres import held_by, overlapping_pair, sphere_voxels
 
 
 def read_volume(img, name):
@@ -129,20 +129,49 @@ class Spheres:
     name: str
 
     def on(self, image, where):
-        """Return the voxels of every sphere on the grid of a run.
+        """Return the spheres as `SeedRegions` on the grid of a run.
+
+        What the mask takes of a sphere counts as lost where it takes the voxel that
+        holds the centre too: what is left may lie to one side.
 
         Raises
         ------
         ValueError
-            If a sphere is empty, or two overlap that must not.
+            If the centre of a sphere lies outside of the run, or nothing of it within
+            the mask, or two overlap that must not.
         """
+        shape = image.shape[:3]
+        whole = sphere_voxels(self.seeds, self.radius, image.affine, shape)
+        self._check_inside(whole, image, where, "the image")
         mask = mask_on_grid(self.mask_img, image)
-        grid = (image.affine, image.shape[:3])
-        found = sphere_voxels(self.seeds, self.radius, *grid, mask)
-        for position, voxels in enumerate(found):
-            if not len(voxels):
-                self._raise_seed_outside(position, image, where)
-        pair = None if self.allow_overlap else overlapping_pair(found)
+        if mask is None:
+            self._check_overlap(whole, where)
+            return mean_regions(whole)
+        found = [voxels[mask.ravel()[voxels]] for voxels in whole]
+        self._check_inside(found, image, where, "its mask_img")
+        self._check_overlap(found, where)
+        lost = [len(a) - len(b) for a, b in zip(whole, found, strict=True)]
+        has_centre = mask[tuple(held_by(self.seeds, image.affine))]
+        return mean_regions(found, np.where(has_centre, 0, lost))
+
+    def _check_inside(self, spheres, image, where, what):
+        """Raise ValueError where a sphere has no voxels."""
+        for position, voxels in enumerate(spheres):
+            if len(voxels):
+                continue
+            seed, shape = coordinates(self.seeds[position]), image.shape[:3]
+            corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
+            corners = image.affine[:3, :3] @ corners + image.affine[:3, 3:]
+            low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
+            raise ValueError(
+                f"{where}: seed {position} at {seed} mm of {self.name} lies outside "
+                f"{what}; the image spans {low.tolist()} to {high.tolist()} mm. Move "
+                "the seed, or check that seeds and image are in the same space."
+            )
+
+    def _check_overlap(self, spheres, where):
+        """Raise ValueError where spheres share a voxel that must not."""
+        pair = None if self.allow_overlap else overlapping_pair(spheres)
         if pair is not None:
             first, second = (coordinates(self.seeds[i]) for i in pair)
             raise ValueError(
@@ -150,22 +179,6 @@ class Spheres:
                 f"{second} overlap at radius={self.radius!r} mm. Use a smaller radius, "
                 f"or {self.name}.allow_overlap=True."
             )
-        return found
-
-    def _raise_seed_outside(self, position, image, where):
-        """Raise the error of a sphere without voxels."""
-        seed, shape = self.seeds[position], image.shape[:3]
-        grid = (image.affine, shape)
-        inside = sphere_voxels(self.seeds, self.radius, *grid)[position]
-        what = "its mask_img" if len(inside) else "the image"
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
-        corners = image.affine[:3, :3] @ corners + image.affine[:3, 3:]
-        low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
-        raise ValueError(
-            f"{where}: seed {position} at {coordinates(seed)} mm of {self.name} lies "
-            f"outside {what}; the image spans {low.tolist()} to {high.tolist()} mm. "
-            "Move the seed, or check that seeds and image are in the same space."
-        )
 
 
 def coordinates(seed):

@@ -4,16 +4,36 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import (
+    NiftiLabelsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+)
 
-from ._checks import check_has_signals
+from ._checks import check_covered, check_has_signals
 from ._cleaning import check_cleaning, leaves_enough
 from ._images import grid, is_inside, is_surface, same_grid
 from ._path_reference import given_seeds
+from ._placed_seeds import check_vertices
 from ._regions import SeedRegions
-from ._seed_regions import seed_regions, unsmoothed_regions
+from ._seed_regions import members_in_brain, seed_regions, unsmoothed_regions
 from ._smoothing import is_separable
-from ._sources import OWN_MASKERS, is_given, is_known_masker, wants_surface
+from ._sources import (
+    OWN_MASKERS,
+    describe_seed,
+    is_given,
+    is_known_masker,
+    wants_surface,
+)
+
+FOUND_AT_LITTLE_COST = (
+    NiftiSpheresMasker,
+    NiftiLabelsMasker,
+    SurfaceLabelsMasker,
+    *OWN_MASKERS,
+)
+"""Maskers whose regions are looked up; those of maps have to be solved for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,32 +196,59 @@ def check_left_after_cleaning(source, opened):
 
 
 def check_regions_of_runs(source, opened):
-    """Raise an error where a fitted masker's seeds or mask miss one of the runs."""
+    """Raise an error where a fitted masker's regions or mask miss one of the runs.
+
+    Returns
+    -------
+    placed : list of (OpenedRun, SeedRegions)
+        One run of each grid or mesh, where its regions are found at little cost.
+    """
     if is_given(source.masker):
         for run in opened:
             given_seeds(source, run)
-        return
-    grids = set()
+        return []
+    placed, grids = [], set()
     for run in opened:
         where = grid(run.as_seen_by(source.name).image)
         if where not in grids:
-            _check_regions(source, run)
+            placed.append((run, _check_regions(source, run)))
             grids.add(where)
+    return [(run, regions) for run, regions in placed if regions is not None]
+
+
+def check_seeds_in_brain(seeds, brain, placed):
+    """Raise ValueError where no voxel of a seed lies within the brain mask.
+
+    Parameters
+    ----------
+    seeds, brain : SignalSource
+        With fitted maskers.
+    placed : list of (OpenedRun, SeedRegions)
+        As `check_regions_of_runs` returns it for the seeds.
+    """
+    for run, regions in placed:
+        in_brain = members_in_brain(regions, brain, run)
+        for i, (places, _) in enumerate(regions.members_of_seeds()):
+            if len(places) and not in_brain[places].any():
+                name = describe_seed(seeds, i, regions.n_seeds)
+                check_covered(0, len(places), name, run.where)
 
 
 def _check_regions(source, opened):
-    """Raise an error where seeds or mask miss a run."""
+    """Return regions that are found at little cost; raise an error where they miss."""
     seen = opened.as_seen_by(source.name)
     masker, image, where = source.masker, seen.image, seen.where
     if not is_known_masker(masker):
-        return
-    if isinstance(masker, (NiftiSpheresMasker, *OWN_MASKERS)):
-        unsmoothed_regions(source, image, where)
-    if is_surface(image):
-        return
-    mask_img = getattr(masker, "mask_img_", None)
-    if mask_img is not None:
-        _check_overlap(mask_img, image, f"{where}, {source.name}")
+        return None
+    regions = None
+    if isinstance(masker, FOUND_AT_LITTLE_COST):
+        regions = unsmoothed_regions(source, image, where)
+    for name in ("mask_img", "labels_img", "maps_img"):
+        img = getattr(masker, f"{name}_", None)
+        if img is not None:
+            check = _check_mesh if is_surface(image) else _check_overlap
+            check(source, name, img, image, where)
+    return None if isinstance(regions, str) else regions
 
 
 def _check_kind(source, opened):
@@ -219,15 +266,29 @@ def _check_kind(source, opened):
         )
 
 
-def _check_overlap(mask_img, image, where):
-    """Raise ValueError where no voxel of a mask lies within the image."""
-    mask = np.asarray(mask_img.dataobj) != 0
-    if same_grid(mask_img, image):
+def _check_mesh(source, name, img, image, where):
+    """Raise ValueError where a masker's regions lie on another mesh than a run."""
+    given = getattr(source.masker, name) is not None
+    what = name if given else "the first run of fit, the mask"
+    check_vertices(img.mesh, image.mesh, where, f"{what} of {source.name}")
+
+
+def _check_overlap(source, name, img, image, where):
+    """Raise ValueError where nothing of a masker's regions lies within a run."""
+    if same_grid(img, image):
         return  # no mask of nilearn's is empty
-    voxels = np.argwhere(mask)
-    if not is_inside(voxels, mask_img.affine, image).any():
+    where, masker = f"{where}, {source.name}", source.masker
+    if getattr(masker, "resampling_target", "data") is None and name != "mask_img":
         raise ValueError(
-            f"{where}: mask_img and the image do not overlap. Are both in the same "
-            f"space? Affine of the mask:\n{mask_img.affine}\nof the image:\n"
-            f"{image.affine}"
+            f"{where}: the image is not on the grid of {name}, and "
+            "resampling_target=None leaves both as they are. Set "
+            'resampling_target="data", or bring both to one grid.'
+        )
+    background = masker.background_label if name == "labels_img" else 0
+    is_region = np.asarray(img.dataobj) != background
+    is_region = is_region.reshape(*img.shape[:3], -1).any(axis=3)
+    if not is_inside(np.argwhere(is_region), img.affine, image).any():
+        raise ValueError(
+            f"{where}: {name} and the image do not overlap. Are both in the same "
+            f"space? Affine of {name}:\n{img.affine}\nof the image:\n{image.affine}"
         )

@@ -35,6 +35,9 @@ class SeedRegions:
     extents : sparse array of shape (n_members, n_seeds), or None
         How much of each seed lies in each member, above 0, in any unit. None where a
         seed lies in all of its members alike.
+    lost : ndarray of shape (n_seeds,), or None
+        How much of each seed lies in no member though it was asked for, in the unit of
+        `extents`, or in voxels; None for nothing.
     """
 
     inputs: np.ndarray
@@ -42,6 +45,7 @@ class SeedRegions:
     members: np.ndarray
     membership: Any
     extents: Any = None
+    lost: Any = None
 
     @property
     def n_seeds(self):
@@ -100,20 +104,23 @@ def voxel_regions(voxels):
     return _unsmoothed(voxels, sparse.eye_array(len(voxels), format="csc"))
 
 
-def mean_regions(regions):
+def mean_regions(regions, lost=None):
     """Return seeds that are means, from the indices of the voxels of each.
 
     Parameters
     ----------
     regions : list of ndarray of int
         May share voxels; none holds one twice.
+    lost : ndarray of int of shape (n_seeds,) or None, default=None
+        How many more voxels of each were asked for.
     """
     sizes = np.array([len(voxels) for voxels in regions])
     members, rows = np.unique(np.concatenate(regions), return_inverse=True)
     seeds = np.repeat(np.arange(len(regions)), sizes)
     weights = (1 / np.maximum(sizes, 1))[seeds]
     shape = (len(members), len(regions))
-    return _unsmoothed(members, sparse.csc_array((weights, (rows, seeds)), shape=shape))
+    membership = sparse.csc_array((weights, (rows, seeds)), shape=shape)
+    return replace(_unsmoothed(members, membership), lost=lost)
 
 
 def label_regions(labels, wanted):

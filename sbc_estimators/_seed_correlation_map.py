@@ -27,7 +27,7 @@ from ._fitting import (
     warn_of_different_cleaning,
 )
 from ._opened_run import open_runs
-from ._plans import check_regions_of_runs
+from ._plans import check_regions_of_runs, check_seeds_in_brain
 from ._reports import paths_taken, run_report, seed_report, warn_of_map
 from ._seeds import SUMMARIES
 from ._sources import SignalSource, signal_names
@@ -108,14 +108,15 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     seed_report_ : DataFrame
         One row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (in the
         seed), ``coverage`` (the fraction of these voxels that lie within the brain mask
-        and have a signal; for a probabilistic map, the fraction of its weight),
-        ``homogeneity`` and ``homogeneity_sd`` (mean and standard deviation of the
-        correlations among their cleaned signals), ``tsnr`` (temporal signal-to-noise
-        ratio: mean over standard deviation of their raw signals, averaged over voxels).
-        Values are missing where a masker does not reveal the voxels of its seeds. A
-        coverage below one half gives a warning, a coverage of 0 raises an error. Where
-        seeds and brain come from images of different kinds (volume and surface), every
-        voxel counts as within the mask.
+        and have a signal; for a probabilistic map, the fraction of its weight; for a
+        sphere whose centre the seed masker's own mask leaves out, the fraction of the
+        whole sphere), ``homogeneity`` and ``homogeneity_sd`` (mean and standard
+        deviation of the correlations among their cleaned signals), ``tsnr`` (temporal
+        signal-to-noise ratio: mean over standard deviation of their raw signals,
+        averaged over voxels). Values are missing where a masker does not reveal the
+        voxels of its seeds. A coverage below one half gives a warning, a coverage of 0
+        raises an error. Where seeds and brain come from images of different kinds
+        (volume and surface), every voxel counts as within the mask.
 
     See Also
     --------
@@ -311,8 +312,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         mapper = self._mapper()
         opened = open_runs(runs)
         mapper.check(opened)
-        for source in mapper.sources:
-            check_regions_of_runs(source, opened)
+        placed = check_regions_of_runs(mapper.seeds, opened)
+        check_regions_of_runs(mapper.brain, opened)
+        check_seeds_in_brain(*mapper.sources, placed)
         shape = self.n_seeds_, self.n_voxels_
         return _rows_of_z(self._maps(mapper, opened, shape, "fit"), len(runs))
 
@@ -538,9 +540,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 def _fit_maskers(mapper, opened):
     """Fit the maskers of a mapper, after checking all that can be known before."""
     mapper.check(opened)
-    for source in mapper.sources:
-        fit_masker(source, opened)
-        check_regions_of_runs(source, opened)
+    fit_masker(mapper.seeds, opened)
+    # Before a mask is computed, for which runs are read.
+    placed = check_regions_of_runs(mapper.seeds, opened)
+    fit_masker(mapper.brain, opened)
+    check_regions_of_runs(mapper.brain, opened)
+    check_seeds_in_brain(*mapper.sources, placed)
     warn_of_different_cleaning(*mapper.sources)
 
 

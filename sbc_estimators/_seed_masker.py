@@ -6,14 +6,15 @@ from typing import Any
 import nibabel
 import numpy as np
 from nilearn.image import high_variance_confounds
-from nilearn.signal import clean
 from nilearn.surface import SurfaceImage
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._cleaning import CleaningParameters
+from ._checks import check_confounds, check_rows, check_sample_mask
+from ._cleaning import CleaningParameters, clean_kept
 from ._images import is_surface, open_image, read_scans
 from ._placed_seeds import n_vertices, signals_of_regions
+from .runs import load_confounds
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         confounds : array-like, DataFrame, path, list of these or None, default=None
             Regressed out, as :func:`nilearn.signal.clean` does it.
         sample_mask : array-like of int or bool, or None, default=None
-            The scans to keep.
+            The scans to keep; the values of others have no say in anything.
 
         Returns
         -------
@@ -130,8 +131,8 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         NotFittedError
             Before `fit`.
         TypeError, ValueError
-            If X is not a 4D image of the seeds' kind, a seed lies outside it, or its
-            signals cannot be cleaned.
+            If X is not a 4D image of the seeds' kind, a seed lies outside it, confounds
+            or sample mask do not fit its scans, or its signals cannot be cleaned.
         FileNotFoundError
             If a file does not exist.
         OSError
@@ -141,15 +142,19 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         name = type(self).__name__
         image = open_image(X, "X")
         regions = self.regions_on(image, "X", name)
-        scans, _ = read_scans(image, np.arange(image.shape[-1]), "X")
+        kept = check_sample_mask(sample_mask, image.shape[-1], "X")
+        scans, _ = read_scans(image, kept, "X")
         signals = signals_of_regions(
             regions, getattr(self, "smoothing_fwhm", None), scans
         )
         if self.high_variance_confounds:
             given = confounds if isinstance(confounds, list) else [confounds]
+            # From the kept scans, so that a censored one has no say.
             computed = high_variance_confounds(scans)
-            confounds = [computed, *(table for table in given if table is not None)]
-        return cleaned(self, signals, confounds, sample_mask)
+            full = np.zeros((image.shape[-1], computed.shape[1]))
+            full[kept] = computed
+            confounds = [full, *given]
+        return cleaned(self, signals, confounds, image.shape[-1], kept)
 
     def fit_transform(self, X, y=None, confounds=None, sample_mask=None):
         """Fit to a run and return the cleaned signals of the seeds in it.
@@ -199,12 +204,7 @@ class SeedMasker(TransformerMixin, BaseEstimator):
                 f"{name} was fitted without an image, so its seeds have no grid to be "
                 "put on. Pass an image to fit."
             )
-        rows = np.atleast_2d(np.asarray(X, dtype=np.float64))
-        if rows.ndim != 2 or rows.shape[1] != len(self.seed_names_):
-            raise ValueError(
-                f"{name}: X must have a column for each of {len(self.seed_names_)} "
-                f"seeds, got shape {np.shape(X)}."
-            )
+        rows = check_rows(X, len(self.seed_names_), name).astype(np.float64)
         regions = self.regions_on(self.grid_, "the image passed to fit", name)
         is_member = regions.membership != 0
         values = np.zeros((int(np.prod(self.grid_.shape)), len(rows)))
@@ -253,19 +253,30 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         return tags
 
 
-def cleaned(masker, signals, confounds, sample_mask):
-    """Return signals as a masker's parameters say that nilearn shall clean them."""
+def cleaned(masker, signals, confounds, n_scans, kept):
+    """Return signals as a masker's parameters say that they shall be cleaned.
+
+    Parameters
+    ----------
+    masker : masker
+        One of ours.
+    signals : ndarray of shape (n_kept_scans, n_signals)
+    confounds : array-like, DataFrame, path, list of these or None
+    n_scans : int
+        Number of scans of the run, censored ones included.
+    kept : ndarray of shape (n_kept_scans,)
+        Indices of the scans that are not censored, ascending.
+    """
+    name = type(masker).__name__
     parameters = CleaningParameters.from_masker(masker)
-    parameters.check(type(masker).__name__)
-    return clean(
-        signals,
-        detrend=masker.detrend,
-        standardize=masker.standardize,
-        standardize_confounds=masker.standardize_confounds,
-        low_pass=masker.low_pass,
-        high_pass=masker.high_pass,
-        t_r=masker.t_r,
-        confounds=confounds,
-        sample_mask=sample_mask,
-        **(masker.clean_args or {}),
+    parameters.check(name)
+    tables = confounds if isinstance(confounds, list) else [confounds]
+    tables = [
+        check_confounds(load_confounds(table, name), n_scans, kept, name)
+        for table in tables
+    ]
+    tables = [table for table in tables if table is not None]
+    confounds = np.hstack(tables) if tables else None
+    return clean_kept(
+        parameters, signals, n_scans, kept, confounds, name, masker.standardize
     )

@@ -13,7 +13,7 @@ from nilearn.maskers import (
 
 from ._images import is_inside, is_surface, places_in, same_grid
 from ._placed_seeds import Spheres, n_vertices, vertices, with_smoothing
-from ._regions import label_regions, map_regions, mean_regions, voxel_regions
+from ._regions import label_regions, map_regions, voxel_regions
 from ._sources import OWN_MASKERS
 
 
@@ -208,7 +208,7 @@ def _of_spheres(source, image, where):
         masker.allow_overlap,
         source.name,
     )
-    return mean_regions(spheres.on(image, where))
+    return spheres.on(image, where)
 
 
 # The brain

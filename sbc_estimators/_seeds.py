@@ -202,7 +202,8 @@ class SeedQuality:
         Voxels (vertices) of the seed.
     coverage : float
         Fraction of them within the brain mask and with a signal; of a map, the fraction
-        of its weight.
+        of its weight; of a seed whose own mask takes its centre, the fraction of what
+        was asked for.
     homogeneity, homogeneity_sd : float
         Mean and standard deviation of the correlations among the voxels that have a
         signal, after cleaning.
@@ -227,13 +228,15 @@ def seed_quality(regions, members, in_brain):
     in_brain : ndarray of bool of shape (n_members,)
         Which members lie within the brain mask.
     """
-    seeds = regions.members_of_seeds()
+    lost = np.zeros(regions.n_seeds) if regions.lost is None else regions.lost
+    seeds = zip(regions.members_of_seeds(), lost, strict=True)
     with workers() as crew:
-        return crew.map(lambda which: _quality(members, in_brain, *which), seeds)
+        return crew.map(lambda seed: _quality(members, in_brain, *seed), seeds)
 
 
-def _quality(members, in_brain, places, extents):
-    """Return the `SeedQuality` of one seed from its members."""
+def _quality(members, in_brain, seed, lost):
+    """Return the `SeedQuality` of one seed from its members and how much is in each."""
+    places, extents = seed
     norms, snr = members.cleaned.norms[places], members.snr[places]
     has_signal = norms > 0
     covered = extents[has_signal & in_brain[places]].sum()
@@ -241,7 +244,7 @@ def _quality(members, in_brain, places, extents):
     mean, deviation = _homogeneity(coordinates, norms[has_signal])
     return SeedQuality(
         n_voxels=len(places),
-        coverage=float(covered / extents.sum()) if covered else 0.0,
+        coverage=float(covered / (extents.sum() + lost)) if covered else 0.0,
         homogeneity=mean,
         homogeneity_sd=deviation,
         tsnr=float(np.nanmean(snr)) if np.isfinite(snr).any() else np.nan,

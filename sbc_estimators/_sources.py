@@ -1,4 +1,4 @@
-"""A masker as a source of signals: its kind, its cleaning, its names."""
+"""A masker as a source of signals: its kind, its cleaning, its names and places."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,8 @@ from nilearn.maskers import (
 from ._cache import digest
 from ._cleaning import CleaningParameters, compile_cleaning
 from ._contents import content
-from ._placed_seeds import coordinates
+from ._images import is_surface
+from ._placed_seeds import coordinates, n_vertices
 from ._threads import workers
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
@@ -169,6 +170,30 @@ def high_variance_of(source, scans):
     return high_variance_confounds(scans) if wanted else None
 
 
+def centres(masker):
+    """Return the centres of a fitted masker's spheres in mm; None for other seeds."""
+    has_spheres = isinstance(masker, NiftiSpheresMasker | SphereSeeds)
+    return masker.seeds_ if has_spheres else None
+
+
+def image_of_seed(masker, position, n_seeds, img):
+    """Return the image in which one seed is 1 and the others are 0, or None.
+
+    None where the seeds are in no image, or in one of another kind or mesh than `img`.
+    """
+    on_surface = is_surface(img)
+    is_known = is_known_masker(masker)
+    if is_given(masker) or (is_known and wants_surface(masker) != on_surface):
+        return None
+    row = np.zeros((1, n_seeds))
+    row[0, position] = 1
+    region = masker.inverse_transform(row)
+    if not on_surface:
+        return region if hasattr(region, "affine") else None
+    is_same = is_surface(region) and n_vertices(region.mesh) == n_vertices(img.mesh)
+    return region if is_same else None
+
+
 def signal_names(source, n_signals, prefix):
     """Return a name for each signal: coordinates, names of regions, or numbers."""
     masker = source.masker
@@ -182,6 +207,13 @@ def signal_names(source, n_signals, prefix):
     if names is None or len(names) != n_signals or len(set(names)) < n_signals:
         names = [f"{prefix}{i}" for i in range(n_signals)]
     return names
+
+
+def describe_seed(source, position, n_seeds):
+    """Return the words that name a seed in messages: its position and its name."""
+    name = signal_names(source, n_seeds, "seed")[position]
+    own = "" if name == f"seed{position}" else f" {name}"
+    return f"seed {position}{own} of seed_masker"
 
 
 def _region_names(masker):

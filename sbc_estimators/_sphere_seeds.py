@@ -2,7 +2,6 @@
 
 from ._checks import check_spheres
 from ._placed_seeds import Spheres, coordinates, read_mask_volume
-from ._regions import mean_regions
 from ._seed_masker import SeedMasker
 
 
@@ -16,7 +15,10 @@ class SphereSeeds(SeedMasker):
     radius : float, None, or a sequence with one of these per seed, default=8.0
         In mm; None means only the voxel that contains the seed.
     mask_img : str, path, nibabel image or None, default=None
-        Voxels where it is 0 are left out of all spheres. It may be on any grid.
+        Voxels where it is 0 are left out of all spheres. It may be on any grid. The
+        centre of a sphere may lie outside the mask if the sphere reaches in: its
+        coverage in `SeedCorrelationMap.seed_report_` is then the fraction of the sphere
+        that the mask keeps.
     allow_overlap : bool, default=False
         Whether spheres may share voxels.
     smoothing_fwhm : float or None, default=None
@@ -56,10 +58,8 @@ class SphereSeeds(SeedMasker):
     Notes
     -----
     A sphere contains the voxels whose centres lie within its radius, and always the
-    voxel that contains the seed. Integer images are averaged in float64.
-
-    On its own, `transform` leaves censoring to nilearn, whose version 0.14 lets
-    censored scans leak into its filter. In `SeedCorrelationMap` they change nothing.
+    voxel that contains the seed, which must lie in the image. Integer images are
+    averaged in float64.
 
     Examples
     --------
@@ -123,8 +123,9 @@ class SphereSeeds(SeedMasker):
         Raises
         ------
         TypeError, ValueError
-            If seeds are not coordinates, a radius is missing or not a length, a seed
-            lies outside the image or the mask, or spheres overlap.
+            If seeds are not coordinates, a radius is missing or not a length, the
+            centre of a sphere lies outside the image, a whole sphere lies outside the
+            mask, or spheres overlap.
         FileNotFoundError
             If a file does not exist.
         """
@@ -140,4 +141,4 @@ class SphereSeeds(SeedMasker):
         spheres = Spheres(
             self.seeds_, self.radius, self.mask_img_, self.allow_overlap, name
         )
-        return mean_regions(spheres.on(image, where))
+        return spheres.on(image, where)

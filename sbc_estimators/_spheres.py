@@ -6,7 +6,7 @@ SLACK = 1e-6
 """Millimetres by which a centre may lie beyond the radius: the rounding of affines."""
 
 
-def sphere_voxels(seeds, radius, affine, shape, mask=None):
+def sphere_voxels(seeds, radius, affine, shape):
     """Return the voxels of the sphere around each seed.
 
     A sphere holds the voxels whose centres lie within `radius`, and always the voxel
@@ -22,21 +22,39 @@ def sphere_voxels(seeds, radius, affine, shape, mask=None):
         Takes voxel indices to mm; oblique, flipped and anisotropic ones are fine.
     shape : tuple of 3 int
         Shape of the grid.
-    mask : ndarray of bool of shape `shape` or None, default=None
-        Voxels outside it belong to no sphere.
 
     Returns
     -------
     spheres : list of ndarray of shape (n_voxels_in_sphere,)
-        Ascending flat indices into the grid in C order; empty where a seed lies
-        outside the grid or the mask.
+        Ascending flat indices into the grid in C order. Empty where the voxel that
+        holds the seed is not in the grid, however far the sphere reaches into it.
     """
-    inverse = np.linalg.inv(affine)
-    spheres = [
-        _one_sphere(np.asarray(seed, dtype=float), own or 0.0, affine, inverse, shape)
-        for seed, own in zip(seeds, one_each(radius, len(seeds)), strict=True)
-    ]
-    return spheres if mask is None else [v[mask.ravel()[v]] for v in spheres]
+    radii = np.array([own or 0.0 for own in one_each(radius, len(seeds))])
+    voxels, beside = _holding_voxels(seeds, affine)
+    inside = is_in_grid(voxels.T, shape)
+    spheres = [np.empty(0, dtype=np.intp)] * len(seeds)
+    for own in np.unique(radii[inside]):
+        chosen = np.flatnonzero(inside & (radii == own))
+        offsets = _candidates(own, affine, shape, voxels[chosen])
+        away, is_own = affine[:3, :3] @ offsets, ~offsets.any(axis=0)
+        for i in chosen:
+            x, y, z = away - beside[i][:, np.newaxis]
+            near = is_own | (x * x + y * y + z * z <= (own + SLACK) ** 2)
+            x, y, z = voxels[i][:, np.newaxis] + offsets[:, near]
+            flat = np.ravel_multi_index((x, y, z), shape, mode="wrap")
+            spheres[i] = flat[is_in_grid((x, y, z), shape)]
+    return spheres
+
+
+def held_by(seeds, affine):
+    """Return the voxel that holds each seed, `(3, n_seeds)`, in the grid or not."""
+    return _holding_voxels(seeds, affine)[0].T
+
+
+def is_in_grid(voxels, shape):
+    """Return which of some voxels `(3, n_voxels)` a grid has."""
+    pairs = zip(voxels, shape, strict=True)
+    return np.logical_and.reduce([(axis >= 0) & (axis < n) for axis, n in pairs])
 
 
 def one_each(value, n_seeds):
@@ -45,26 +63,29 @@ def one_each(value, n_seeds):
     return [value] * n_seeds if is_scalar else list(value)
 
 
-def _one_sphere(seed, radius, affine, inverse, shape):
-    """Return the flat indices of the voxels in one sphere."""
-    centre = inverse[:3, :3] @ seed + inverse[:3, 3]
-    reach = radius * np.linalg.norm(inverse[:3, :3], axis=1) + 0.5
-    first = np.maximum(np.ceil(centre - reach), 0).astype(int)
-    last = np.minimum(np.floor(centre + reach), np.array(shape) - 1).astype(int)
-    x, y, z = (
-        np.arange(a, b + 1)[:, np.newaxis] for a, b in zip(first, last, strict=True)
-    )
-    along_x, along_y, along_z = affine[:3, :3].T
-    offsets = (z * along_z + affine[:3, 3] - seed) + (y * along_y)[:, np.newaxis]
-    offsets = offsets + (x * along_x)[:, np.newaxis, np.newaxis]
-    is_near = (offsets**2).sum(axis=-1) <= (radius + SLACK) ** 2
-    holds_seed = np.round(centre).astype(int)
-    if (holds_seed >= first).all() and (holds_seed <= last).all():
-        is_near[tuple(holds_seed - first)] = True
-    voxels = [
-        axis + start for axis, start in zip(np.nonzero(is_near), first, strict=True)
-    ]
-    return np.ravel_multi_index(voxels, shape)
+def _holding_voxels(seeds, affine):
+    """Return the voxel that holds each seed, and where in it the seed lies in mm."""
+    inverse = np.linalg.inv(affine)
+    places = np.asarray(seeds, dtype=float) @ inverse[:3, :3].T + inverse[:3, 3]
+    voxels = np.round(places)
+    return voxels.astype(np.intp), (places - voxels) @ affine[:3, :3].T
+
+
+def _candidates(radius, affine, shape, voxels):
+    """Return the steps from a voxel to those that spheres of seeds in it may hold.
+
+    Of shape (3, n_steps), in C order; those that lead out of the grid from each of some
+    voxels are left out.
+    """
+    inverse = np.linalg.inv(affine)
+    reach = radius * np.linalg.norm(inverse[:3, :3], axis=1) + 1
+    first = np.maximum(-reach, -voxels.max(axis=0)).astype(int)
+    last = np.minimum(reach, np.array(shape) - 1 - voxels.min(axis=0)).astype(int)
+    offsets = np.indices(last - first + 1).reshape(3, -1) + first[:, np.newaxis]
+    corners = affine[:3, :3] @ (np.indices((2, 2, 2)).reshape(3, -1) - 0.5)
+    farthest = radius + SLACK + np.linalg.norm(corners, axis=0).max()
+    away = np.linalg.norm(affine[:3, :3] @ offsets, axis=0)
+    return offsets[:, away <= farthest]
 
 
 def overlapping_pair(spheres):

@@ -7,6 +7,9 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ._images import is_surface
+from ._placed_seeds import check_vertices
+
 
 def nilearn_plotting():
     """Return nilearn.plotting, imported without its changes and words on backends."""
@@ -26,11 +29,23 @@ def check_none_on_surface(**arguments):
             )
 
 
+def check_background(bg_img, img):
+    """Raise an error unless a map on a surface can be drawn on a background."""
+    if bg_img is None or (isinstance(bg_img, str) and bg_img == "MNI152"):
+        return
+    if not is_surface(bg_img):
+        raise TypeError(
+            "bg_img must be a SurfaceImage or None for a map on a surface, got "
+            f"{bg_img!r}. Pass SurfaceImage(mesh, ...) with the mesh of the run."
+        )
+    check_vertices(bg_img.mesh, img.mesh, "the map", "bg_img")
+
+
 def draw_surface(img, region, bg_img, figure, options):
     """Draw lateral and medial views of each hemisphere; return the figure."""
     if figure is None:
         figure = plt.figure(figsize=(7.3, 2.4 * len(img.mesh.parts)))
-    if not isinstance(bg_img, str):
+    if not (isinstance(bg_img, str) and bg_img == "MNI152"):
         options["bg_map"] = bg_img
     title, show_bar = options.pop("title"), options.pop("colorbar", True)
     panels = figure.subplots(

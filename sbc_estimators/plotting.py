@@ -7,7 +7,14 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._correlation import fisher_z
-from ._surface_views import check_none_on_surface, draw_surface, nilearn_plotting
+from ._outputs import whole
+from ._sources import centres, image_of_seed
+from ._surface_views import (
+    check_background,
+    check_none_on_surface,
+    draw_surface,
+    nilearn_plotting,
+)
 
 INK = "#1f3b5c"
 """The one hue of lines."""
@@ -55,8 +62,8 @@ def plot_seed_map(
         None is the seed's name and what is shown, "" no title.
     bg_img : image or None, default="MNI152"
         What is under the map: nilearn's MNI152 template, an image or its path in the
-        space of the run, or None. On a surface: a SurfaceImage, such as the sulcal
-        depth.
+        space of the run, or None. On a surface: a SurfaceImage of the map's mesh, such
+        as the sulcal depth, or None; the default is nothing there.
     cut_coords : tuple of float or None, default=None
         In mm, as nilearn expects it for the display mode; not on a surface. None is the
         seed's centre.
@@ -65,8 +72,8 @@ def plot_seed_map(
     axes : matplotlib Axes or None, default=None
         The part of a figure to draw in; not on a surface.
     output_file : str, path or None, default=None
-        Also write the picture to this file; its suffix is the format. A figure made
-        for it is closed.
+        Also write the picture to this file, whole or not at all; its suffix is the
+        format. A figure made for it is closed.
     **kwargs : dict
         Passed to `nilearn.plotting.plot_stat_map`, or `plot_surf_stat_map`.
 
@@ -80,14 +87,21 @@ def plot_seed_map(
     ------
     NotFittedError
         If the estimator is not fitted.
+    TypeError
+        If `bg_img` is no SurfaceImage for a map on a surface.
     ValueError
-        If there is no such `seed`, or `z` is not as wide as the map.
+        If there is no such `seed`, `z` is not as wide as the map, or `bg_img` is on
+        another mesh than the map.
+    FileNotFoundError
+        If the folder of `output_file` does not exist.
 
     Notes
     -----
-    The centre of a seed is the `seeds_` of a `NiftiSpheresMasker`. Other maskers
-    put the seed alone back into an image, and nilearn finds the centre of its
-    largest part. On a surface the seed's outline is drawn instead.
+    The centre of a seed is that of its sphere. Maskers of other seeds put the seed
+    alone back into an image, and nilearn finds the centre of its largest part. On a
+    surface the seed's outline is drawn instead. Seeds that are not in an image of the
+    map's kind, such as given signals or a volume's seeds for a surface, are not drawn,
+    and nilearn chooses the cuts.
     """
     check_is_fitted(estimator)
     position = _seed_position(estimator, seed)
@@ -104,14 +118,15 @@ def plot_seed_map(
     with _closing(keep=output_file is None):
         if hasattr(img, "mesh"):
             check_none_on_surface(axes=axes, cut_coords=cut_coords)
-            region = _seed_region(estimator, position)
+            check_background(bg_img, img)
+            region = _seed_region(estimator, position, img)
             drawn = draw_surface(img, region, bg_img, figure, options)
         else:
             centre = _seed_centre(estimator, position, img)
             options |= {"cut_coords": cut_coords, "figure": figure, "axes": axes}
             drawn = _draw_volume(img, centre, bg_img, options)
         if output_file is not None:
-            drawn.savefig(output_file)
+            _write(drawn, output_file)
     return drawn
 
 
@@ -145,8 +160,8 @@ def plot_signals(
     axes : matplotlib Axes or None, default=None
         Where to draw. None is new axes over the whole figure.
     output_file : str, path or None, default=None
-        Also write the picture to this file; its suffix is the format. A figure made
-        for it is closed.
+        Also write the picture to this file, whole or not at all; its suffix is the
+        format. A figure made for it is closed.
 
     Returns
     -------
@@ -159,6 +174,8 @@ def plot_signals(
         If the estimator is not fitted.
     ValueError
         If `names` does not have one name per seed.
+    FileNotFoundError
+        If the folder of `output_file` does not exist.
 
     Notes
     -----
@@ -179,8 +196,14 @@ def plot_signals(
         if title is not None:
             axes.set_title(title, loc="left")
         if output_file is not None:
-            axes.figure.savefig(output_file)
+            _write(axes.figure, output_file)
     return axes.figure
+
+
+def _write(drawn, output_file):
+    """Write a figure or nilearn display to a file, whole or not at all."""
+    with whole(output_file, "output_file") as path:
+        drawn.savefig(path)
 
 
 @contextmanager
@@ -234,28 +257,25 @@ def _colour_limit(values, threshold):
 
 
 def _seed_centre(estimator, position, img):
-    """Return the centre of a seed in mm; where none is known, that of the map."""
-    seeds = getattr(estimator.seed_masker_, "seeds_", None)
+    """Return the centre of a seed in mm, or None where it is not in a volume."""
+    seeds = centres(estimator.seed_masker_)
     if seeds is not None:
         return tuple(float(value) for value in seeds[position])
-    region = _seed_region(estimator, position)
-    find = nilearn_plotting().find_xyz_cut_coords
-    return tuple(find(img if region is None else region))
-
-
-def _seed_region(estimator, position):
-    """Return the image in which one seed is 1 and the others are 0, if there is one."""
-    masker = estimator.seed_masker_
-    if not hasattr(masker, "inverse_transform"):
+    region = _seed_region(estimator, position, img)
+    if region is None:
         return None
-    row = np.zeros((1, len(estimator.seed_names_)))
-    row[0, position] = 1
-    return masker.inverse_transform(row)
+    return tuple(nilearn_plotting().find_xyz_cut_coords(region))
+
+
+def _seed_region(estimator, position, img):
+    """Return one seed as an image of the kind of `img`, or None."""
+    n_seeds = len(estimator.seed_names_)
+    return image_of_seed(estimator.seed_masker_, position, n_seeds, img)
 
 
 def _draw_volume(img, centre, bg_img, options):
     """Draw cuts of a volume, by default through the seed; return the display."""
-    if options["cut_coords"] is None:
+    if options["cut_coords"] is None and centre is not None:
         mode = options.get("display_mode", "ortho")
         options["cut_coords"] = _cuts_through(centre, mode)
     if not (isinstance(bg_img, str) and bg_img == "MNI152"):
@@ -264,7 +284,7 @@ def _draw_volume(img, centre, bg_img, options):
     options = {"draw_cross": False, **options}
     display = nilearn_plotting().plot_stat_map(img, **options)
     # White on black is seen on every colour of the map and of the background.
-    for width, colour in ((3.2, "black"), (1.6, "white")):
+    for width, colour in ((3.2, "black"), (1.6, "white")) if centre else ():
         ring = {"edgecolors": colour, "linewidths": width}
         display.add_markers([centre], marker_color="none", marker_size=70, **ring)
     if title:

@@ -234,5 +234,6 @@ def seeds_anywhere(monkeypatch):
 
     That it is an error, or a warning, `test_seed_quality.py` tests.
     """
-    monkeypatch.setattr("sbc_estimators._engine.check_coverage", lambda *_: None)
+    for room in ("_engine", "_plans"):
+        monkeypatch.setattr(f"sbc_estimators.{room}.check_covered", lambda *_: None)
     monkeypatch.setattr("sbc_estimators._reports.LEAST_COVERAGE", -1.0)

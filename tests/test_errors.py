@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -14,15 +15,17 @@ from nilearn.maskers import (
     NiftiMasker,
     NiftiSpheresMasker,
     SurfaceLabelsMasker,
+    SurfaceMapsMasker,
     SurfaceMasker,
 )
 from nilearn.masking import apply_mask
+from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
 from sbc_estimators.datasets import make_runs
-from sbc_estimators.maskers import RegionSeeds, SphereSeeds
+from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds
 
 N_SCANS = 40
 T_R = 2.0
@@ -666,6 +669,19 @@ def test_seed_outside_the_image(make, data, files):
     assert re.search(words("spans [-20.0, ", " mm"), str(info.value))
 
 
+@pytest.mark.parametrize("kind", [NiftiSpheresMasker, SphereSeeds])
+def test_seed_outside_the_image_that_its_sphere_reaches_into(data, kind):
+    inner, edge = data.seeds[0], data.runs[0].img.affine[2, 3]
+    for beyond, radius in ((2.1, 20), (6.0, 20), (3.0, 8)):
+        seeds = [inner, (*inner[:2], edge - beyond)]
+        sbc = SeedCorrelationMap(
+            kind(seeds, radius=radius, allow_overlap=True), NiftiMasker(data.mask_img)
+        )
+        expected = words("run 0", "seed 1", "seed_masker", "outside the image", "spans")
+        with pytest.raises(ValueError, match=expected):
+            sbc.fit(data.runs[0])
+
+
 def test_seed_outside_one_run_alone(sbc, data):
     affine = data.mask_img.affine.copy()
     affine[0, 3] += 300
@@ -852,7 +868,8 @@ def test_regions_and_image_do_not_overlap(data, files, kind):
         maps = np.asarray(regions.dataobj, dtype=np.float32)[..., np.newaxis]
         masker = NiftiMapsMasker(nib.Nifti1Image(maps, regions.affine))
     sbc = SeedCorrelationMap(masker, NiftiMasker(data.mask_img))
-    with pytest.raises(ValueError, match=words("run 0", "seed_masker")):
+    expected = words("run 0", "seed_masker", f"{kind}_img", "space")
+    with pytest.raises(ValueError, match=expected):
         sbc.fit(files)
 
 
@@ -1078,41 +1095,168 @@ def short(img):
     return counted(img.slicer[..., :8])
 
 
+def cut_short(img, folder):
+    """Return the path of an uncompressed file that ends within its scans."""
+    return truncated(save(img, folder / "whole.nii"), folder)
+
+
 KNOWN_BEFORE = {
-    "missing file": lambda img: "absent.nii.gz",
-    "3D image": lambda img: img.slicer[..., 0],
-    "no run": lambda img: None,
-    "length of confounds": lambda img: Run(counted(img), np.zeros((7, 1))),
-    "NaN in confounds": lambda img: Run(counted(img), np.full((N_SCANS, 1), np.nan)),
-    "missing confounds": lambda img: Run(counted(img), "absent.tsv"),
-    "too many confounds": lambda img: Run(counted(img), np.eye(N_SCANS)),
-    "sample mask": lambda img: Run(counted(img), sample_mask=[1, 2, 1000]),
-    "Nyquist": lambda img: Run(counted(img), t_r=30.0),
-    "too short to filter": lambda img: short(img),
-    "other space": lambda img: counted(moved(img)),
+    "missing file": lambda img, _: "absent.nii.gz",
+    "truncated file": cut_short,
+    "3D image": lambda img, _: img.slicer[..., 0],
+    "no run": lambda img, _: None,
+    "length of confounds": lambda img, _: Run(counted(img), np.zeros((7, 1))),
+    "NaN in confounds": lambda img, _: Run(counted(img), np.full((N_SCANS, 1), np.nan)),
+    "missing confounds": lambda img, _: Run(counted(img), "absent.tsv"),
+    "too many confounds": lambda img, _: Run(counted(img), np.eye(N_SCANS)),
+    "sample mask": lambda img, _: Run(counted(img), sample_mask=[1, 2, 1000]),
+    "Nyquist": lambda img, _: Run(counted(img), t_r=30.0),
+    "too short to filter": lambda img, _: short(img),
+    "other space": lambda img, _: counted(moved(img)),
 }
 
 
 @pytest.mark.parametrize("mask", ["given", "computed"])
 @pytest.mark.parametrize("method", ["fit", "fit_transform"])
 @pytest.mark.parametrize("case", KNOWN_BEFORE)
-def test_known_before_any_run_is_read(make, data, case, method, mask):
+def test_known_before_any_run_is_read(make, data, tmp_path, case, method, mask):
     first = [counted(run.img) for run in data.runs[:2]]
     sbc = make(mask_img=data.mask_img if mask == "given" else None, **FILTER_OPTIONS)
+    last = KNOWN_BEFORE[case](data.runs[2].img, tmp_path)
     expected = "X[2]" if case == "no run" else "run 2"
     with pytest.raises((TypeError, ValueError, OSError), match=words(expected)):
-        getattr(sbc, method)([*first, KNOWN_BEFORE[case](data.runs[2].img)])
+        getattr(sbc, method)([*first, last])
     assert [img.dataobj.n_reads for img in first] == [0, 0]
 
 
 @pytest.mark.parametrize("case", KNOWN_BEFORE)
-def test_known_before_any_run_is_read_in_transform(make, data, case):
+def test_known_before_any_run_is_read_in_transform(make, data, tmp_path, case):
     sbc = make(**FILTER_OPTIONS).fit(images(data))
     first = [counted(run.img) for run in data.runs[:2]]
+    last = KNOWN_BEFORE[case](data.runs[2].img, tmp_path)
     expected = "X[2]" if case == "no run" else "run 2"
     with pytest.raises((TypeError, ValueError, OSError), match=words(expected)):
-        sbc.transform([*first, KNOWN_BEFORE[case](data.runs[2].img)])
+        sbc.transform([*first, last])
     assert [img.dataobj.n_reads for img in first] == [0, 0]
+
+
+def slabs(data, **options):
+    """Return a masker of the brain's two halves as labels."""
+    half = 1 + (np.indices(data.mask_img.shape)[0] > 5)
+    labels = (np.asarray(data.mask_img.dataobj) * half).astype(np.int16)
+    return NiftiLabelsMasker(nib.Nifti1Image(labels, data.mask_img.affine), **options)
+
+
+def soft_maps(data, **options):
+    """Return a masker of two maps."""
+    maps = np.random.default_rng(0).random((*data.mask_img.shape, 2))
+    maps *= np.asarray(data.mask_img.dataobj)[..., np.newaxis] != 0
+    maps_img = nib.Nifti1Image(maps.astype(np.float32), data.mask_img.affine)
+    return NiftiMapsMasker(maps_img, **options)
+
+
+MASKERS_OF_REGIONS = {
+    "labels": (slabs, {}, ("labels_img", "do not overlap", "space")),
+    "maps": (soft_maps, {}, ("maps_img", "do not overlap", "space")),
+    "labels stay": (
+        *(slabs, {"resampling_target": "labels"}),
+        ("labels_img", "do not overlap"),
+    ),
+    "maps stay": (
+        *(soft_maps, {"resampling_target": "maps"}),
+        ("maps_img", "do not overlap"),
+    ),
+    "labels as they are": (
+        *(slabs, {"resampling_target": None}),
+        ("labels_img", "resampling_target=None", 'Set resampling_target="data"'),
+    ),
+}
+
+
+@pytest.mark.parametrize("masker", ["seed_masker", "brain_masker"])
+@pytest.mark.parametrize("case", MASKERS_OF_REGIONS)
+def test_regions_that_miss_a_run_are_known_before_any_is_read(data, case, masker):
+    kind, options, parts = MASKERS_OF_REGIONS[case]
+    maskers = {"seed_masker": GivenSignals(), "brain_masker": slabs(data)}
+    sbc = SeedCorrelationMap(**{**maskers, masker: kind(data, **options)})
+    signals = np.random.default_rng(0).standard_normal((N_SCANS, 1))
+    first = [counted(run.img) for run in data.runs[:2]]
+    last = counted(moved(data.runs[2].img))
+    runs = [Run(img, seed_signals=signals) for img in (*first, last)]
+    with pytest.raises(ValueError, match=words("run 2", masker, *parts)):
+        sbc.fit(runs)
+    sbc.fit(Run(data.runs[0].img, seed_signals=signals))
+    with pytest.raises(ValueError, match=words("run 2", masker, *parts)):
+        sbc.transform(runs)
+    assert [img.dataobj.n_reads for img in first] == [0, 0]
+
+
+def on_mesh(n_left, n_right, make):
+    """Return a SurfaceImage with what `make` gives for the vertices of each part."""
+    faces = np.array([[0, 1, 2]])
+    parts = {"left": n_left, "right": n_right}
+    mesh = {
+        name: InMemoryMesh(np.zeros((n, 3)) + np.arange(n)[:, np.newaxis], faces)
+        for name, n in parts.items()
+    }
+    data = {name: make(n) for name, n in parts.items()}
+    return SurfaceImage(PolyMesh(**mesh), data)
+
+
+OTHER_MESHES = {
+    "labels": lambda img: SurfaceLabelsMasker(img(lambda n: 1 + np.arange(n) // 30)),
+    "maps": lambda img: SurfaceMapsMasker(img(lambda n: np.ones((n, 2)))),
+    "mask": lambda img: SurfaceMasker(img(lambda n: np.arange(n) > 3)),
+}
+
+
+@pytest.mark.parametrize("masker", ["seed_masker", "brain_masker"])
+@pytest.mark.parametrize("case", OTHER_MESHES)
+@pytest.mark.parametrize("sizes", [(70, 60), (50, 70)])
+def test_meshes_that_differ_are_known_before(surface, monkeypatch, sizes, case, masker):
+    monkeypatch.setattr(_seed_correlation_map, "map_runs", None)
+    maskers = {
+        "seed_masker": SurfaceLabelsMasker(surface.labels_img),
+        "brain_masker": SurfaceMasker(surface.mask_img),
+    }
+    maskers[masker] = OTHER_MESHES[case](partial(on_mesh, *sizes))
+    expected = words(
+        *("run 0 has 60 left vertices", f"{case}_img", masker, f"{sizes[0]} left"),
+        "same mesh",
+    )
+    with pytest.raises(ValueError, match=expected):
+        SeedCorrelationMap(**maskers).fit(surface.img)
+
+
+@pytest.mark.parametrize("mask", ["given", "computed"])
+@pytest.mark.parametrize("sizes", [(70, 60), (50, 70)])
+def test_runs_of_other_meshes_are_known_before(surface, monkeypatch, sizes, mask):
+    signals = np.random.default_rng(0).standard_normal((90, 1))
+    runs = [Run(surface.img, seed_signals=signals)] * 2
+    brain = SurfaceMasker(surface.mask_img if mask == "given" else None)
+    sbc = SeedCorrelationMap(GivenSignals(), brain).fit(runs)
+    other = on_mesh(*sizes, lambda n: np.random.default_rng(n).random((n, 90)))
+    runs.append(Run(other, seed_signals=signals))
+    monkeypatch.setattr(_seed_correlation_map, "map_runs", None)
+    origin = "mask_img of" if mask == "given" else "first run of fit"
+    expected = words("run 2 has", f"{sizes[0]} left", origin, "brain_masker")
+    for method in (sbc.fit, sbc.transform):
+        with pytest.raises(ValueError, match=expected):
+            method(runs)
+
+
+@pytest.mark.parametrize("kind", [NiftiSpheresMasker, SphereSeeds, slabs])
+def test_seed_outside_the_brain_is_known_before_any_run_is_read(data, kind):
+    half = np.indices(data.mask_img.shape)[0] > 5
+    half = (half * np.asarray(data.mask_img.dataobj)).astype(np.uint8)
+    brain = NiftiMasker(nib.Nifti1Image(half, data.mask_img.affine))
+    seeds = slabs(data) if kind is slabs else kind([(12, 0, 0), (-12, 0, 0)], radius=6)
+    name = "seed 0 1" if kind is slabs else "seed 1 (-12, 0, 0)"
+    img = counted(data.runs[0].img)
+    expected = words("run 0", name, "no voxel within the brain mask", "Move")
+    with pytest.raises(ValueError, match=expected):
+        SeedCorrelationMap(seeds, brain).fit(img)
+    assert img.dataobj.n_reads == 0
 
 
 def test_counting_proxy_counts(make, data):

@@ -1,6 +1,7 @@
 """Pictures: what they show, and that they leave matplotlib as it was."""
 
 import dataclasses
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,9 +18,11 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 from nilearn.masking import apply_mask
+from nilearn.surface import PolyMesh, SurfaceImage
 from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 from sbc_estimators.plotting import plot_seed_map, plot_signals
 
 PNG = b"\x89PNG\r\n"
@@ -174,6 +177,48 @@ def test_output_file_is_written_and_closed(fitted, sample_box, tmp_path, suffix)
         assert plt.get_fignums() == []
 
 
+@pytest.mark.parametrize("before", [None, b"as it was"])
+@pytest.mark.parametrize("kind", ["map", "surface map", "signals"])
+def test_output_file_is_written_whole_or_not_at_all(
+    fitted, fitted_surface, sample_box, tmp_path, monkeypatch, kind, before
+):
+    def half(figure, path, **_):
+        Path(path).write_bytes(PNG)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(mpl.figure.Figure, "savefig", half)
+    path = tmp_path / "picture.png"
+    if before is not None:
+        path.write_bytes(before)
+    draw = {
+        "map": lambda: plot_seed_map(fitted, output_file=path),
+        "surface map": lambda: plot_seed_map(fitted_surface, output_file=str(path)),
+        "signals": lambda: plot_signals(fitted, sample_box.run, output_file=path),
+    }
+    with pytest.raises(OSError, match="No space left"):
+        draw[kind]()
+    assert list(tmp_path.iterdir()) == ([] if before is None else [path])
+    assert before is None or path.read_bytes() == before
+    assert plt.get_fignums() == []
+
+
+def test_output_file_in_no_folder(fitted, sample_box, tmp_path):
+    path = tmp_path / "absent" / "picture.png"
+    for draw in (
+        lambda: plot_seed_map(fitted, output_file=path),
+        lambda: plot_signals(fitted, sample_box.run, output_file=path),
+    ):
+        with pytest.raises(FileNotFoundError, match=r"output_file .* no folder"):
+            draw()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_file_in_the_working_directory(fitted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plot_seed_map(fitted, output_file="map.png")
+    assert [file.name for file in tmp_path.iterdir()] == ["map.png"]
+
+
 def test_figure_and_axes_are_used(fitted, sample_box):
     figure = mpl.figure.Figure()
     left, right = figure.subplots(1, 2)
@@ -226,6 +271,93 @@ def test_surface_seed_is_outlined(fitted_surface, monkeypatch):
     assert [outline["hemi"] for outline in outlines] == ["left"] * 2 + ["right"] * 2
     vertices = outlines[0]["roi_map"].data.parts["left"]
     np.testing.assert_array_equal(np.flatnonzero(vertices), np.arange(40, 60))
+
+
+@pytest.fixture(scope="module")
+def both(sample_box, surface):
+    """A run on a surface whose seeds are in a volume, and the reverse."""
+    volume = sample_box.img.slicer[..., :90]
+    return Run(surface.img, seed_img=volume), Run(volume, seed_img=surface.img)
+
+
+@pytest.mark.parametrize("kind", [NiftiSpheresMasker, SphereSeeds, "labels"])
+def test_seeds_of_a_volume_on_a_surface_map(
+    sample_box, surface, both, monkeypatch, kind
+):
+    outlines = []
+    monkeypatch.setattr(nilearn.plotting, "plot_surf_contours", outlines.append)
+    if kind == "labels":
+        masker = NiftiLabelsMasker(sample_box.labels_img)
+    else:
+        masker = kind(sample_box.seeds, radius=6)
+    estimator = SeedCorrelationMap(masker, SurfaceMasker(surface.mask_img))
+    figure = mpl.figure.Figure()
+    assert plot_seed_map(estimator.fit(both[0]), figure=figure) is figure
+    assert outlines == []
+
+
+@pytest.mark.parametrize("kind", ["vertices", "coordinates", "regions", "labels"])
+def test_seeds_of_a_surface_on_a_volume_map(sample_box, surface, both, stat_map, kind):
+    point = tuple(surface.img.mesh.parts["left"].coordinates[3])
+    maskers = {
+        "vertices": SurfaceSeeds([12], hemisphere="left"),
+        "coordinates": SurfaceSeeds([point]),
+        "regions": RegionSeeds(surface.labels_img, [1]),
+        "labels": SurfaceLabelsMasker(surface.labels_img),
+    }
+    estimator = SeedCorrelationMap(maskers[kind], NiftiMasker(sample_box.mask_img))
+    plot_seed_map(estimator.fit(both[1]))
+    assert stat_map["cut_coords"] is None
+    assert "marked" not in stat_map
+    plot_seed_map(estimator, cut_coords=(0, -52, 18))
+    assert stat_map["cut_coords"] == (0, -52, 18)
+
+
+def test_given_signals_have_no_place(sample_box, surface, stat_map):
+    signals = np.random.default_rng(0).standard_normal((sample_box.n_scans, 1))
+    run = Run(sample_box.img, seed_signals=signals)
+    estimator = SeedCorrelationMap(GivenSignals(), NiftiMasker(sample_box.mask_img))
+    plot_seed_map(estimator.fit(run))
+    assert stat_map["cut_coords"] is None
+    assert "marked" not in stat_map
+    run = Run(surface.img, seed_signals=signals[: surface.n_scans])
+    estimator = SeedCorrelationMap(GivenSignals(), SurfaceMasker(surface.mask_img))
+    plot_seed_map(estimator.fit(run))
+
+
+def test_spheres_of_our_own_are_cut_and_marked(sample_box, stat_map):
+    seeds = SphereSeeds(sample_box.seeds, radius=[6, 5, 4])
+    estimator = SeedCorrelationMap(seeds, NiftiMasker(sample_box.mask_img))
+    plot_seed_map(estimator.fit(sample_box.run), seed=1)
+    assert stat_map["cut_coords"] == pytest.approx(sample_box.seeds[1])
+    assert stat_map["marked"] == [pytest.approx(sample_box.seeds[1])]
+
+
+@pytest.mark.parametrize("bg_img", ["sulc.gii", Path("sulc.gii"), 3])
+def test_background_that_is_none_of_a_surface(fitted_surface, bg_img):
+    expected = r"bg_img must be a SurfaceImage or None.*got .*Pass SurfaceImage"
+    with pytest.raises(TypeError, match=expected):
+        plot_seed_map(fitted_surface, bg_img=bg_img)
+    assert plt.get_fignums() == []
+
+
+def test_background_of_another_mesh(fitted_surface, surface):
+    left = {"left": surface.mask_img.data.parts["left"]}
+    mesh = PolyMesh(left=surface.img.mesh.parts["left"])
+    with pytest.raises(ValueError, match=r"but bg_img has 60 left vertices.*same mesh"):
+        plot_seed_map(fitted_surface, bg_img=SurfaceImage(mesh, left))
+
+
+def test_background_of_a_surface(fitted_surface, surface, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        nilearn.plotting, "plot_surf_stat_map", lambda **kw: seen.append(kw["bg_map"])
+    )
+    depth = {name: x.astype(float) for name, x in surface.mask_img.data.parts.items()}
+    depth = SurfaceImage(surface.img.mesh, depth)
+    for bg_img in (depth, None):
+        plot_seed_map(fitted_surface, bg_img=bg_img)
+        assert seen[-1] is bg_img
 
 
 def test_surface_map_takes_no_axes(fitted_surface):

@@ -23,6 +23,7 @@ from nilearn.maskers import (
     SurfaceLabelsMasker,
     SurfaceMasker,
 )
+from nilearn.surface import SurfaceImage
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.exceptions import SkipTestWarning
 from sklearn.linear_model import LogisticRegression
@@ -1159,6 +1160,27 @@ def test_default_brain_masker_copies_the_cleaning(data):
     expected = SeedCorrelationMap(seed, explicit).fit_transform(data.runs)
     np.testing.assert_array_equal(sbc.transform(data.runs), expected)
     assert sbc.brain_masker is None
+
+
+def test_default_brain_masker_cleans_the_same_blocks(data, nilearn_r):
+    n_scans = data.runs[0].img.shape[-1]
+    options = {"runs": np.arange(n_scans) // (n_scans // 2), "detrend": True}
+    seed = NiftiMasker(data.mask_img, **options)
+    sbc = SeedCorrelationMap(seed).fit(data.runs[0])
+    np.testing.assert_array_equal(sbc.brain_masker_.runs, options["runs"])
+    brain = NiftiMasker(sbc.brain_masker_.mask_img_, **options)
+    expected = nilearn_r(seed, brain, data.runs[0])
+    np.testing.assert_allclose(sbc.correlations_, expected, atol=2e-6)
+
+
+def test_default_brain_masker_that_cannot_clean_blocks(data, surface):
+    seed_img = data.runs[0].img
+    n_scans = seed_img.shape[-1]
+    parts = {name: x[:, :n_scans] for name, x in surface.img.data.parts.items()}
+    run = Run(SurfaceImage(surface.img.mesh, parts), seed_img=seed_img)
+    seed = NiftiMasker(data.mask_img, runs=np.arange(n_scans) // 20)
+    with pytest.raises(ValueError, match=r"\(runs\), but .* \(SurfaceMasker\) cannot"):
+        SeedCorrelationMap(seed).fit(run)
 
 
 def test_default_brain_masker_takes_shared_parameters(data):

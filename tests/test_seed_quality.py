@@ -524,6 +524,21 @@ def test_half_is_enough(simulated):
     assert report["coverage"].tolist() == [0.5]
 
 
+@pytest.mark.parametrize("kind", [NiftiSpheresMasker, SphereSeeds])
+def test_mask_that_leaves_out_a_centre_takes_coverage(simulated, kind):
+    beside = np.indices(simulated.mask_img.shape)[0] > 6
+    mask_img = image_like(simulated.img, beside)
+    inside, outside = ((x, 0, 0) for x in (8, -5))
+    masker = kind([inside, outside], radius=8, mask_img=mask_img, allow_overlap=True)
+    sbc = SeedCorrelationMap(masker, NiftiMasker(simulated.mask_img))
+    with pytest.warns(UserWarning, match=words("of 1 seeds", "(-5, 0, 0)")):
+        report = sbc.fit(simulated.run).seed_report_
+    whole = sphere(simulated, outside, 8)
+    part = (whole & beside).sum()
+    assert report["n_voxels"].iloc[1] == part
+    assert report["coverage"].tolist() == [1, part / whole.sum()]
+
+
 def test_not_more_than_five_seeds_are_named(simulated):
     mask = labels_of(simulated.mask_img) != 0
     mask &= np.indices(mask.shape)[1] < 6
