@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nilearn.interfaces.bids import get_bids_files, parse_bids_filename
 
-from ._checks import check_positive_or_none, some_of
+from ._checks import check_positive_or_none
+from ._messages import some_of
 
 ENTITIES = (
     *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),

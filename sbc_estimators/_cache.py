@@ -10,7 +10,7 @@ from typing import Any
 import joblib
 from isal import isal_zlib
 
-from ._checks import warn
+from ._messages import warn
 
 
 def digest(*parts):

@@ -9,8 +9,8 @@ from nibabel.spatialimages import SpatialImage
 
 from ._checks import check_four_dimensional
 from ._images import load_image
+from ._tables import load_confounds
 from .datasets import load_sample_run
-from .runs import load_confounds
 
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""

@@ -9,11 +9,12 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from ._cache import Cache, sealed
-from ._checks import check_covered, naming
+from ._checks import check_covered
 from ._cleaning import ALIKE_TOLERANCE
 from ._keys import map_key
 from ._measures import correlate_by
-from ._plans import check_before_fit, check_left_after_cleaning
+from ._messages import naming
+from ._run_checks import check_before_fit, check_left_after_cleaning
 from ._signals import RunSignals
 from ._sources import SignalSource, describe_seed, is_known_masker
 from ._threads import workers

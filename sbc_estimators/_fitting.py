@@ -13,9 +13,11 @@ from nilearn.maskers import (
 )
 from sklearn.base import clone
 
-from ._checks import check_masker, check_spheres, warn, with_file
+from ._checks import check_masker, check_spheres
 from ._cleaning import CleaningParameters
-from ._images import first_scan, is_surface, mean_scan, read_mask, same_grid
+from ._grids import is_surface, same_grid
+from ._images import first_scan, mean_scan, read_mask
+from ._messages import warn, with_file
 from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
 
 

@@ -21,41 +21,11 @@ from ._checks import (
     check_four_dimensional,
     check_plain_numbers,
 )
+from ._grids import is_surface
+from ._messages import with_file
 
 READ_ERRORS = (OSError, EOFError, ValueError, zlib.error)
 """What nibabel lets through where a file is truncated or corrupt."""
-
-
-def is_surface(img):
-    """Whether an image is a SurfaceImage (or is made like one)."""
-    return hasattr(img, "mesh")
-
-
-def same_grid(image, other):
-    """Whether two volumes have the same grid, as nilearn judges it."""
-    same_shape = image.shape[:3] == other.shape[:3]
-    return same_shape and np.allclose(image.affine, other.affine)
-
-
-def grid(image):
-    """Return what two images of the same grid, to the last bit, have in common."""
-    if is_surface(image):
-        parts = image.mesh.parts.items()
-        return tuple((name, part.n_vertices) for name, part in parts)
-    return image.shape[:3], image.affine.tobytes()
-
-
-def places_in(voxels, affine, image):
-    """Return the nearest voxels of an image to those of another grid."""
-    to_image = np.linalg.inv(image.affine) @ affine
-    places = voxels @ to_image[:3, :3].T + to_image[:3, 3]
-    return np.floor(places + 0.5).astype(np.intp)
-
-
-def is_inside(voxels, affine, image):
-    """Return which voxels of another grid have their centre within an image."""
-    places = places_in(voxels, affine, image)
-    return ((places >= 0) & (places < image.shape[:3])).all(axis=1)
 
 
 def first_scan(image):
@@ -149,6 +119,42 @@ def whole_volume(image, where):
         return np.asarray(image.dataobj)
     except READ_ERRORS as error:
         raise _unreadable(where, error) from error
+
+
+def read_volume(img, name):
+    """Return a 3D image's numbers, 0 where they are not finite, and its affine.
+
+    Parameters
+    ----------
+    img : str, path or nibabel image
+    name : str
+        Names the image in errors.
+    """
+    name = with_file(name, img)
+    if isinstance(img, str | os.PathLike):
+        img = load_image(img, name)
+    if not hasattr(img, "affine"):
+        raise TypeError(f"{name} must be a 3D image or its path, got {img!r}.")
+    data = whole_volume(img, name)
+    if data.ndim != 3 and data.shape[3:] != (1,):
+        raise ValueError(f"{name} must be a 3D image, got shape {data.shape}.")
+    data = data.reshape(data.shape[:3])
+    if data.dtype.kind == "f":
+        data = np.where(np.isfinite(data), data, 0)
+    return data, img.affine
+
+
+def read_mask_volume(mask_img, name):
+    """Return a mask image as one of 0 and 1 in memory, or None."""
+    if mask_img is None:
+        return None
+    where = f"{name}: mask_img"
+    data, affine = read_volume(mask_img, where)
+    if not data.any():
+        raise ValueError(
+            f"{with_file(where, mask_img)} is empty, it holds no voxel that is not 0."
+        )
+    return nibabel.Nifti1Image((data != 0).astype(np.uint8), affine)
 
 
 def read_scans(image, kept, where):

@@ -5,7 +5,7 @@ import numpy as np
 
 from . import __version__
 from ._cache import digest
-from ._contents import content
+from ._fingerprints import content
 from ._path_reference import given_seeds
 from ._sources import is_given, is_known_masker
 

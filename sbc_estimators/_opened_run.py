@@ -6,15 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import (
-    check_confounds,
-    check_same_scans,
-    check_sample_mask,
-    describe_run,
-    with_file,
-)
+from ._checks import check_confounds, check_same_scans, check_sample_mask
+from ._fingerprints import fingerprint
 from ._images import open_image
-from .runs import Run, fingerprint, load_confounds
+from ._messages import describe_run, with_file
+from ._tables import load_confounds
+from .runs import Run
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from nilearn.maskers import SurfaceMasker
 from ._images import read_scans
 from ._operator import BrainPart
 from ._placed_seeds import series_of_regions
-from ._seed_regions import unsmoothed_regions
+from ._regions_of_maskers import unsmoothed_regions
 from ._seeds import RawSeeds
 from ._sources import NEUTRAL, VOXELWISE_MASKERS, compiled_operator, high_variance_of
 

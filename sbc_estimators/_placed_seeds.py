@@ -1,106 +1,15 @@
 """Seeds laid on the grid or mesh of a run, and their raw signals from its scans."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
-import nibabel
 import numpy as np
-from nilearn.image import resample_img, smooth_img
+from nilearn.image import smooth_img
 
-from ._checks import with_file
-from ._images import is_surface, load_image, same_grid, whole_volume
+from ._grids import is_surface, mask_on_grid
 from ._regions import mean_regions, smoothed_regions
 from ._smoothing import is_separable, smoothing_matrices
 from ._spheres import held_by, overlapping_pair, sphere_voxels
-
-
-def read_volume(img, name):
-    """Return a 3D image's numbers, 0 where they are not finite, and its affine.
-
-    Parameters
-    ----------
-    img : str, path or nibabel image
-    name : str
-        Names the image in errors.
-    """
-    name = with_file(name, img)
-    if isinstance(img, str | os.PathLike):
-        img = load_image(img, name)
-    if not hasattr(img, "affine"):
-        raise TypeError(f"{name} must be a 3D image or its path, got {img!r}.")
-    data = whole_volume(img, name)
-    if data.ndim != 3 and data.shape[3:] != (1,):
-        raise ValueError(f"{name} must be a 3D image, got shape {data.shape}.")
-    data = data.reshape(data.shape[:3])
-    if data.dtype.kind == "f":
-        data = np.where(np.isfinite(data), data, 0)
-    return data, img.affine
-
-
-def read_mask_volume(mask_img, name):
-    """Return a mask image as one of 0 and 1 in memory, or None."""
-    if mask_img is None:
-        return None
-    where = f"{name}: mask_img"
-    data, affine = read_volume(mask_img, where)
-    if not data.any():
-        raise ValueError(
-            f"{with_file(where, mask_img)} is empty, it holds no voxel that is not 0."
-        )
-    return nibabel.Nifti1Image((data != 0).astype(np.uint8), affine)
-
-
-def on_grid(img, image):
-    """Return a volume's numbers on the grid of a run, by nearest neighbours."""
-    if not same_grid(img, image):
-        img = resample_img(
-            img,
-            target_affine=image.affine,
-            target_shape=image.shape[:3],
-            interpolation="nearest",
-            force_resample=True,
-            copy_header=True,
-        )
-    return np.asarray(img.dataobj)
-
-
-def mask_on_grid(mask_img, image):
-    """Return a mask on the grid of a run, bool `(n_x, n_y, n_z)`, or None."""
-    return None if mask_img is None else on_grid(mask_img, image) != 0
-
-
-def vertices(img):
-    """Return what a SurfaceImage has at each vertex, counted through its parts."""
-    parts = [np.asarray(part) for part in img.data.parts.values()]
-    return np.concatenate([part.reshape(len(part), -1) for part in parts])
-
-
-def n_vertices(mesh):
-    """Return the number of vertices of each part of a mesh."""
-    return {name: part.n_vertices for name, part in mesh.parts.items()}
-
-
-def parts_of_vertices(mesh):
-    """Return the name of each vertex's part, counted through the parts."""
-    sizes = n_vertices(mesh)
-    return np.repeat(list(sizes), list(sizes.values()))
-
-
-def check_vertices(mesh, other, where, name):
-    """Raise ValueError unless two meshes have as many vertices in the same parts."""
-    ours, theirs = n_vertices(mesh), n_vertices(other)
-    if ours != theirs:
-        raise ValueError(
-            f"{where} has {_told(theirs)}, but {name} has {_told(ours)}. Both must be "
-            "on the same mesh."
-        )
-
-
-def _told(sizes):
-    """Return numbers of vertices in words."""
-    return " and ".join(f"{n} {part} vertices" for part, n in sizes.items())
-
 
 # Spheres
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from ._checks import warn
+from ._messages import warn
 from ._sources import signal_names
 
 LEAST_COVERAGE = 0.5

@@ -15,8 +15,6 @@ from ._checks import (
     check_map_shape,
     check_memory_level,
     check_option,
-    describe_run,
-    naming,
 )
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._engine import Mapper, clean_signals, map_runs
@@ -26,9 +24,10 @@ from ._fitting import (
     fit_masker,
     warn_of_different_cleaning,
 )
+from ._messages import describe_run, naming
 from ._opened_run import open_runs
-from ._plans import check_regions_of_runs, check_seeds_in_brain
 from ._reports import paths_taken, run_report, seed_report, warn_of_map
+from ._run_checks import check_regions_of_runs, check_seeds_in_brain
 from ._seeds import SUMMARIES
 from ._sources import SignalSource, signal_names
 from ._threads import workers

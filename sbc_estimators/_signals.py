@@ -13,7 +13,7 @@ from ._path_compiled import compiled
 from ._path_reference import given, reference
 from ._path_streamed import further_part, streamed
 from ._plans import Task, plan_sources
-from ._seed_regions import members_in_brain
+from ._regions_of_maskers import members_in_brain
 from ._seeds import SeedQuality, member_signals, seed_quality, summarised
 from ._sources import compiled_operator
 

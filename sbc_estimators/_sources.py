@@ -20,9 +20,9 @@ from nilearn.maskers import (
 
 from ._cache import digest
 from ._cleaning import CleaningParameters, compile_cleaning
-from ._contents import content
-from ._images import is_surface
-from ._placed_seeds import coordinates, n_vertices
+from ._fingerprints import content
+from ._grids import is_surface, n_vertices
+from ._placed_seeds import coordinates
 from ._threads import workers
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from nilearn.interfaces.bids import parse_bids_filename
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 
-from ._checks import MIN_SCANS, some_of, warn
+from ._checks import MIN_SCANS
+from ._messages import some_of, warn
 
 OPTIONS = tuple(inspect.signature(load_confounds).parameters)[2:]
 """Arguments of `load_confounds` after the files and the components."""

@@ -7,8 +7,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ._images import is_surface
-from ._placed_seeds import check_vertices
+from ._grids import check_vertices, is_surface
 
 
 def nilearn_plotting():

@@ -9,7 +9,8 @@ from ._bids import (
     repetition_time,
     select_images,
 )
-from ._checks import check_folder, describe_run, some_of
+from ._checks import check_folder
+from ._messages import describe_run, some_of
 from ._strategies import OPTIONS, Strategy, check_tables, load
 from .runs import Run
 

@@ -2,16 +2,13 @@
 
 import os
 from dataclasses import dataclass, fields, replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from nibabel import is_proxy
 
-from ._cache import digest
-from ._checks import check_file, check_same_length, describe_run
+from ._checks import check_same_length
+from ._messages import describe_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,112 +189,3 @@ def _joined(run, position, beside):
         if entry is not None:
             given[name] = entry
     return replace(run, **given)
-
-
-def fingerprint(image):
-    """Return a short text that changes when the content of a run's image does.
-
-    Parameters
-    ----------
-    image : nibabel image or SurfaceImage
-        Of a file, its path, size, times of change (ns) and place on disk count, and
-        what the header makes of its numbers; of an image in memory, or one that says
-        it is another file than it reads, all of its numbers.
-    """
-    if hasattr(image, "mesh"):
-        return digest(
-            [(name, digest(np.asarray(part))) for name, part in _parts(image.data)],
-            fingerprint_of_mesh(image.mesh),
-        )
-    paths = _files_of(image)
-    if not paths:
-        return digest(_digest_of_scans(image), np.ascontiguousarray(image.affine))
-    reading = [getattr(image.dataobj, n, None) for n in ("slope", "inter", "offset")]
-    reading.append(str(image.dataobj.dtype))
-    return digest(
-        [_state_of_file(path) for path in paths], reading, image.shape, image.affine
-    )
-
-
-def _files_of(image):
-    """Return the files that an image's numbers come from, none if it is not sure.
-
-    nibabel's `set_filename` and `to_filename` give an image another name, while its
-    scans are still read from the file that it was loaded from.
-    """
-    paths = [file.filename for file in image.file_map.values()]
-    paths = [path for path in paths if path is not None and os.path.isfile(path)]
-    is_read = is_proxy(image.dataobj)
-    source = getattr(image.dataobj, "file_like", None)
-    return paths if is_read and source in paths else []
-
-
-def _digest_of_scans(image):
-    """Return the digest of an image's numbers in either order, one scan at a time.
-
-    x goes fastest, as in files, so that images that come from files are not copied.
-    """
-    scans = np.asarray(image.dataobj).T
-    return digest("|".join(digest(np.ascontiguousarray(scan)) for scan in scans))
-
-
-def fingerprint_of_mesh(mesh):
-    """Return a short text that changes when the vertices or faces of a mesh do."""
-    parts = _parts(mesh)
-    return digest([(name, digest(p.coordinates, p.faces)) for name, p in parts])
-
-
-def _state_of_file(path):
-    """Return what of a file changes when it is edited, replaced or linked elsewhere.
-
-    A copy can bring the size and the time of change along (``cp -p``), but not the time
-    at which it was put in place.
-    """
-    stat = os.stat(path)
-    times = stat.st_mtime_ns, stat.st_ctime_ns
-    place = os.path.realpath(path), stat.st_ino, stat.st_dev
-    return place, stat.st_size, times
-
-
-def _parts(data):
-    """Return the parts of a surface's data or mesh with their names."""
-    return list(data.parts.items())
-
-
-def load_confounds(confounds, where):
-    """Return confounds as they were passed, and a file's as a DataFrame.
-
-    A table without a header gets the column numbers as names.
-    """
-    if not isinstance(confounds, str | os.PathLike):
-        return confounds
-    return load_table(confounds, f"{where}: confounds")
-
-
-def load_table(path, name):
-    """Return a file's table as a DataFrame; `name` names it in errors.
-
-    Without a header it gets the column numbers as names.
-    """
-    check_file(path, name)
-    try:
-        return _read_table(path)
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            f"{name} {os.fspath(path)!r} is not a table that can be read: {error}"
-        ) from error
-
-
-def _read_table(path):
-    """Return a table as a DataFrame; the file's ending says what separates columns."""
-    separator = {".tsv": "\t", ".csv": r"[,\t]"}.get(Path(path).suffix, r"[\s,]+")
-    # Of these only the first needs no regular expressions, and is read in a tenth.
-    read = partial(
-        pd.read_csv, path, sep=separator, engine="c" if separator == "\t" else "python"
-    )
-    table = read(header=0)
-    names = pd.Series(table.columns, dtype=str)
-    as_written = names.str.replace(r"\.\d+$", "", regex=True)  # 0.0.1 is a second 0.0
-    numbers = [pd.to_numeric(n, errors="coerce") for n in (names, as_written)]
-    has_names = (numbers[0].isna() & numbers[1].isna()).any()
-    return table if has_names else read(header=None)

@@ -26,9 +26,9 @@ from sklearn.pipeline import Pipeline
 
 from sbc_estimators import Run, SeedCorrelationMap, _signals
 from sbc_estimators._cache import Cache, digest, sealed, unsealed
+from sbc_estimators._fingerprints import fingerprint
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SurfaceSeeds
-from sbc_estimators.runs import fingerprint
 
 STAGES = {"seed": "_signals/seed_stage", "brain": "_signals/brain_stage"}
 STAGES["map"] = "_engine/map_stage"

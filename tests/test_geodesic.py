@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse.csgraph import floyd_warshall
 from scipy.spatial import ConvexHull
 
-from sbc_estimators._geodesic import edge_lengths, geodesic_disc, nearest_vertex
+from sbc_estimators.maskers._geodesic import edge_lengths, geodesic_disc, nearest_vertex
 
 
 def triangles(n):

@@ -18,7 +18,8 @@ BESIDE = {"__init__", "datasets", "_simulation"}
 
 MASKER_ROOMS = {
     "_sources",
-    "_seed_regions",
+    "_regions_of_maskers",
+    "_run_checks",
     "_plans",
     "_path_compiled",
     "_fitting",
@@ -26,7 +27,7 @@ MASKER_ROOMS = {
 }
 """These look inside maskers; the command line only makes them, as a user does."""
 
-MODULES = sorted(PACKAGE.glob("*.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [
     path
     for folder in ("sbc_estimators", "tests", "benchmarks")
@@ -34,14 +35,20 @@ SOURCES = [
 ]
 
 
+def room(path):
+    """Return the name of a module of the package, such as ``maskers._base``."""
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
 def rooms():
     """Return each module's row and floor, from the table in CONTRIBUTING.md."""
     table = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     rows = re.findall(r"^\| (\d) \| (`[^|]+`) \|", table, re.MULTILINE)
     return {
-        module: (row, int(floor))
+        room(PACKAGE / module): (row, int(floor))
         for row, (floor, modules) in enumerate(rows)
-        for module in re.findall(r"`(\w+)\.py`", modules)
+        for module in re.findall(r"`([\w/]+\.py)`", modules)
     }
 
 
@@ -55,7 +62,7 @@ def imported(path):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            ours = ["sbc_estimators"] if node.level else []
+            ours = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
             base = ".".join([*ours, *filter(None, [node.module])])
             names += [f"{base}.{alias.name}" for alias in node.names]
     return names
@@ -63,9 +70,14 @@ def imported(path):
 
 def imported_rooms(path):
     """Return the modules of the package that a file imports."""
-    parts = [name.split(".") for name in imported(path)]
-    ours = {name[1] for name in parts if name[0] == "sbc_estimators" and len(name) > 1}
-    return ours & {module.stem for module in MODULES}
+    known = {room(module) for module in MODULES} - {"__init__"}
+    found = set()
+    for name in imported(path):
+        package, *parts = name.split(".")
+        if package == PACKAGE.name:
+            names = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+            found.update(next(([x] for x in names if x in known), []))
+    return found
 
 
 def by_name(path):
@@ -74,7 +86,7 @@ def by_name(path):
 
 
 def test_every_module_has_a_row():
-    assert {path.stem for path in MODULES} == ROOMS.keys() | BESIDE
+    assert {room(path) for path in MODULES} == ROOMS.keys() | BESIDE
 
 
 def test_floors_rise():
@@ -85,11 +97,11 @@ def test_floors_rise():
 @pytest.mark.parametrize("path", MODULES, ids=by_name)
 def test_imports_go_down(path):
     used = imported_rooms(path)
-    if path.stem in BESIDE:
+    if room(path) in BESIDE:
         assert used - BESIDE <= {"runs"}
         return
-    row, _ = ROOMS[path.stem]
-    assert {room for room in used - BESIDE if ROOMS[room][0] >= row} == set()
+    row, _ = ROOMS[room(path)]
+    assert {name for name in used - BESIDE if ROOMS[name][0] >= row} == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=by_name)

@@ -18,8 +18,8 @@ from nilearn.maskers import (
 from nilearn.surface import SurfaceImage
 
 from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._tables import load_confounds
 from sbc_estimators.datasets import make_runs
-from sbc_estimators.runs import load_confounds
 
 TOLERANCE = 2e-6
 

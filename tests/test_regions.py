@@ -31,7 +31,7 @@ from sbc_estimators._regions import (
     smoothed_regions,
     voxel_regions,
 )
-from sbc_estimators._seed_regions import seed_regions
+from sbc_estimators._regions_of_maskers import seed_regions
 from sbc_estimators._smoothing import smoothing_matrices
 from sbc_estimators._sources import SignalSource
 

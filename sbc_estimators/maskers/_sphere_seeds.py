@@ -1,8 +1,9 @@
 """`SphereSeeds`: spheres, each with its own radius."""
 
-from ._checks import check_spheres
-from ._placed_seeds import Spheres, coordinates, read_mask_volume
-from ._seed_masker import SeedMasker
+from .._checks import check_spheres
+from .._images import read_mask_volume
+from .._placed_seeds import Spheres, coordinates
+from ._base import SeedMasker
 
 
 class SphereSeeds(SeedMasker):

@@ -1,50 +1,16 @@
 """What the seed maskers of this package have in common."""
 
-from dataclasses import dataclass
-from typing import Any
-
-import nibabel
 import numpy as np
 from nilearn.image import high_variance_confounds
-from nilearn.surface import SurfaceImage
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_confounds, check_rows, check_sample_mask
-from ._cleaning import CleaningParameters, clean_kept
-from ._images import is_surface, open_image, read_scans
-from ._placed_seeds import n_vertices, signals_of_regions
-from .runs import load_confounds
-
-
-@dataclass(frozen=True)
-class VolumeGrid:
-    """The grid of a volume, where seeds are laid without any scans."""
-
-    shape: tuple
-    affine: np.ndarray
-
-    def image_of(self, values):
-        """Return values `(n_voxels, n_images)` as a 4D image."""
-        return nibabel.Nifti1Image(values.reshape(*self.shape, -1), self.affine)
-
-
-@dataclass(frozen=True)
-class SurfaceGrid:
-    """The mesh of a surface, where seeds are laid without any scans."""
-
-    mesh: Any
-
-    @property
-    def shape(self):
-        """Number of vertices of all parts, in a tuple."""
-        return (sum(n_vertices(self.mesh).values()),)
-
-    def image_of(self, values):
-        """Return values `(n_vertices, n_images)` as a SurfaceImage."""
-        ends = np.cumsum(list(n_vertices(self.mesh).values()))
-        pieces = np.split(values, ends[:-1])
-        return SurfaceImage(self.mesh, dict(zip(self.mesh.parts, pieces, strict=True)))
+from .._checks import check_confounds, check_rows, check_sample_mask
+from .._cleaning import CleaningParameters, clean_kept
+from .._grids import SurfaceGrid, VolumeGrid, is_surface
+from .._images import open_image, read_scans
+from .._placed_seeds import signals_of_regions
+from .._tables import load_confounds
 
 
 def grid_of(img, where):

@@ -7,9 +7,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_rows, check_sample_mask, close_matches
-from ._seed_masker import cleaned
-from .runs import load_table
+from .._checks import check_rows, check_sample_mask
+from .._messages import close_matches
+from .._tables import load_table
+from ._base import cleaned
 
 
 # No set_output: it would put the index of the signals on scans that are fewer.

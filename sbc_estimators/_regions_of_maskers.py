@@ -11,8 +11,8 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 
-from ._images import is_inside, is_surface, places_in, same_grid
-from ._placed_seeds import Spheres, n_vertices, vertices, with_smoothing
+from ._grids import is_inside, is_surface, n_vertices, places_in, same_grid, vertices
+from ._placed_seeds import Spheres, with_smoothing
 from ._regions import label_regions, map_regions, voxel_regions
 from ._sources import OWN_MASKERS
 

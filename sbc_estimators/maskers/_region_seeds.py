@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ._atlas import read_atlas
-from ._checks import check_hemispheres, warn
-from ._images import is_surface
-from ._region_names import chosen_labels, names_of_labels
-from ._seed_masker import SeedMasker
+from .._checks import check_hemispheres
+from .._grids import is_surface
+from .._messages import warn
+from ._atlas import chosen_labels, names_of_labels, read_atlas
+from ._base import SeedMasker
 
 
 class RegionSeeds(SeedMasker):

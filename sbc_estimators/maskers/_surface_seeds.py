@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from ._checks import check_hemispheres, check_radius
+from .._checks import check_hemispheres, check_radius
+from .._grids import check_vertices, n_vertices
+from .._placed_seeds import coordinates
+from .._regions import mean_regions
+from .._spheres import one_each, overlapping_pair
+from ._base import SeedMasker
 from ._geodesic import edge_lengths, geodesic_disc, nearest_vertex
-from ._placed_seeds import check_vertices, coordinates, n_vertices
-from ._regions import mean_regions
-from ._seed_masker import SeedMasker
-from ._spheres import one_each, overlapping_pair
 
 FARTHEST_VERTEX = 10.0
 """Millimetres beyond which coordinates are not those of a place on the mesh."""
