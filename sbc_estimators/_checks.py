@@ -464,13 +464,3 @@ def check_seeds_leave_something(n_seeds, n_left, where):
             "that r would be 1 or -1 everywhere. Use fewer seeds, a wider band or "
             'more scans, or measure="semipartial".'
         )
-
-
-def check_covered(coverage, n_voxels, seed, where):
-    """Raise ValueError where no voxel of a seed is one of the brain's."""
-    if coverage == 0:
-        raise ValueError(
-            f"{where}: {seed} has no voxel within the brain mask and with a signal, of "
-            f"{n_voxels}. Move the seed into the brain, or pass a brain mask that "
-            "holds it."
-        )

@@ -9,12 +9,15 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from ._cache import Cache, sealed
-from ._checks import check_covered
 from ._cleaning import ALIKE_TOLERANCE
 from ._keys import map_key
 from ._measures import correlate_by
 from ._messages import naming
-from ._run_checks import check_before_fit, check_left_after_cleaning
+from ._run_checks import (
+    check_before_fit,
+    check_coverage,
+    check_left_after_cleaning,
+)
 from ._signals import RunSignals
 from ._sources import SignalSource, describe_seed, is_known_masker
 from ._threads import workers
@@ -177,7 +180,8 @@ def _map_opened(mapper, opened):
     signals = RunSignals(mapper, opened)
     seeds, qualities = signals.seeds()
     _check_seeds(seeds, mapper.seeds, opened.where)
-    check_coverage(qualities, mapper.seeds, opened.where)
+    coverage, sizes = zip(*((q.coverage, q.n_voxels) for q in qualities), strict=True)
+    check_coverage(mapper.seeds, coverage, sizes, opened.where)
     maps, n_without_signal, n_explained = [], 0, 0
     for part in signals.parts():
         r, n = _correlate(mapper, seeds, part.signals, opened.where)
@@ -249,13 +253,6 @@ def _check_seeds(seeds, source, where):
             f"{where}: {seed} has no signal: it is constant, not finite, or nothing of "
             "it is left after cleaning. Move the seed into the brain, or leave it out."
         )
-
-
-def check_coverage(qualities, source, where):
-    """Raise ValueError where no voxel of a seed is one of the brain's."""
-    for i, quality in enumerate(qualities):
-        seed = describe_seed(source, i, len(qualities))
-        check_covered(quality.coverage, quality.n_voxels, seed, where)
 
 
 def _correlate(mapper, seeds, voxels, where):

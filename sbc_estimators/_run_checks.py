@@ -3,7 +3,7 @@
 import numpy as np
 from nilearn.maskers import NiftiLabelsMasker, NiftiSpheresMasker, SurfaceLabelsMasker
 
-from ._checks import check_covered, check_has_signals
+from ._checks import check_has_signals
 from ._cleaning import check_cleaning, leaves_enough
 from ._grids import check_vertices, grid, is_inside, is_surface, same_grid
 from ._path_reference import given_seeds
@@ -90,10 +90,33 @@ def check_seeds_in_brain(seeds, brain, placed):
     """
     for run, regions in placed:
         in_brain = members_in_brain(regions, brain, run)
-        for i, (places, _) in enumerate(regions.members_of_seeds()):
-            if len(places) and not in_brain[places].any():
-                name = describe_seed(seeds, i, regions.n_seeds)
-                check_covered(0, len(places), name, run.where)
+        coverage = [
+            in_brain[places].mean() if len(places) else np.nan
+            for places, _ in regions.members_of_seeds()
+        ]
+        check_coverage(seeds, coverage, regions.sizes(), run.where)
+
+
+def check_coverage(seeds, coverage, n_voxels, where):
+    """Raise ValueError where no voxel of a seed is one of the brain's.
+
+    Parameters
+    ----------
+    seeds : SignalSource
+    coverage : sequence of n_seeds float
+        NaN where it is not known.
+    n_voxels : sequence of n_seeds int
+    where : str
+        Names the run.
+    """
+    outside = np.flatnonzero(np.equal(coverage, 0))
+    if len(outside):
+        seed = describe_seed(seeds, outside[0], len(coverage))
+        raise ValueError(
+            f"{where}: {seed} has no voxel within the brain mask and with a signal, of "
+            f"{n_voxels[outside[0]]}. Move the seed into the brain, or pass a brain "
+            "mask that holds it."
+        )
 
 
 def _check_regions(source, opened):

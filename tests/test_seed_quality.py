@@ -23,7 +23,7 @@ from scipy.sparse import csgraph
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sbc_estimators import Run, SeedCorrelationMap, _seeds
+from sbc_estimators import Run, SeedCorrelationMap, _seeds, _sources
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
@@ -552,6 +552,14 @@ def test_not_more_than_five_seeds_are_named(simulated):
     with pytest.warns(UserWarning, match=expected):
         sbc = SeedCorrelationMap(seed, brain).fit(simulated.run)
     assert (sbc.seed_report_["coverage"] < 0.5).all()
+
+
+def test_many_seeds_are_not_each_named_for_each(runs, monkeypatch):
+    named = []
+    monkeypatch.setattr(_sources, "coordinates", lambda mm: named.append(mm) or "here")
+    seeds = NiftiSpheresMasker([runs.seeds[0]] * 50, radius=RADIUS, allow_overlap=True)
+    SeedCorrelationMap(seeds, NiftiMasker(runs.mask_img)).fit(runs.runs[0])
+    assert len(named) <= 4 * 50
 
 
 def test_none_is_an_error_that_names_run_and_seed(runs, make):
