@@ -304,7 +304,7 @@ def check_kept_from_fit(name, in_fit, missing, descriptions):
     Parameters
     ----------
     name : str
-        "confounds" or "sample_mask".
+        "confounds", "sample_mask" or "seed_img".
     in_fit : str
         Which runs had them in `fit`.
     missing : list of bool
@@ -312,13 +312,17 @@ def check_kept_from_fit(name, in_fit, missing, descriptions):
     descriptions : list of str
         Names the runs.
     """
+    cure = "Pass Run(img, seed_img=...)."
+    if name != "seed_img":
+        cure = (
+            f"scikit-learn does not hand {name} to transform in cross-validation: pass "
+            "Run(img, confounds=..., sample_mask=...), which carries its own."
+        )
     for is_missing, where in zip(missing, descriptions, strict=True):
         if is_missing:
             raise ValueError(
                 f"{where}: {in_fit} had {name} in fit, this one has none, so its map "
-                f"would be of another kind. scikit-learn does not hand {name} to "
-                "transform in cross-validation: pass Run(img, confounds=..., "
-                "sample_mask=...), which carries its own."
+                f"would be of another kind. {cure}"
             )
 
 

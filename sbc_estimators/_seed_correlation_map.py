@@ -33,8 +33,14 @@ from ._sources import SignalSource, signal_names
 from ._threads import workers
 from .runs import as_runs, is_bare
 
+BESIDE = ("confounds", "sample_mask")
+"""What may stand beside X instead of in a run."""
+
+CARRIED = (*BESIDE, "seed_img")
+"""What a run must not lack in `transform` if every run had it in `fit`."""
+
 EVERY_RUN, SOME_RUNS = "every run", "some runs"
-"""Who had confounds or a sample mask in `fit`, in the words of errors."""
+"""Who had something in `fit`, in the words of errors."""
 
 
 class SeedCorrelationMap(TransformerMixin, BaseEstimator):
@@ -307,7 +313,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs = as_runs(X, **beside)
-        self._check_like_fit(X, runs, beside)
+        self._check_like_fit(X, runs, beside, CARRIED)
         mapper = self._mapper()
         opened = open_runs(runs)
         mapper.check(opened)
@@ -452,7 +458,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             yield seed_map
         r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
         self._keep(mapper, r.astype(np.float32, copy=False), maps)
-        self._in_fit = {name: _who_had(name, runs, beside) for name in beside}
+        self._in_fit = {name: _who_had(name, runs, beside) for name in CARRIED}
 
     def _unfitted_sources(self, img):
         """Return clones of both maskers with the shared parameters set.
@@ -509,10 +515,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             warn_of_map(seed_map, mapper.seeds)
             yield seed_map
 
-    def _check_like_fit(self, X, runs, beside):
-        """Raise ValueError where a run lacks what runs had in `fit`."""
+    def _check_like_fit(self, X, runs, beside, needed):
+        """Raise ValueError where a run lacks what is needed and runs had in `fit`."""
         descriptions = [describe_run(i, run.img) for i, run in enumerate(runs)]
-        for name, who in self._in_fit.items():
+        for name in needed:
+            who = self._in_fit[name]
             missing = [getattr(run, name) is None for run in runs]
             if who == SOME_RUNS:
                 # An image alone, with nothing said of all: as scikit-learn drops it.
@@ -526,7 +533,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         runs = as_runs(run)
         if len(runs) != 1:
             raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
-        self._check_like_fit(run, runs, {})
+        needed = CARRIED if name == "seed_masker" else BESIDE
+        self._check_like_fit(run, runs, {}, needed)
         mapper, opened = self._mapper(), open_runs(runs)
         mapper.check(opened, [name])
         for source in mapper.sources:
@@ -557,7 +565,7 @@ def _who_had(name, runs, beside):
     had = [getattr(run, name) is not None for run in runs]
     if all(had):
         return EVERY_RUN
-    return SOME_RUNS if any(had) and beside[name] is not None else None
+    return SOME_RUNS if any(had) and beside.get(name) is not None else None
 
 
 def _is_masker_own(value):

@@ -512,8 +512,25 @@ def test_error_without_a_seed_image_says_how_to_pass_one(data):
     with pytest.raises(TypeError, match=words("run 0", "Run(img, seed_img=...)")):
         sbc.fit(data.surface[0])
     sbc.fit(run_of(data, ("surface", "fine")))
-    with pytest.raises(TypeError, match=words("run 0", "Run(img, seed_img=...)")):
+    with pytest.raises(ValueError, match=words("run 0", "Run(img, seed_img=...)")):
         sbc.transform(data.surface[0])
+
+
+def test_seed_image_that_is_missing_after_fit(data):
+    seed = NiftiSpheresMasker(data.seeds, radius=8, allow_overlap=True, **BAND)
+    sbc = SeedCorrelationMap(seed, NiftiMasker(data.mask_img, **BAND))
+    runs = [run_of(data, ("fine", "coarse"), i) for i in (0, 1)]
+    sbc.fit(runs)
+    bare = Run(data.fine[1], t_r=2.0)
+    expected = words(
+        "run 1", data.fine[1], "every run had seed_img in fit", "seed_img="
+    )
+    with pytest.raises(ValueError, match=expected):
+        sbc.transform([runs[0], bare])
+    with pytest.raises(ValueError, match=words("run 0", "seed_img")):
+        sbc.seed_signals(bare)
+    assert len(sbc.brain_signals(bare)) == N_SCANS
+    sbc.fit([runs[0], bare]).transform(bare)
 
 
 def test_seed_outside_of_its_image(data):
