@@ -160,10 +160,10 @@ def _check_mesh(source, name, img, image, where):
 
 def _check_overlap(source, name, img, image, where):
     """Raise ValueError where nothing of a masker's regions lies within a run."""
-    if same_grid(img, image):
-        return  # no mask of nilearn's is empty
     where, masker = f"{where}, {source.name}", source.masker
-    if getattr(masker, "resampling_target", "data") is None and name != "mask_img":
+    on_grid = same_grid(img, image)
+    keeps_grid = getattr(masker, "resampling_target", "data") is None
+    if keeps_grid and not on_grid and name != "mask_img":
         raise ValueError(
             f"{where}: the image is not on the grid of {name}, and "
             "resampling_target=None leaves both as they are. Set "
@@ -172,7 +172,13 @@ def _check_overlap(source, name, img, image, where):
     background = masker.background_label if name == "labels_img" else 0
     is_region = np.asarray(img.dataobj) != background
     is_region = is_region.reshape(*img.shape[:3], -1).any(axis=3)
-    if not is_inside(np.argwhere(is_region), img.affine, image).any():
+    if on_grid:  # nilearn may have resampled regions that lie elsewhere
+        if not is_region.any():
+            raise ValueError(
+                f"{where}: nothing of {name} lies within the image. Are both in the "
+                "same space?"
+            )
+    elif not is_inside(np.argwhere(is_region), img.affine, image).any():
         raise ValueError(
             f"{where}: {name} and the image do not overlap. Are both in the same "
             f"space? Affine of {name}:\n{img.affine}\nof the image:\n{image.affine}"
