@@ -10,8 +10,8 @@ from ._sources import compiled_operator
 from ._streaming import SeedStream, VoxelStream, consume
 from ._threads import workers
 
-PART_BYTES = 2**29
-"""About how large the projected volumes of a part of the brain may become."""
+PART_BYTES = 3 * 2**28
+"""How large the projected volumes of a part of the brain may become."""
 
 
 def streamed(task, opened, names):
@@ -88,21 +88,28 @@ class _Brain:
 
     def _parts(self):
         """Return masks of disjoint ranges of z; one for all but the largest runs."""
-        mask, inputs = self.mask, self.mask
+        layers = np.flatnonzero(self.mask.any(axis=(0, 1)))
+        n_parts = 1
+        while True:
+            parts = [self._only(own) for own in np.array_split(layers, n_parts)]
+            largest = max(self._sums_bytes(part) for part in parts)
+            if largest <= PART_BYTES or n_parts == len(layers):
+                return parts
+            n_parts = min(n_parts + max(1, n_parts // 4), len(layers))
+
+    def _only(self, layers):
+        """Return the part of the mask in some layers."""
+        part = np.zeros_like(self.mask)
+        part[:, :, layers] = self.mask[:, :, layers]
+        return part
+
+    def _sums_bytes(self, part):
+        """Return how large the projected voxels are that a part is smoothed from."""
+        inputs = part
         if self.smoothing is not None:
-            inputs = smoothed_from(mask, self.smoothing)
-        item_size = np.dtype(np.float32).itemsize
-        n_bytes = np.count_nonzero(inputs) * self.operator.rank * item_size
-        n_parts = int(np.ceil(n_bytes / PART_BYTES))
-        if n_parts < 2:
-            return [mask]
-        used = np.flatnonzero(mask.any(axis=(0, 1)))
-        parts = []
-        for layers in np.array_split(used, min(n_parts, len(used))):
-            part = np.zeros_like(mask)
-            part[:, :, layers] = mask[:, :, layers]
-            parts.append(part)
-        return parts
+            inputs = smoothed_from(part, self.smoothing)
+        n_numbers = np.count_nonzero(inputs) * self.operator.rank
+        return n_numbers * self.operator.dtype.itemsize
 
     def stream(self, i):
         """Return what takes in scans and gives the signals of part i."""
