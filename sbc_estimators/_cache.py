@@ -1,5 +1,6 @@
 """Results kept on disk under keys, such that what comes back is whole."""
 
+import os
 import pickle
 import re
 from contextlib import suppress
@@ -9,6 +10,7 @@ from typing import Any
 
 import joblib
 from isal import isal_zlib
+from sklearn.utils.validation import check_memory
 
 from ._messages import warn
 
@@ -29,6 +31,24 @@ def _digest(part):
     """Return a short text of one part."""
     is_plain = part is None or type(part) in (bool, int, float)
     return repr(part) if is_plain else joblib.hash(part)
+
+
+def opened_memory(memory):
+    """Return the `joblib.Memory` that a user means, which keeps nothing for None."""
+    memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+    try:
+        opened = check_memory(memory)
+    except OSError as error:
+        raise OSError(
+            f"memory={memory!r}: no folder can be made there: {error}. Pass another "
+            "path, or None."
+        ) from error
+    if not isinstance(opened, joblib.Memory):
+        raise ValueError(
+            "memory must be None, a path or a joblib.Memory, got "
+            f"{type(memory).__name__}."
+        )
+    return opened
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from ._cache import Cache, sealed
 from ._cleaning import ALIKE_TOLERANCE
+from ._correlation import fisher_z
 from ._keys import map_key
 from ._measures import correlate_by
 from ._messages import naming
@@ -81,6 +82,7 @@ class Mapper:
             for run in opened:
                 check_before_fit(source, run)
         alike = all(self.cleans_alike(run) for run in opened)
+        # Where both clean alike, one stands for both.
         for source in sources[-1:] if alike else sources:
             check_left_after_cleaning(source, opened)
 
@@ -172,6 +174,25 @@ def _maps_in_order(mapper, opened, n_jobs):
         for start in range(0, len(opened), n_runs):
             batch = opened[start : start + n_runs]
             yield from parallel(delayed(map_run)(mapper, run) for run in batch)
+
+
+def rows_of_z(maps, n_runs):
+    """Return the Fisher z of maps as rows, filled one map at a time."""
+    rows = None
+    with workers() as crew:  # maps come from the same threads
+        for i, seed_map in enumerate(maps):
+            if rows is None:
+                rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
+            # Seed by seed, so that what lies between stays in cache.
+            pairs = zip(rows[i].reshape(seed_map.r.shape), seed_map.r, strict=True)
+            crew.map(_fill_with_z, pairs)
+    return rows
+
+
+def _fill_with_z(row_and_r):
+    """Fill a row with the Fisher z of r."""
+    row, r = row_and_r
+    row[:] = fisher_z(r)
 
 
 @workers()

@@ -18,6 +18,7 @@ from ._cleaning import CleaningParameters
 from ._grids import is_surface, same_grid
 from ._images import first_scan, mean_scan, read_mask
 from ._messages import warn, with_file
+from ._run_checks import check_regions_of_runs, check_seeds_in_brain
 from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
 
 
@@ -242,3 +243,21 @@ def warn_of_different_cleaning(seeds, brain):
             f"seed_masker and brain_masker clean differently, in {', '.join(pairs)}. "
             "Set both alike, or low_pass, high_pass and t_r of SeedCorrelationMap."
         )
+
+
+def fit_maskers(seeds, brain, opened):
+    """Fit both maskers to all runs, and check that all runs go with them.
+
+    Parameters
+    ----------
+    seeds, brain : SignalSource
+        Their maskers are fitted in place.
+    opened : list of OpenedRun
+    """
+    fit_masker(seeds, opened)
+    # Before a mask is computed, for which runs are read.
+    placed = check_regions_of_runs(seeds, opened)
+    fit_masker(brain, opened)
+    check_regions_of_runs(brain, opened)
+    check_seeds_in_brain(seeds, brain, placed)
+    warn_of_different_cleaning(seeds, brain)

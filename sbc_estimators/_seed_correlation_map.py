@@ -1,14 +1,12 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
-from joblib import Memory
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
-from ._cache import Cache
+from ._cache import Cache, opened_memory
 from ._checks import (
     MEASURES,
     check_kept_from_fit,
@@ -17,12 +15,11 @@ from ._checks import (
     check_option,
 )
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._engine import Mapper, clean_signals, map_runs
+from ._engine import Mapper, clean_signals, map_runs, rows_of_z
 from ._fitting import (
     clone_masker,
     default_brain_masker,
-    fit_masker,
-    warn_of_different_cleaning,
+    fit_maskers,
 )
 from ._messages import describe_run, naming
 from ._opened_run import open_runs
@@ -30,7 +27,6 @@ from ._reports import paths_taken, run_report, seed_report, warn_of_map
 from ._run_checks import check_regions_of_runs, check_seeds_in_brain
 from ._seeds import SUMMARIES
 from ._sources import SignalSource, signal_names
-from ._threads import workers
 from .runs import as_runs, is_bare
 
 BESIDE = ("confounds", "sample_mask")
@@ -285,7 +281,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs = as_runs(X, **beside)
-        return _rows_of_z(self._fit(runs, beside), len(runs))
+        return rows_of_z(self._fit(runs, beside), len(runs))
 
     def transform(self, X, *, confounds=None, sample_mask=None):
         """Return the Fisher z map of each run.
@@ -321,7 +317,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_regions_of_runs(mapper.brain, opened)
         check_seeds_in_brain(*mapper.sources, placed)
         shape = self.n_seeds_, self.n_voxels_
-        return _rows_of_z(self._maps(mapper, opened, shape, "fit"), len(runs))
+        return rows_of_z(self._maps(mapper, opened, shape, "fit"), len(runs))
 
     def inverse_transform(self, X):
         """Return Fisher z maps as one image of the brain.
@@ -449,7 +445,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """Fit the maskers, then yield each run's map while averaging them."""
         mapper = self._mapper(*self._unfitted_sources(runs[0].img))
         opened = open_runs(runs)
-        _fit_maskers(mapper, opened)
+        mapper.check(opened)
+        fit_maskers(*mapper.sources, opened)
         total, maps = 0.0, []
         for seed_map in self._maps(mapper, opened):
             if len(runs) > 1:
@@ -500,7 +497,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             brain or SignalSource("brain_masker", self.brain_masker_),
             self.seed_summary if seeds else self.seed_summary_,
             self.measure if seeds else self.measure_,
-            Cache(_opened_memory(self.memory), self.memory_level),
+            Cache(opened_memory(self.memory), self.memory_level),
         )
 
     def _maps(self, mapper, opened, shape=None, others=None):
@@ -544,18 +541,6 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             return unit_variance(clean_signals(mapper, name, opened[0]))
 
 
-def _fit_maskers(mapper, opened):
-    """Fit the maskers of a mapper, after checking all that can be known before."""
-    mapper.check(opened)
-    fit_masker(mapper.seeds, opened)
-    # Before a mask is computed, for which runs are read.
-    placed = check_regions_of_runs(mapper.seeds, opened)
-    fit_masker(mapper.brain, opened)
-    check_regions_of_runs(mapper.brain, opened)
-    check_seeds_in_brain(*mapper.sources, placed)
-    warn_of_different_cleaning(*mapper.sources)
-
-
 def _who_had(name, runs, beside):
     """Return which runs had something in `fit`, or None if it can be left out.
 
@@ -576,40 +561,3 @@ def _is_masker_own(value):
             f"{value!r}."
         )
     return isinstance(value, str)
-
-
-def _opened_memory(memory):
-    """Return the `joblib.Memory` that a user means, which keeps nothing for None."""
-    memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
-    try:
-        opened = check_memory(memory)
-    except OSError as error:
-        raise OSError(
-            f"memory={memory!r}: no folder can be made there: {error}. Pass another "
-            "path, or None."
-        ) from error
-    if not isinstance(opened, Memory):
-        raise ValueError(
-            "memory must be None, a path or a joblib.Memory, got "
-            f"{type(memory).__name__}."
-        )
-    return opened
-
-
-def _rows_of_z(maps, n_runs):
-    """Return the Fisher z of maps as rows, filled one map at a time."""
-    rows = None
-    with workers() as crew:  # maps come from the same threads
-        for i, seed_map in enumerate(maps):
-            if rows is None:
-                rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
-            # Seed by seed, so that what lies between stays in cache.
-            pairs = zip(rows[i].reshape(seed_map.r.shape), seed_map.r, strict=True)
-            crew.map(_fill_with_z, pairs)
-    return rows
-
-
-def _fill_with_z(row_and_r):
-    """Fill a row with the Fisher z of r."""
-    row, r = row_and_r
-    row[:] = fisher_z(r)
