@@ -221,20 +221,22 @@ def _shorten(array):
     return np.array2string(np.asarray(array), threshold=8, edgeitems=3)
 
 
-def check_band(low_pass, high_pass, t_r, filter_name, where):
+def check_band(low_pass, high_pass, t_r, filter_name, where, t_r_in_header=None):
     """Raise ValueError unless the filter's frequencies (Hz) and `t_r` (s) make sense.
 
-    `filter_name` is nilearn's: "butterworth", "cosine" or False.
+    `filter_name` is nilearn's: "butterworth", "cosine" or False. What the header says
+    of the repetition time is only told.
     """
     for name, value in (("low_pass", low_pass), ("high_pass", high_pass), ("t_r", t_r)):
         check_positive_or_none(value, name, where)
     if filter_name is False or (low_pass is None and high_pass is None):
         return
     if t_r is None:
+        hint = "" if t_r_in_header is None else f" The header says {t_r_in_header:g} s."
         raise ValueError(
             f"{where}: low_pass={low_pass!r} and high_pass={high_pass!r} need the "
             "repetition time, got t_r=None. Pass t_r in seconds to the masker, to "
-            "SeedCorrelationMap, or to Run."
+            f"SeedCorrelationMap, or to Run.{hint}"
         )
     nyquist = 0.5 / t_r
     for name, value in (("low_pass", low_pass), ("high_pass", high_pass)):

@@ -63,12 +63,13 @@ class CleaningParameters:
         """Return the same cleaning at a run's own repetition time in seconds."""
         return self if t_r is None else replace(self, t_r=t_r)
 
-    def check(self, where):
+    def check(self, where, t_r_in_header=None):
         """Raise ValueError unless all of it makes sense; `where` names the masker."""
         for name in ("detrend", "standardize_confounds"):
             check_switch(getattr(self, name), name, where)
         check_clean_args(self.clean_args, where)
-        check_band(self.low_pass, self.high_pass, self.t_r, self.filter_name, where)
+        band = self.low_pass, self.high_pass, self.t_r, self.filter_name
+        check_band(*band, where, t_r_in_header)
 
     def differences(self, other):
         """Return the names of the parameters in which two cleanings differ."""

@@ -17,9 +17,9 @@ from ._checks import check_masker, check_spheres
 from ._cleaning import CleaningParameters
 from ._grids import is_surface, same_grid
 from ._images import first_scan, mean_scan, read_mask
-from ._messages import warn, with_file
+from ._messages import some_of, warn, with_file
 from ._run_checks import check_regions_of_runs, check_seeds_in_brain
-from ._sources import VOXELWISE_MASKERS, is_given, is_known_masker
+from ._sources import OWN_MASKERS, VOXELWISE_MASKERS, is_given, is_known_masker
 
 
 def clone_masker(masker, name, overrides):
@@ -122,16 +122,22 @@ def _naming_both(source, run):
         kinds = TypeError, FileNotFoundError, OSError
         # Its own class may want other arguments, or more of them.
         kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
-        regions = [
-            name for name in ("labels_img", "maps_img") if hasattr(source.masker, name)
-        ]
-        cure = "".join(
-            f" Check its {name}, and that it lies in the space of the run."
-            for name in regions
-        )
+        is_own = isinstance(source.masker, OWN_MASKERS)
+        if is_own and not str(error).startswith("X: "):
+            raise kind(f"{source.name}, {error}") from error
+        cure = "" if is_own else _cure_of_regions(source.masker)
         raise kind(
             f"{source.name} could not be fitted to {run.where}: {_said(error)}{cure}"
         ) from error
+
+
+def _cure_of_regions(masker):
+    """Return what may help where nilearn could not fit regions to a run."""
+    regions = [name for name in ("labels_img", "maps_img") if hasattr(masker, name)]
+    return "".join(
+        f" Check its {name}, and that it lies in the space of the run."
+        for name in regions
+    )
 
 
 def _said(error):
@@ -239,9 +245,27 @@ def warn_of_different_cleaning(seeds, brain):
         if name not in unsaid
     ]
     if pairs:
+        is_shared = {"low_pass", "high_pass", "t_r"} >= set(ours.differences(theirs))
+        cure = "Set both alike"
+        cure += ", or those of SeedCorrelationMap." if is_shared else "."
         warn(
             f"seed_masker and brain_masker clean differently, in {', '.join(pairs)}. "
-            "Set both alike, or low_pass, high_pass and t_r of SeedCorrelationMap."
+            f"{cure}"
+        )
+
+
+def warn_of_drifts_removed_twice(source, opened):
+    """Warn where cosines are among the confounds and a filter removes drifts too."""
+    cleaning = source.cleaning
+    if cleaning.filter_name != "butterworth" or cleaning.high_pass is None:
+        return
+    where = [run.where for run in opened if run.cosines]
+    if where:
+        warn(
+            f"{some_of(where, 3)}: confounds hold cosines against slow drifts, and "
+            f"{source.name} has high_pass={cleaning.high_pass!r} Hz, so drifts are "
+            "removed twice. Set high_pass=None, or leave the cosines out, as "
+            'runs_from_fmriprep does with strategy=("motion", "wm_csf").'
         )
 
 
@@ -261,3 +285,4 @@ def fit_maskers(seeds, brain, opened):
     check_regions_of_runs(brain, opened)
     check_seeds_in_brain(seeds, brain, placed)
     warn_of_different_cleaning(seeds, brain)
+    warn_of_drifts_removed_twice(seeds, opened)

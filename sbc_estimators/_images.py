@@ -73,6 +73,25 @@ def open_image(img, where):
     return image
 
 
+SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+"""How long the units of time of NIfTI headers are."""
+
+
+def t_r_in_header(image):
+    """Return the repetition time that a header tells in seconds, or None.
+
+    Only of an image that tells the unit as well.
+    """
+    header = getattr(image, "header", None)
+    if not hasattr(header, "get_xyzt_units"):
+        return None
+    unit = header.get_xyzt_units()[1]
+    # As text, because a float32 of 0.72 is 0.7200000286 as float.
+    step = float(str(header.get_zooms()[3]))
+    is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
+    return step * SECONDS_PER_UNIT[unit] if is_told else None
+
+
 def load_image(path, where):
     """Return a file's image with its header read and its data not.
 

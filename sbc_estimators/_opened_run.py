@@ -1,5 +1,6 @@
 """A run with its headers and tables read and checked, and its scans not yet."""
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -32,6 +33,8 @@ class OpenedRun:
         Where the seeds are in another image of the same scans.
     position : int
         Place of the run in X.
+    cosines : tuple of str
+        Names of confounds that are fMRIPrep's cosines against slow drifts.
     """
 
     run: Run
@@ -41,6 +44,7 @@ class OpenedRun:
     where: str
     seed_image: Any = None
     position: int = 0
+    cosines: tuple = ()
 
     def __reduce__(self):
         # A nibabel image takes its scans along to another process, a path does not.
@@ -125,8 +129,14 @@ def open_run(run, position):
     n_scans = image.shape[-1]
     kept = check_sample_mask(run.sample_mask, n_scans, where)
     confounds = load_confounds(run.confounds, where)
+    cosines = tuple(c for c in getattr(confounds, "columns", ()) if _is_cosine(c))
     confounds = check_confounds(confounds, n_scans, kept, where)
-    return OpenedRun(run, image, kept, confounds, where, seed_image, position)
+    return OpenedRun(run, image, kept, confounds, where, seed_image, position, cosines)
+
+
+def _is_cosine(name):
+    """Whether a column is one of the cosines by which fMRIPrep removes slow drifts."""
+    return re.fullmatch(r"cosine\d+", str(name)) is not None
 
 
 def _open_seed_image(run, image, where):

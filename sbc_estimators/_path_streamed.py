@@ -13,6 +13,12 @@ from ._threads import workers
 PART_BYTES = 3 * 2**28
 """How large the projected volumes of a part of the brain may become."""
 
+MAX_DRIFT = 32.0
+"""How many times larger than what cleaning leaves of it a signal may be in float32.
+
+The error of r is some 1e-7 times that.
+"""
+
 
 def streamed(task, opened, names):
     """Return the `RawSeeds` and the first `BrainPart` of a run, those that are named.
@@ -39,11 +45,12 @@ def streamed(task, opened, names):
             brain = _Brain(task, opened)
             streams["brain_masker"] = brain.stream(0)
         read = _consumed(opened, streams, crew)
-    if "seed_masker" in names:
-        values = read["seed_masker"]
-        results["seed_masker"] = RawSeeds(values, scaling(opened.image), regions)
-    if "brain_masker" in names:
-        results["brain_masker"] = brain.part(0, read["brain_masker"])
+        streams.clear()
+        if "seed_masker" in names:
+            values = read["seed_masker"]
+            results["seed_masker"] = RawSeeds(values, scaling(opened.image), regions)
+        if "brain_masker" in names:
+            results["brain_masker"] = brain.part(0, read.pop("brain_masker"), crew)
     return results
 
 
@@ -51,9 +58,8 @@ def further_part(task, i):
     """Read the scans once more, for part i of the brain; return the `BrainPart`."""
     with workers() as crew:
         brain = _Brain(task, task.opened)
-        streams = {"brain_masker": brain.stream(i)}
-        read = _consumed(task.opened, streams, crew)
-    return brain.part(i, read["brain_masker"])
+        read = _consumed(task.opened, {"brain_masker": brain.stream(i)}, crew)
+        return brain.part(i, read.pop("brain_masker"), crew)
 
 
 def _consumed(opened, streams, crew):
@@ -111,17 +117,37 @@ class _Brain:
         n_numbers = np.count_nonzero(inputs) * self.operator.rank
         return n_numbers * self.operator.dtype.itemsize
 
-    def stream(self, i):
+    def stream(self, i, dtype=None):
         """Return what takes in scans and gives the signals of part i."""
         scale = scaling(self.opened.image)
-        return VoxelStream(self.operator, self.parts[i], self.smoothing, scale)
+        return VoxelStream(self.operator, self.parts[i], self.smoothing, scale, dtype)
 
-    def part(self, i, signals):
-        """Return part i from its `VoxelSignals`."""
+    def part(self, i, signals, crew):
+        """Return part i from its `VoxelSignals`.
+
+        Where signals drift so far that float32 will not do, they are read once more.
+        """
         n_parts = len(self.parts)
         columns = None
         if n_parts > 1:
             columns = np.flatnonzero(self.parts[i][self.mask])
+        cleaned = self._cleaned(signals)
+        if self.operator.dtype == np.float32 and _drifts(signals, cleaned):
+            del signals, cleaned
+            streams = {"brain_masker": self.stream(i, np.dtype(np.float64))}
+            read = _consumed(self.opened, streams, crew)
+            cleaned = self._cleaned(read["brain_masker"])
+        return BrainPart(cleaned, self.operator, columns, n_parts)
+
+    def _cleaned(self, signals):
+        """Return `VoxelSignals` as `CleanedSignals`."""
         cleaned = self.operator.cleaned(signals.coordinates, signals.raw_norms)
         cleaned.norms[signals.not_finite] = 0.0
-        return BrainPart(cleaned, self.operator, columns, n_parts)
+        return cleaned
+
+
+def _drifts(signals, cleaned):
+    """Whether a raw signal is far larger than what cleaning leaves of it."""
+    has_signal = cleaned.norms > 0
+    left = cleaned.norms[has_signal]
+    return bool((signals.raw_norms[has_signal] > MAX_DRIFT * left).any())

@@ -6,6 +6,7 @@ from nilearn.maskers import NiftiLabelsMasker, NiftiSpheresMasker, SurfaceLabels
 from ._checks import check_has_signals
 from ._cleaning import check_cleaning, leaves_enough
 from ._grids import check_vertices, grid, is_inside, is_surface, same_grid
+from ._images import t_r_in_header
 from ._path_reference import given_seeds
 from ._regions_of_maskers import members_in_brain, unsmoothed_regions
 from ._sources import (
@@ -33,7 +34,9 @@ def check_before_fit(source, opened):
         check_has_signals(opened.run.seed_signals, opened.where, source.name)
     else:
         _check_kind(source, opened)
-    source.cleaning.with_t_r(opened.t_r).check(f"{opened.where}, {source.name}")
+    source.cleaning.with_t_r(opened.t_r).check(
+        f"{opened.where}, {source.name}", t_r_in_header(opened.image)
+    )
 
 
 def check_left_after_cleaning(source, opened):

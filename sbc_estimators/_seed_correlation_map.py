@@ -144,9 +144,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     *Several runs* are averaged as Fisher z, whose distribution is closer to normal than
     that of r [2]_. Each run has the same weight, whatever its length.
 
-    *Precision.* Streamed signals are summed in float32, unless cleaning amplifies them.
-    Drifts some hundred times larger than the cleaned signal cost precision (r was seen
-    to be off by 6e-6).
+    *Precision.* Streamed signals are summed in float32. Where cleaning amplifies them,
+    or they are more than 32 times larger than what cleaning leaves of them, it is
+    float64; in the latter case the scans are read twice.
 
     *Cache.* With `memory`, three stages of each run are cached: raw seed signals (level
     1), cleaned voxel signals (level 2) and maps (level 1). The key of each is the

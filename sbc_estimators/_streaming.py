@@ -105,6 +105,8 @@ class _Sums:
     voxels : ndarray of bool of shape (n_z, n_y, n_x)
         Which to sum up.
     scaling : Scaling
+    dtype : dtype
+        float32 or float64.
 
     Attributes
     ----------
@@ -121,9 +123,9 @@ class _Sums:
     makes of them the probes of smoothed signals.
     """
 
-    def __init__(self, operator, voxels, scaling):
+    def __init__(self, operator, voxels, scaling, dtype):
         self.rank = operator.rank
-        self.dtype = operator.dtype
+        self.dtype = dtype
         rows = np.vstack([operator.projection, _probes(operator.basis)])
         self.rows = (rows * scaling.slope).astype(self.dtype)
         self.scaling = scaling
@@ -208,6 +210,8 @@ class VoxelStream:
     matrices : list of three ndarray, or None
         Smoothing along x, y and z, as `smoothing_matrices` returns them.
     scaling : Scaling
+    dtype : dtype or None, default=None
+        In which to sum up, None for that of the operator.
 
     Attributes
     ----------
@@ -215,9 +219,10 @@ class VoxelStream:
         Size of what each block is added to.
     """
 
-    def __init__(self, operator, mask, matrices, scaling):
+    def __init__(self, operator, mask, matrices, scaling, dtype=None):
+        dtype = operator.dtype if dtype is None else dtype
         inputs = mask if matrices is None else smoothed_from(mask, matrices)
-        self.sums = _Sums(operator, inputs.T, scaling)
+        self.sums = _Sums(operator, inputs.T, scaling, dtype)
         self.add = self.sums.add
         self.sums_bytes = sum(sums.nbytes for sums in self.sums.slabs)
         # From the order of files (z, y, x) to that of masks (x, y, z).
@@ -226,7 +231,7 @@ class VoxelStream:
         self.order = numbers[mask]
         self.smooth = None
         if matrices is not None:
-            self.smooth = _Smoother(inputs, mask, matrices, operator.dtype)
+            self.smooth = _Smoother(inputs, mask, matrices, dtype)
 
     def finish(self, workers):
         """Return the `VoxelSignals` of the mask."""

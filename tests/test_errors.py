@@ -599,6 +599,17 @@ def test_bad_band(make, files, place, case):
         assert re.search(words("run 0", files[0], "seed_masker"), str(info.value))
 
 
+def test_missing_t_r_tells_what_the_header_says(make, data, tmp_path):
+    image = nib.Nifti1Image(np.asarray(data.runs[0].img.dataobj), np.eye(4))
+    image.header.set_zooms((4, 4, 4, 720))
+    image.header.set_xyzt_units("mm", "msec")
+    with pytest.raises(ValueError, match=r"got t_r=None.*The header says 0\.72 s"):
+        make(low_pass=0.1).fit(image)
+    image.header.set_xyzt_units("mm", "unknown")
+    with pytest.raises(ValueError, match=r"got t_r=None.*or to Run\.$"):
+        make(low_pass=0.1).fit(image)
+
+
 @pytest.mark.parametrize("masker", ["seed_masker", "brain_masker"])
 def test_bad_band_names_the_masker(sbc, files, masker):
     sbc.set_params(**{f"{masker}__low_pass": 0.3, f"{masker}__t_r": 2.0})

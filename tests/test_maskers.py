@@ -1204,3 +1204,12 @@ def test_members_are_smoothed_first(sample_box):
     expected = smoothed[inside].mean(axis=0)
     found = seeds.fit_transform(sample_box.img)[:, 0]
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
+
+
+def test_parameters_of_our_own_maskers_are_not_the_fault_of_a_run(sample_box):
+    labels = nib.Nifti1Image(np.ones((3, 3, 3), np.int16), np.eye(4))
+    sbc = SeedCorrelationMap(RegionSeeds(labels, ["frond"], lut=["front"]))
+    expected = r"^seed_masker, RegionSeeds: there is no region 'frond'\. Did you mean"
+    with pytest.raises(ValueError, match=expected) as info:
+        sbc.fit(sample_box.img)
+    assert "lies in the space" not in str(info.value)

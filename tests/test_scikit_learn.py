@@ -1107,6 +1107,34 @@ def test_shared_parameters_leave_nothing_to_warn_of(data, sbc):
     sbc.fit(data.runs)
 
 
+def with_cosines(data):
+    """Return runs, the second of which has cosines among its confounds."""
+    img = data.runs[1].img
+    drift = np.cos(np.linspace(0, np.pi, img.shape[3]))
+    return [data.runs[0], Run(img, pd.DataFrame({"csf": drift**2, "cosine00": drift}))]
+
+
+def test_cosines_beside_a_filter_of_slow_drifts_are_warned_of(data, sbc):
+    sbc.set_params(**BAND)
+    expected = r"run 1.*cosines.*high_pass=0.01 Hz.*removed twice.*high_pass=None"
+    with pytest.warns(UserWarning, match=expected) as caught:
+        sbc.fit(with_cosines(data))
+    assert len(caught) == 1
+    assert "run 0" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"high_pass": None}, {"high_pass": 0.01, "filter": "cosine"}],
+)
+@pytest.mark.filterwarnings("ignore:Cosine filter")  # nilearn's own, and its own cure
+def test_cosines_alone_are_not(data, sbc, options):
+    clean_args = {"filter": options.pop("filter", "butterworth")}
+    sbc.set_params(seed_masker__clean_args=clean_args)
+    sbc.set_params(brain_masker__clean_args=clean_args)
+    sbc.set_params(t_r=T_R, **options).fit(with_cosines(data))
+
+
 # The brain masker that is not given
 
 

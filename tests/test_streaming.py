@@ -32,6 +32,7 @@ from sbc_estimators import (
     _plans,
     _signals,
     _sources,
+    _streaming,
 )
 from sbc_estimators._opened_run import open_run
 
@@ -493,12 +494,33 @@ def test_outlier_that_is_censored(assert_agree, fwhm):
 
 
 @pytest.mark.parametrize("fwhm", [None, 6.0])
-def test_drift(assert_agree, fwhm):
-    # Thirty times the fluctuations, which is 3 percent of the mean.
+@pytest.mark.parametrize("times", [30, 300, 3000, 30_000])
+def test_drift(assert_agree, times, fwhm):
+    # Of the fluctuations, which are 1 percent of the mean.
     run = make_run(18)
     drift = np.random.default_rng(0).uniform(-1, 1, (*run.mask.shape, 1))
-    run.data += 300 * drift * np.linspace(-0.5, 0.5, run.n_scans)
+    run.data += 10 * times * drift * np.linspace(-0.5, 0.5, run.n_scans)
     assert_agree(*maskers(run, BAND, fwhm=fwhm), image_of(run))
+
+
+@pytest.mark.parametrize("part_bytes", [2**29, 30_000])
+def test_scans_that_drift_are_read_once_more(monkeypatch, part_bytes):
+    run, dtypes = make_run(18), []
+    init = _streaming.VoxelStream.__init__
+
+    def noted(self, *args):
+        init(self, *args)
+        dtypes.append(self.sums.dtype.name)
+
+    monkeypatch.setattr(_streaming.VoxelStream, "__init__", noted)
+    monkeypatch.setattr(_path_streamed, "PART_BYTES", part_bytes)
+    SeedCorrelationMap(*maskers(run, BAND)).fit(image_of(run))
+    assert set(dtypes) == {"float32"}
+    n_parts = len(dtypes)
+    dtypes.clear()
+    run.data += 1e4 * np.linspace(-0.5, 0.5, run.n_scans)
+    SeedCorrelationMap(*maskers(run, BAND)).fit(image_of(run))
+    assert dtypes == ["float32", "float64"] * n_parts
 
 
 # Voxels without signal
