@@ -1,4 +1,12 @@
-"""Seed-based correlation maps of functional MRI, at home in scikit-learn."""
+"""Seed-based correlation maps of functional MRI as a scikit-learn transformer.
+
+- `SeedCorrelationMap`: the estimator.
+- `Run`: an image with its confounds, sample mask and repetition time.
+- `runs_from_fmriprep`: the runs in a folder that fMRIPrep wrote.
+- `maskers`: kinds of seeds beside nilearn's own.
+- `plotting`: pictures of a fitted estimator.
+- `datasets`: a sample run that ships with the package, and simulated runs.
+"""
 
 import importlib
 

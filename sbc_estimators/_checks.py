@@ -374,6 +374,16 @@ def check_memory_level(value):
         )
 
 
+def check_n_jobs(value):
+    """Raise ValueError unless `value` is None or an integer but 0, as joblib wants."""
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    if value is not None and not (is_integer and value != 0):
+        raise ValueError(
+            "n_jobs must be None, a positive integer, or a negative one to count from "
+            f"all cores down (-1: all), got {value!r}."
+        )
+
+
 def check_option(value, options, name):
     """Raise ValueError unless `value` is one of some words."""
     if not isinstance(value, str) or value not in options:

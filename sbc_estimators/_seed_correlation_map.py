@@ -12,6 +12,7 @@ from ._checks import (
     check_kept_from_fit,
     check_map_shape,
     check_memory_level,
+    check_n_jobs,
     check_option,
 )
 from ._correlation import fisher_z, inverse_fisher_z, unit_variance
@@ -492,6 +493,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_option(self.seed_summary, SUMMARIES, "seed_summary")
         check_option(self.measure, MEASURES, "measure")
         check_memory_level(self.memory_level)
+        check_n_jobs(self.n_jobs)
         return Mapper(
             seeds or SignalSource("seed_masker", self.seed_masker_),
             brain or SignalSource("brain_masker", self.brain_masker_),

@@ -1351,6 +1351,12 @@ def test_old_fit_stays_whole_after_a_failed_one(sbc, data, bad_runs, method):
     np.testing.assert_array_equal(sbc.transform(data.runs), expected)
 
 
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
+def test_bad_n_jobs(sbc, data, n_jobs):
+    with pytest.raises(ValueError, match=words("n_jobs must be None", repr(n_jobs))):
+        sbc.set_params(n_jobs=n_jobs).fit(data.runs)
+
+
 def test_fit_after_a_failed_fit(sbc, data):
     with pytest.raises(ValueError, match="run 1"):
         sbc.fit(late_error(data))
