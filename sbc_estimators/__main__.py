@@ -5,6 +5,7 @@ Next to the standard library only what imports nothing is imported here, so that
 """
 
 import argparse
+import difflib
 import math
 import os
 import re
@@ -28,6 +29,12 @@ DESCRIPTION = """\
 Map the correlation of seeds with every voxel of a run of functional MRI. Writes Fisher
 z maps, pictures of maps and seed time series, and what was done. Without arguments:
 the posterior cingulate in the sample run that ships with the package."""
+
+NEEDS = {
+    "--seed": "a name and three numbers in mm, as in --seed PCC 0 -52 18",
+    "--band": "LOW and HIGH in Hz, as in --band 0.01 0.1",
+}
+"""What follows options that take several arguments."""
 
 EPILOG = """\
 example: sbc-map bold.nii.gz --confounds confounds.tsv --columns white_matter,csf
@@ -53,7 +60,9 @@ def main(argv=None):
         From argparse: status 0 after --help and --version, 2 after a mistyped option.
     """
     parser = _make_parser()
-    options = parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _refuse_unknown(parser, unknown)
     _check_together(parser, options)
     try:
         _check_paths(options)
@@ -72,7 +81,7 @@ def main(argv=None):
 
 def _make_parser():
     """Return the parser of the arguments."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -148,6 +157,19 @@ def _make_parser():
     )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what an option needs, not only how many arguments."""
+
+    def error(self, message):
+        for option, needs in NEEDS.items():
+            message = re.sub(
+                rf"^argument {option}: expected .*?(, got .*)?$",
+                lambda match, text=f"{option} needs {needs}": text + (match[1] or ""),
+                message,
+            )
+        super().error(message)
 
 
 class _AddSeed(argparse.Action):
@@ -227,6 +249,16 @@ def _names(text):
             f"must be different names with commas between them, got {text!r}"
         )
     return names
+
+
+def _refuse_unknown(parser, arguments):
+    """Exit with the arguments that are not understood, and the options like them."""
+    known = re.findall(r"--[\w-]+", parser.format_usage()) + ["--help"]
+    options = [text.partition("=")[0] for text in arguments if text.startswith("-")]
+    near = [difflib.get_close_matches(option, known, 1) for option in options]
+    meant = ", ".join(dict.fromkeys(name for names in near for name in names))
+    question = f". Did you mean {meant}?" if meant else ""
+    parser.error(f"unrecognized arguments: {' '.join(arguments)}{question}")
 
 
 def _check_together(parser, options):

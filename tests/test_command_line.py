@@ -30,6 +30,11 @@ ONE_SEED = {
 }
 
 
+SEED_NEEDS = (
+    "error: --seed needs a name and three numbers in mm, as in --seed PCC 0 -52 18"
+)
+
+
 class Outcome:
     """What one call of the command left behind."""
 
@@ -536,17 +541,25 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--helpp"], "unrecognized arguments: --helpp"),
-        (["--smooth", 5], "unrecognized arguments: --smooth"),
-        (["--seed", "PCC", 0, -52], "--seed: expected 4 arguments"),
-        (["--seed", "PCC", 0, -52, "x"], "--seed: expected a number, got 'x'"),
-        (["--seed", "PCC", 0, -52, "inf"], "--seed: expected a number, got 'inf'"),
-        (["--seed", "-PCC", 0, -52, 18], "--seed: expected 4 arguments"),
+        (["--helpp"], "unrecognized arguments: --helpp. Did you mean --help?"),
+        (["--smooth", 5], "--smooth. Did you mean --smoothing?"),
+        (["--confouds", "c.tsv", "--columns", "a"], "Did you mean --confounds?"),
+        (["b.nii", "--confouds=c.tsv", "--mak", "m.nii"], "--confounds, --mask?"),
+        (["--tr", 2], "unrecognized arguments: --tr. Did you mean --t-r?"),
+        (["b.nii", "-confounds", "c"], "-confounds c. Did you mean --confounds?"),
+        (["--seed", 0, -52, 18], SEED_NEEDS),
+        (["--seed", "PCC", "0,-52,18"], SEED_NEEDS),
+        (["--seed", 0, -52, 18, "b.nii"], f"{SEED_NEEDS}, got 'b.nii'"),
+        (["--seed", "PCC", 0, -52], SEED_NEEDS),
+        (["--seed", "PCC", 0, -52, "x"], f"{SEED_NEEDS}, got 'x'"),
+        (["--seed", "PCC", 0, -52, "inf"], f"{SEED_NEEDS}, got 'inf'"),
+        (["--seed", "-PCC", 0, -52, 18], SEED_NEEDS),
         (["--seed", -5, 0, -52, 18], "not begin with a sign, got '-5'"),
         (["--seed", "a/b", 0, 0, 0], "NAME must be letters"),
         (["--seed", "a", 0, 0, 0, "--seed", "A", 1, 1, 1], "got 'A' twice"),
         (["--band", 0.1, 0.01], "--band: LOW must be 0 or more and below HIGH"),
-        (["--band", 0.01, "nan"], "--band: expected a number, got 'nan'"),
+        (["--band", 0.01, "nan"], "as in --band 0.01 0.1, got 'nan'"),
+        (["--band", "0.01,0.1"], "--band needs LOW and HIGH in Hz, as in --band 0.01"),
         (["--radius", 0], "--radius: must be a finite number above 0, got '0'"),
         (["--radius", "wide"], "--radius: must be a finite number above 0, got 'wide'"),
         (["--t-r", "2s"], "--t-r: must be a finite number above 0, got '2s'"),
@@ -563,6 +576,11 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
 )
 def test_arguments_that_are_not_understood(capsys, arguments, message):
     assert message in refuse(capsys, *arguments)
+
+
+def test_nothing_is_suggested_for_what_resembles_no_option(capsys):
+    line = refuse(capsys, "bold.nii", "other.nii", "--xyz")
+    assert line.endswith("unrecognized arguments: other.nii --xyz")
 
 
 @pytest.mark.parametrize(
