@@ -124,6 +124,11 @@ def seed_arguments(simulated, *names):
     ]
 
 
+def describe_centre(centre):
+    """Return a centre as the command prints it."""
+    return f"({', '.join(f'{value:g}' for value in centre)})"
+
+
 def set_header(path, t_r, unit="sec"):
     """Change the repetition time in a file's header."""
     img = nib.load(path)
@@ -185,8 +190,12 @@ def test_default_says_what_was_done(default, sample):
     assert (said["t_r_s"], said["t_r_source"]) == (1.5, "header")
     (seed,) = said["seeds"]
     assert (seed["name"], seed["centre_mm"]) == ("PCC", [0, -52, 18])
-    np.testing.assert_allclose(seed["z"], [z.min(), z.max()], rtol=1e-6)
-    np.testing.assert_allclose(np.arctanh(seed["r"]), seed["z"], rtol=1e-4)
+    ranges = {key: [seed[f"{key}_min"], seed[f"{key}_max"]] for key in ("r", "z")}
+    np.testing.assert_allclose(ranges["z"], [z.min(), z.max()], rtol=1e-6)
+    np.testing.assert_allclose(np.arctanh(ranges["r"]), ranges["z"], rtol=1e-4)
+    assert (seed["n_voxels"], seed["coverage"]) == (20, 1)
+    assert 0 < seed["homogeneity"] < 1
+    assert seed["tsnr"] == pytest.approx(114, abs=1)
     assert set(said["files"]) == default.files
     assert said["versions"]["sbc_estimators"] == sbc_estimators.__version__
     assert {"python", "nilearn", "numpy", "scipy", "scikit-learn", "nibabel"} <= set(
@@ -246,12 +255,26 @@ def test_prints_shapes_ranges_and_places(small, simulated, tmp_path, capsys):
         f"shape {nib.load(small / 'bold.nii.gz').shape}",
         f"shape ({simulated.n_scans}, 1)",
         f"shape ({simulated.n_scans}, {n_voxels})",
-        f"r {seed['r'][0]:.3f} to {seed['r'][1]:.3f}",
-        f"z {seed['z'][0]:.3f} to {seed['z'][1]:.3f}",
-        f"rank {outcome.sidecar['rank']}",
+        f"r {seed['r_min']:.3f} to {seed['r_max']:.3f}",
+        f"z {seed['z_min']:.3f} to {seed['z_max']:.3f}",
+        "confounds     none (nuisance signals stay in the data; see --confounds)\n",
+        f"after cleaning, {outcome.sidecar['rank']} of {simulated.n_scans} dimensions",
+        f"seed          here {describe_centre(simulated.seeds[0])}, "
+        f"{seed['n_voxels']} voxels, {100 * seed['coverage']:.0f} % in the brain, "
+        f"tSNR {seed['tsnr']:.0f}\n",
         *(str(out / name) for name in outcome.files),
     ):
         assert piece in outcome.text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_seed_of_one_voxel(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    seed = ("--seed", "one", 0, 0, 0, "--radius", 0.1)
+    outcome = call(out, capsys, small / "bold.nii.gz", *seed)
+    (said,) = outcome.sidecar["seeds"]
+    assert (said["n_voxels"], said["homogeneity"]) == (1, None)
+    assert "one (0, 0, 0), 1 voxel, 100 % in the brain, tSNR" in outcome.text
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -486,6 +509,16 @@ def test_files_of_other_seeds_are_removed(small, simulated, tmp_path, capsys):
         seeds = seed_arguments(simulated, *names)
         outcomes[names] = call(out, capsys, small / "bold.nii.gz", *seeds)
         (out / "sbc_z_notes.txt").touch()
+    removed = {
+        names: re.findall(r"^removed {7}(.+)$", outcome.text, re.MULTILINE)
+        for names, outcome in outcomes.items()
+    }
+    both = ["sbc_z_b.pdf", "sbc_z_b.png", "sbc_z_c.pdf", "sbc_z_c.png"]
+    assert removed == {
+        ("a",): [],
+        ("b", "c"): [str(out / name) for name in ("sbc_z.pdf", "sbc_z.png")],
+        ("c",): [str(out / name) for name in both],
+    }
     for outcome in outcomes.values():
         assert outcome.files - {"sbc_z_notes.txt"} == set(outcome.sidecar["files"])
     assert (out / "sbc_z_notes.txt").is_file()
@@ -514,8 +547,9 @@ def test_only_files_in_the_folder_are_removed(
     content = sidecar if isinstance(sidecar, bytes) else sidecar.encode()
     (out / "sbc_z.json").write_bytes(content)
     arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
-    call(out, capsys, *arguments)
+    outcome = call(out, capsys, *arguments)
     assert all(path.is_file() for path in kept)
+    assert "removed" not in outcome.text
 
 
 @pytest.mark.usefixtures("no_pictures")
