@@ -94,7 +94,7 @@ def _make_parser():
         "--confounds",
         metavar="FILE",
         type=Path,
-        help="table of confounds, one row a scan: .tsv, .csv or white space",
+        help="table of confounds, one row per scan: .tsv, .csv or white space",
     )
     add(
         "--columns",
@@ -151,9 +151,9 @@ def _make_parser():
         metavar="DIR",
         type=Path,
         default=Path("sbc_map"),
-        help="folder to write to, made if need be (default: %(default)s); the files of "
-        "a call before are replaced; of several seeds each has its own pictures, "
-        "sbc_z_NAME.png and sbc_z_NAME.pdf",
+        help="folder to write to, created if missing (default: %(default)s); files "
+        "from an earlier call are replaced; with several seeds, each gets its own "
+        "pictures, sbc_z_NAME.png and sbc_z_NAME.pdf",
     )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -288,7 +288,7 @@ def _check_paths(options):
     )
     if not nearest.is_dir():
         raise NotADirectoryError(
-            f"--out: {str(nearest)!r} is a file; say another folder"
+            f"--out: {str(nearest)!r} is a file; give another folder"
         )
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise PermissionError(f"--out: cannot write to {str(nearest)!r}")
@@ -303,8 +303,9 @@ def _warnings_on_one_line():
 
 
 def _say(kind, message):
-    """Print one line to standard error."""
-    print(f"{PROGRAM}: {kind}: {' '.join(str(message).split())}", file=sys.stderr)
+    """Print one line to standard error, in which the only run has no number."""
+    text = re.sub(r"\brun 0 \('[^']*'\)", "the run", " ".join(str(message).split()))
+    print(f"{PROGRAM}: {kind}: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

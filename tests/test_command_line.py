@@ -316,7 +316,7 @@ def test_repetition_time_of_header(
 
 
 @pytest.mark.parametrize(
-    ("in_header", "unit"), [(0, "sec"), (np.nan, "sec"), (2, "hz")]
+    ("in_header", "unit"), [(0, "sec"), (np.nan, "sec"), (2, "hz"), (1500, "sec")]
 )
 @pytest.mark.usefixtures("no_pictures")
 def test_band_needs_a_repetition_time(
@@ -327,7 +327,7 @@ def test_band_needs_a_repetition_time(
     arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
     line = fail(capsys, *arguments, "--out", out)
     assert "a band needs the repetition time" in line
-    assert f"says {in_header} (unit: {unit}); say --t-r" in line
+    assert f"says {in_header} (unit: {unit}); give --t-r" in line
     assert not out.exists()
     outcome = call(out, capsys, *arguments, "--band", 0, "inf")
     assert outcome.sidecar["t_r_s"] is None
@@ -365,19 +365,35 @@ def test_band_needs_a_repetition_time(
         ),
         (
             lambda d: [d / "bold.nii.gz", "--confounds", d / "confounds.tsv"],
-            "column 'd' has NaN",
+            "--confounds .*confounds.tsv': column 'd' is empty in scan 0; leave it out "
+            r"with --columns NAME,... \(complete: a, b, c\)\n$",
+        ),
+        (
+            lambda d: [
+                d / "bold.nii.gz",
+                *("--confounds", d / "confounds.tsv", "--columns", "d"),
+            ],
+            r"column 'd' is empty in scan 0; .* \(complete: none\)\n$",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--seed", "far", 0, 900, 0],
             "lies outside the image",
         ),
         (
-            lambda d: [d / "bold.nii.gz", "--seed", "s", 0, 0, 0, "--band", 0.01, 9],
-            "Nyquist",
+            lambda d: [d / "bold.nii.gz", "--band", 0.01, 9],
+            "--band: HIGH must be below 0.25 Hz, half of 1 / 2 s, or inf, got 9\n$",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--t-r", 1.5, "--band", 0.4, "inf"],
+            "--band: LOW must be below 0.333333 Hz, half of 1 / 1.5 s, got 0.4\n$",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--t-r", 1500],
+            "--t-r is in seconds; 1500 looks like milliseconds, which is 1.5 s\n$",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--out", d / "mask.nii.gz" / "out"],
-            "--out: .* is a file",
+            "--out: .* is a file; give another folder",
         ),
     ],
 )
@@ -387,6 +403,30 @@ def test_errors_are_one_line_and_leave_nothing(small, tmp_path, capsys, make, me
     line = fail(capsys, *out, *make(small))
     assert re.search(message, line)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda t: t.iloc[1:], r"--confounds has \d+ rows, FUNC has \d+ scans$"),
+        (lambda t: t.assign(a="x"), "column 'a' has no number in scans 0, 1, 2 and "),
+        (
+            lambda t: t.assign(b=np.inf),
+            "'b' has no finite number in scans 0, 1, 2 and ",
+        ),
+        (
+            lambda t: t.assign(a=np.nan, **dict.fromkeys("efghijklm", 1.0)),
+            r"\(complete: b, c, e, f, g, h, i, j, k, l and 1 more\)$",
+        ),
+    ],
+)
+def test_tables_of_confounds_that_do_not_fit(small, tmp_path, capsys, spoil, message):
+    path = small / "confounds.tsv"
+    table = spoil(pd.read_csv(path, sep="\t").drop(columns="d"))
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    arguments = [small / "bold.nii.gz", "--confounds", path]
+    line = fail(capsys, *arguments, "--out", tmp_path / "out")
+    assert re.search(message, line.rstrip("\n"))
 
 
 def without_zero(path):
@@ -420,7 +460,7 @@ def test_errors_of_the_package_are_one_line(small, tmp_path, capsys, monkeypatch
 
     monkeypatch.setattr(SeedCorrelationMap, "fit_transform", spoilt)
     line = fail(capsys, small / "bold.nii.gz", "--out", tmp_path / "out")
-    assert line == "sbc-map: error: run 0 ('bold.nii') could not be mapped\n"
+    assert line == "sbc-map: error: the run could not be mapped\n"
 
 
 @pytest.mark.parametrize("spoil", ["cut", "zeros"])
@@ -566,8 +606,7 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         assert main([*map(str, arguments), "--out", str(tmp_path / "out")]) == 0
         assert warnings.showwarning is showwarning
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("sbc-map: warning: run 0")
-    assert "have no signal" in line
+    assert re.match(r"sbc-map: warning: the run: 1 of \d+ voxels have no signal", line)
     said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
     assert said["n_voxels_without_signal"] == 1
 
@@ -643,6 +682,8 @@ def test_help_says_what_is_written(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
+    assert "one row per scan" in text
+    assert "created if missing" in text
     assert "sbc_z_NAME.png" in text
     assert "several seeds" in text
 
