@@ -5,6 +5,7 @@ Next to the standard library only what imports nothing is imported here, so that
 """
 
 import argparse
+import difflib
 import math
 import os
 import re
@@ -28,6 +29,12 @@ DESCRIPTION = """\
 Map the correlation of seeds with every voxel of a run of functional MRI. Writes Fisher
 z maps, pictures of maps and seed time series, and what was done. Without arguments:
 the posterior cingulate in the sample run that ships with the package."""
+
+NEEDS = {
+    "--seed": "a name and three numbers in mm, as in --seed PCC 0 -52 18",
+    "--band": "LOW and HIGH in Hz, as in --band 0.01 0.1",
+}
+"""What follows options that take several arguments."""
 
 EPILOG = """\
 example: sbc-map bold.nii.gz --confounds confounds.tsv --columns white_matter,csf
@@ -53,7 +60,9 @@ def main(argv=None):
         From argparse: status 0 after --help and --version, 2 after a mistyped option.
     """
     parser = _make_parser()
-    options = parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _refuse_unknown(parser, unknown)
     _check_together(parser, options)
     try:
         _check_paths(options)
@@ -72,7 +81,7 @@ def main(argv=None):
 
 def _make_parser():
     """Return the parser of the arguments."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -85,7 +94,7 @@ def _make_parser():
         "--confounds",
         metavar="FILE",
         type=Path,
-        help="table of confounds, one row a scan: .tsv, .csv or white space",
+        help="table of confounds, one row per scan: .tsv, .csv or white space",
     )
     add(
         "--columns",
@@ -142,12 +151,25 @@ def _make_parser():
         metavar="DIR",
         type=Path,
         default=Path("sbc_map"),
-        help="folder to write to, made if need be (default: %(default)s); the files of "
-        "a call before are replaced; of several seeds each has its own pictures, "
-        "sbc_z_NAME.png and sbc_z_NAME.pdf",
+        help="folder to write to, created if missing (default: %(default)s); files "
+        "from an earlier call are replaced; with several seeds, each gets its own "
+        "pictures, sbc_z_NAME.png and sbc_z_NAME.pdf",
     )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what an option needs, not only how many arguments."""
+
+    def error(self, message):
+        for option, needs in NEEDS.items():
+            message = re.sub(
+                rf"^argument {option}: expected .*?(, got .*)?$",
+                lambda match, text=f"{option} needs {needs}": text + (match[1] or ""),
+                message,
+            )
+        super().error(message)
 
 
 class _AddSeed(argparse.Action):
@@ -229,6 +251,16 @@ def _names(text):
     return names
 
 
+def _refuse_unknown(parser, arguments):
+    """Exit with the arguments that are not understood, and the options like them."""
+    known = re.findall(r"--[\w-]+", parser.format_usage()) + ["--help"]
+    options = [text.partition("=")[0] for text in arguments if text.startswith("-")]
+    near = [difflib.get_close_matches(option, known, 1) for option in options]
+    meant = ", ".join(dict.fromkeys(name for names in near for name in names))
+    question = f". Did you mean {meant}?" if meant else ""
+    parser.error(f"unrecognized arguments: {' '.join(arguments)}{question}")
+
+
 def _check_together(parser, options):
     """Fill in the default seeds, and exit where options contradict each other."""
     options.seeds = options.seeds or DEFAULT_SEEDS
@@ -256,7 +288,7 @@ def _check_paths(options):
     )
     if not nearest.is_dir():
         raise NotADirectoryError(
-            f"--out: {str(nearest)!r} is a file; say another folder"
+            f"--out: {str(nearest)!r} is a file; give another folder"
         )
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise PermissionError(f"--out: cannot write to {str(nearest)!r}")
@@ -271,8 +303,9 @@ def _warnings_on_one_line():
 
 
 def _say(kind, message):
-    """Print one line to standard error."""
-    print(f"{PROGRAM}: {kind}: {' '.join(str(message).split())}", file=sys.stderr)
+    """Print one line to standard error, in which the only run has no number."""
+    text = re.sub(r"\brun 0 \('[^']*'\)", "the run", " ".join(str(message).split()))
+    print(f"{PROGRAM}: {kind}: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

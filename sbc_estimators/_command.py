@@ -7,12 +7,14 @@ import importlib.metadata
 import platform
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from . import __version__, plotting
 from ._command_inputs import find_source
 from ._outputs import (
+    left_over,
     listed_files,
     staged,
     write_figure,
@@ -25,6 +27,11 @@ from .runs import Run
 
 SIDECAR = "sbc_z.json"
 """The file that says what was done, and which files were written."""
+
+NO_CONFOUNDS = "none (nuisance signals stay in the data; see --confounds)"
+
+QUALITIES = ("n_voxels", "coverage", "homogeneity", "tsnr")
+"""What is said of each seed, as `seed_report_` names it."""
 
 LIBRARIES = (
     "nilearn",
@@ -49,7 +56,8 @@ def map_seeds(options):
     Returns
     -------
     summary : dict
-        What was asked, found and used, as it was written to sbc_z.json.
+        What was asked, found and used, as it was written to sbc_z.json; and under
+        "removed" the names of files of an earlier call that are gone.
     """
     source = find_source(options)
     estimator = _make_estimator(options, source)
@@ -66,7 +74,8 @@ def map_seeds(options):
         written = [path.name for path in stage.iterdir()]
         summary["files"] = sorted([*written, SIDECAR])
         write_json(summary, stage / SIDECAR)
-    return summary
+        removed = left_over(options.out, before, summary["files"])
+    return {**summary, "removed": [path.name for path in removed]}
 
 
 def describe(summary, out):
@@ -89,17 +98,40 @@ def describe(summary, out):
     lines = [
         ("run", f"{summary['func']}, shape {summary['shape']}"),
         ("t_r", f"{t_r} ({summary['t_r_source']})"),
-        ("confounds", ", ".join(summary["confounds"]) or "none"),
-        ("band", f"{low:g} to {high:g} Hz, rank {summary['rank']}"),
+        ("confounds", ", ".join(summary["confounds"]) or NO_CONFOUNDS),
+        (
+            "band",
+            f"{low:g} to {high:g} Hz; after cleaning, {summary['rank']} of {n_kept} "
+            "dimensions in time are left",
+        ),
         ("seed signals", f"shape ({n_kept}, {len(summary['seeds'])})"),
         ("brain signals", f"shape ({n_kept}, {summary['n_voxels']})"),
     ]
     for seed in summary["seeds"]:
-        r, z = (f"{seed[key][0]:.3f} to {seed[key][1]:.3f}" for key in ("r", "z"))
-        where = _text(seed["centre_mm"])
-        lines.append(("map", f"{seed['name']} {where}, r {r}, z {z}"))
-    lines += [("wrote", str(out / name)) for name in summary["files"]]
+        lines.append(("seed", _describe_seed(seed)))
+    for seed in summary["seeds"]:
+        r, z = (
+            f"{seed[f'{key}_min']:.3f} to {seed[f'{key}_max']:.3f}"
+            for key in ("r", "z")
+        )
+        lines.append(("map", f"{seed['name']}, r {r}, z {z}"))
+    lines += [
+        (verb, str(out / name))
+        for verb, key in (("removed", "removed"), ("wrote", "files"))
+        for name in summary[key]
+    ]
     return "\n".join(f"{label:<14}{text}" for label, text in lines)
+
+
+def _describe_seed(seed):
+    """Return as text where a seed is, and how good it is."""
+    n_voxels = seed["n_voxels"]
+    tsnr = "unknown" if seed["tsnr"] is None else f"{seed['tsnr']:.0f}"
+    return (
+        f"{seed['name']} {_text(seed['centre_mm'])}, "
+        f"{n_voxels} voxel{'' if n_voxels == 1 else 's'}, "
+        f"{100 * seed['coverage']:.0f} % in the brain, tSNR {tsnr}"
+    )
 
 
 def _make_estimator(options, source):
@@ -148,6 +180,7 @@ def _draw_signals(estimator, run, signals, names, stem):
 def _summarize(options, source, estimator, z):
     """Return all that was asked, found and used, as JSON has it."""
     report = estimator.run_report_.iloc[0]
+    qualities = estimator.seed_report_.to_dict("records")
     maps = z.reshape(estimator.n_seeds_, -1)
     return {
         "quantity": "Fisher z of the Pearson correlation with each seed",
@@ -172,6 +205,7 @@ def _summarize(options, source, estimator, z):
             for seed in zip(
                 options.seeds,
                 options.seeds.values(),
+                qualities,
                 estimator.correlations_,
                 maps,
                 strict=True,
@@ -183,14 +217,22 @@ def _summarize(options, source, estimator, z):
     }
 
 
-def _summarize_seed(name, centre, r, z):
-    """Return a seed's name, centre in mm, and the ranges of its map."""
+def _summarize_seed(name, centre, quality, r, z):
+    """Return a seed's name, centre in mm, its quality, and the ranges of its map."""
     return {
         "name": name,
         "centre_mm": centre,
-        "r": [float(r.min()), float(r.max())],
-        "z": [float(z.min()), float(z.max())],
+        **{key: _known(quality[key]) for key in QUALITIES},
+        "r_min": float(r.min()),
+        "r_max": float(r.max()),
+        "z_min": float(z.min()),
+        "z_max": float(z.max()),
     }
+
+
+def _known(value):
+    """Return a number, None if it is missing."""
+    return None if pd.isna(value) or np.isinf(value) else value
 
 
 def _flat_parameters(estimator):

@@ -5,15 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
 from ._checks import check_four_dimensional
 from ._images import load_image
+from ._messages import some_of
 from ._tables import load_confounds
 from .datasets import load_sample_run
 
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""
+
+LONGEST_T_R = 100.0
+"""Seconds above which a repetition time must be meant in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,11 @@ def find_source(options):
     if mask is not None:
         _check_mask(mask)
     confounds = _read_confounds(confounds_file, columns)
+    if confounds is not None:
+        _check_confounds(confounds, img.shape[3], confounds_file)
     t_r, t_r_source = _repetition_time(options, func, img.header)
+    if t_r is not None:
+        _check_band(*options.band, t_r)
     return Source(func, mask, confounds_file, confounds, img.shape, t_r, t_r_source)
 
 
@@ -88,6 +97,44 @@ def _read_confounds(path, columns):
             f"{', '.join(table.columns)}"
         )
     return table if columns is None else table[columns]
+
+
+def _check_confounds(table, n_scans, path):
+    """Raise ValueError unless a table has a finite number in each scan and column."""
+    if len(table) != n_scans:
+        raise ValueError(f"--confounds has {len(table)} rows, FUNC has {n_scans} scans")
+    bad = {name: _bad_scans(column) for name, column in table.items()}
+    complete = [name for name, (_, scans) in bad.items() if not scans]
+    for name, (what, scans) in bad.items():
+        if scans:
+            plural = "s" if len(scans) > 1 else ""
+            raise ValueError(
+                f"--confounds {str(path)!r}: column {name!r} {what} in scan{plural} "
+                f"{some_of(scans, most=3)}; leave it out with --columns NAME,... "
+                f"(complete: {some_of(complete) or 'none'})"
+            )
+
+
+def _bad_scans(column):
+    """Return what is wrong with a column of confounds, and in which scans, as words."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    what, is_bad = "has no finite number", ~np.isfinite(numbers)
+    if column.isna().any():
+        what, is_bad = "is empty", column.isna()
+    elif numbers.isna().any():
+        what, is_bad = "has no number", numbers.isna()
+    return what, [str(scan) for scan in np.flatnonzero(is_bad)]
+
+
+def _check_band(low, high, t_r):
+    """Raise ValueError where a side of a band is not below the Nyquist frequency."""
+    nyquist = 0.5 / t_r
+    for side, value, cure in (("LOW", low, ""), ("HIGH", high, ", or inf")):
+        if nyquist <= value < np.inf:
+            raise ValueError(
+                f"--band: {side} must be below {nyquist:.6g} Hz, half of 1 / {t_r:g} s"
+                f"{cure}, got {value:g}"
+            )
 
 
 def _open_run(path):
@@ -123,17 +170,22 @@ def _repetition_time(options, path, header):
     Where it is not said, it is the fourth zoom of the header in the header's unit.
     """
     if options.t_r is not None:
+        if options.t_r > LONGEST_T_R:
+            raise ValueError(
+                f"--t-r is in seconds; {options.t_r:g} looks like milliseconds, which "
+                f"is {options.t_r / 1000:g} s"
+            )
         return options.t_r, "--t-r"
     # As text, because a float32 of 0.72 is 0.7200000286 as float.
     step = float(str(header.get_zooms()[3]))
     has_units = hasattr(header, "get_xyzt_units")
     unit = header.get_xyzt_units()[1] if has_units else "that of the format"
-    if unit in SECONDS and np.isfinite(step) and step > 0:
+    if unit in SECONDS and 0 < step * SECONDS[unit] <= LONGEST_T_R:
         note = ", which has no unit of time" if unit == "unknown" else ""
         return step * SECONDS[unit], f"header{note}"
     if options.band != (0, np.inf):
         raise ValueError(
             f"--t-r: a band needs the repetition time, and the header of {str(path)!r} "
-            f"says {step:g} (unit: {unit}); say --t-r in seconds, or --band 0 inf"
+            f"says {step:g} (unit: {unit}); give --t-r in seconds, or --band 0 inf"
         )
     return None, "unknown"

@@ -22,7 +22,7 @@ def staged(folder, before=()):
     Parameters
     ----------
     folder : Path
-        Made if need be. After an error nothing in it has changed, and neither it nor
+        Created if missing. After an error nothing in it has changed, and neither it nor
         a parent is left behind if it was made here.
     before : collection of str, default=()
         Names of files in `folder` that the new ones take the place of: those that are
@@ -39,7 +39,8 @@ def staged(folder, before=()):
         with tempfile.TemporaryDirectory(dir=folder, prefix=".sbc-map-") as stage:
             yield Path(stage)
             written = sorted(Path(stage).iterdir())
-            _remove(folder, set(before) - {path.name for path in written})
+            for path in left_over(folder, before, {path.name for path in written}):
+                path.unlink()
             for path in written:
                 os.replace(path, folder / path.name)
     except BaseException:
@@ -50,11 +51,13 @@ def staged(folder, before=()):
         raise
 
 
-def _remove(folder, names):
-    """Remove files of some names from a folder, and nothing that lies elsewhere."""
-    for path in folder.iterdir():
-        if path.name in names and path.is_file():
-            path.unlink()
+def left_over(folder, before, written):
+    """Return the files of `before` in a folder that are not among those written.
+
+    Nothing that lies elsewhere is among them, whatever names `before` has.
+    """
+    names = set(before) - set(written)
+    return sorted(p for p in folder.iterdir() if p.name in names and p.is_file())
 
 
 def listed_files(path):

@@ -30,6 +30,11 @@ ONE_SEED = {
 }
 
 
+SEED_NEEDS = (
+    "error: --seed needs a name and three numbers in mm, as in --seed PCC 0 -52 18"
+)
+
+
 class Outcome:
     """What one call of the command left behind."""
 
@@ -119,6 +124,11 @@ def seed_arguments(simulated, *names):
     ]
 
 
+def describe_centre(centre):
+    """Return a centre as the command prints it."""
+    return f"({', '.join(f'{value:g}' for value in centre)})"
+
+
 def set_header(path, t_r, unit="sec"):
     """Change the repetition time in a file's header."""
     img = nib.load(path)
@@ -180,8 +190,12 @@ def test_default_says_what_was_done(default, sample):
     assert (said["t_r_s"], said["t_r_source"]) == (1.5, "header")
     (seed,) = said["seeds"]
     assert (seed["name"], seed["centre_mm"]) == ("PCC", [0, -52, 18])
-    np.testing.assert_allclose(seed["z"], [z.min(), z.max()], rtol=1e-6)
-    np.testing.assert_allclose(np.arctanh(seed["r"]), seed["z"], rtol=1e-4)
+    ranges = {key: [seed[f"{key}_min"], seed[f"{key}_max"]] for key in ("r", "z")}
+    np.testing.assert_allclose(ranges["z"], [z.min(), z.max()], rtol=1e-6)
+    np.testing.assert_allclose(np.arctanh(ranges["r"]), ranges["z"], rtol=1e-4)
+    assert (seed["n_voxels"], seed["coverage"]) == (20, 1)
+    assert 0 < seed["homogeneity"] < 1
+    assert seed["tsnr"] == pytest.approx(114, abs=1)
     assert set(said["files"]) == default.files
     assert said["versions"]["sbc_estimators"] == sbc_estimators.__version__
     assert {"python", "nilearn", "numpy", "scipy", "scikit-learn", "nibabel"} <= set(
@@ -241,12 +255,26 @@ def test_prints_shapes_ranges_and_places(small, simulated, tmp_path, capsys):
         f"shape {nib.load(small / 'bold.nii.gz').shape}",
         f"shape ({simulated.n_scans}, 1)",
         f"shape ({simulated.n_scans}, {n_voxels})",
-        f"r {seed['r'][0]:.3f} to {seed['r'][1]:.3f}",
-        f"z {seed['z'][0]:.3f} to {seed['z'][1]:.3f}",
-        f"rank {outcome.sidecar['rank']}",
+        f"r {seed['r_min']:.3f} to {seed['r_max']:.3f}",
+        f"z {seed['z_min']:.3f} to {seed['z_max']:.3f}",
+        "confounds     none (nuisance signals stay in the data; see --confounds)\n",
+        f"after cleaning, {outcome.sidecar['rank']} of {simulated.n_scans} dimensions",
+        f"seed          here {describe_centre(simulated.seeds[0])}, "
+        f"{seed['n_voxels']} voxels, {100 * seed['coverage']:.0f} % in the brain, "
+        f"tSNR {seed['tsnr']:.0f}\n",
         *(str(out / name) for name in outcome.files),
     ):
         assert piece in outcome.text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_seed_of_one_voxel(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    seed = ("--seed", "one", 0, 0, 0, "--radius", 0.1)
+    outcome = call(out, capsys, small / "bold.nii.gz", *seed)
+    (said,) = outcome.sidecar["seeds"]
+    assert (said["n_voxels"], said["homogeneity"]) == (1, None)
+    assert "one (0, 0, 0), 1 voxel, 100 % in the brain, tSNR" in outcome.text
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -288,7 +316,7 @@ def test_repetition_time_of_header(
 
 
 @pytest.mark.parametrize(
-    ("in_header", "unit"), [(0, "sec"), (np.nan, "sec"), (2, "hz")]
+    ("in_header", "unit"), [(0, "sec"), (np.nan, "sec"), (2, "hz"), (1500, "sec")]
 )
 @pytest.mark.usefixtures("no_pictures")
 def test_band_needs_a_repetition_time(
@@ -299,7 +327,7 @@ def test_band_needs_a_repetition_time(
     arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
     line = fail(capsys, *arguments, "--out", out)
     assert "a band needs the repetition time" in line
-    assert f"says {in_header} (unit: {unit}); say --t-r" in line
+    assert f"says {in_header} (unit: {unit}); give --t-r" in line
     assert not out.exists()
     outcome = call(out, capsys, *arguments, "--band", 0, "inf")
     assert outcome.sidecar["t_r_s"] is None
@@ -337,19 +365,35 @@ def test_band_needs_a_repetition_time(
         ),
         (
             lambda d: [d / "bold.nii.gz", "--confounds", d / "confounds.tsv"],
-            "column 'd' has NaN",
+            "--confounds .*confounds.tsv': column 'd' is empty in scan 0; leave it out "
+            r"with --columns NAME,... \(complete: a, b, c\)\n$",
+        ),
+        (
+            lambda d: [
+                d / "bold.nii.gz",
+                *("--confounds", d / "confounds.tsv", "--columns", "d"),
+            ],
+            r"column 'd' is empty in scan 0; .* \(complete: none\)\n$",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--seed", "far", 0, 900, 0],
             "lies outside the image",
         ),
         (
-            lambda d: [d / "bold.nii.gz", "--seed", "s", 0, 0, 0, "--band", 0.01, 9],
-            "Nyquist",
+            lambda d: [d / "bold.nii.gz", "--band", 0.01, 9],
+            "--band: HIGH must be below 0.25 Hz, half of 1 / 2 s, or inf, got 9\n$",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--t-r", 1.5, "--band", 0.4, "inf"],
+            "--band: LOW must be below 0.333333 Hz, half of 1 / 1.5 s, got 0.4\n$",
+        ),
+        (
+            lambda d: [d / "bold.nii.gz", "--t-r", 1500],
+            "--t-r is in seconds; 1500 looks like milliseconds, which is 1.5 s\n$",
         ),
         (
             lambda d: [d / "bold.nii.gz", "--out", d / "mask.nii.gz" / "out"],
-            "--out: .* is a file",
+            "--out: .* is a file; give another folder",
         ),
     ],
 )
@@ -359,6 +403,30 @@ def test_errors_are_one_line_and_leave_nothing(small, tmp_path, capsys, make, me
     line = fail(capsys, *out, *make(small))
     assert re.search(message, line)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda t: t.iloc[1:], r"--confounds has \d+ rows, FUNC has \d+ scans$"),
+        (lambda t: t.assign(a="x"), "column 'a' has no number in scans 0, 1, 2 and "),
+        (
+            lambda t: t.assign(b=np.inf),
+            "'b' has no finite number in scans 0, 1, 2 and ",
+        ),
+        (
+            lambda t: t.assign(a=np.nan, **dict.fromkeys("efghijklm", 1.0)),
+            r"\(complete: b, c, e, f, g, h, i, j, k, l and 1 more\)$",
+        ),
+    ],
+)
+def test_tables_of_confounds_that_do_not_fit(small, tmp_path, capsys, spoil, message):
+    path = small / "confounds.tsv"
+    table = spoil(pd.read_csv(path, sep="\t").drop(columns="d"))
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    arguments = [small / "bold.nii.gz", "--confounds", path]
+    line = fail(capsys, *arguments, "--out", tmp_path / "out")
+    assert re.search(message, line.rstrip("\n"))
 
 
 def without_zero(path):
@@ -392,7 +460,7 @@ def test_errors_of_the_package_are_one_line(small, tmp_path, capsys, monkeypatch
 
     monkeypatch.setattr(SeedCorrelationMap, "fit_transform", spoilt)
     line = fail(capsys, small / "bold.nii.gz", "--out", tmp_path / "out")
-    assert line == "sbc-map: error: run 0 ('bold.nii') could not be mapped\n"
+    assert line == "sbc-map: error: the run could not be mapped\n"
 
 
 @pytest.mark.parametrize("spoil", ["cut", "zeros"])
@@ -481,6 +549,16 @@ def test_files_of_other_seeds_are_removed(small, simulated, tmp_path, capsys):
         seeds = seed_arguments(simulated, *names)
         outcomes[names] = call(out, capsys, small / "bold.nii.gz", *seeds)
         (out / "sbc_z_notes.txt").touch()
+    removed = {
+        names: re.findall(r"^removed {7}(.+)$", outcome.text, re.MULTILINE)
+        for names, outcome in outcomes.items()
+    }
+    both = ["sbc_z_b.pdf", "sbc_z_b.png", "sbc_z_c.pdf", "sbc_z_c.png"]
+    assert removed == {
+        ("a",): [],
+        ("b", "c"): [str(out / name) for name in ("sbc_z.pdf", "sbc_z.png")],
+        ("c",): [str(out / name) for name in both],
+    }
     for outcome in outcomes.values():
         assert outcome.files - {"sbc_z_notes.txt"} == set(outcome.sidecar["files"])
     assert (out / "sbc_z_notes.txt").is_file()
@@ -509,8 +587,9 @@ def test_only_files_in_the_folder_are_removed(
     content = sidecar if isinstance(sidecar, bytes) else sidecar.encode()
     (out / "sbc_z.json").write_bytes(content)
     arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
-    call(out, capsys, *arguments)
+    outcome = call(out, capsys, *arguments)
     assert all(path.is_file() for path in kept)
+    assert "removed" not in outcome.text
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -527,8 +606,7 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         assert main([*map(str, arguments), "--out", str(tmp_path / "out")]) == 0
         assert warnings.showwarning is showwarning
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("sbc-map: warning: run 0")
-    assert "have no signal" in line
+    assert re.match(r"sbc-map: warning: the run: 1 of \d+ voxels have no signal", line)
     said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
     assert said["n_voxels_without_signal"] == 1
 
@@ -536,17 +614,25 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--helpp"], "unrecognized arguments: --helpp"),
-        (["--smooth", 5], "unrecognized arguments: --smooth"),
-        (["--seed", "PCC", 0, -52], "--seed: expected 4 arguments"),
-        (["--seed", "PCC", 0, -52, "x"], "--seed: expected a number, got 'x'"),
-        (["--seed", "PCC", 0, -52, "inf"], "--seed: expected a number, got 'inf'"),
-        (["--seed", "-PCC", 0, -52, 18], "--seed: expected 4 arguments"),
+        (["--helpp"], "unrecognized arguments: --helpp. Did you mean --help?"),
+        (["--smooth", 5], "--smooth. Did you mean --smoothing?"),
+        (["--confouds", "c.tsv", "--columns", "a"], "Did you mean --confounds?"),
+        (["b.nii", "--confouds=c.tsv", "--mak", "m.nii"], "--confounds, --mask?"),
+        (["--tr", 2], "unrecognized arguments: --tr. Did you mean --t-r?"),
+        (["b.nii", "-confounds", "c"], "-confounds c. Did you mean --confounds?"),
+        (["--seed", 0, -52, 18], SEED_NEEDS),
+        (["--seed", "PCC", "0,-52,18"], SEED_NEEDS),
+        (["--seed", 0, -52, 18, "b.nii"], f"{SEED_NEEDS}, got 'b.nii'"),
+        (["--seed", "PCC", 0, -52], SEED_NEEDS),
+        (["--seed", "PCC", 0, -52, "x"], f"{SEED_NEEDS}, got 'x'"),
+        (["--seed", "PCC", 0, -52, "inf"], f"{SEED_NEEDS}, got 'inf'"),
+        (["--seed", "-PCC", 0, -52, 18], SEED_NEEDS),
         (["--seed", -5, 0, -52, 18], "not begin with a sign, got '-5'"),
         (["--seed", "a/b", 0, 0, 0], "NAME must be letters"),
         (["--seed", "a", 0, 0, 0, "--seed", "A", 1, 1, 1], "got 'A' twice"),
         (["--band", 0.1, 0.01], "--band: LOW must be 0 or more and below HIGH"),
-        (["--band", 0.01, "nan"], "--band: expected a number, got 'nan'"),
+        (["--band", 0.01, "nan"], "as in --band 0.01 0.1, got 'nan'"),
+        (["--band", "0.01,0.1"], "--band needs LOW and HIGH in Hz, as in --band 0.01"),
         (["--radius", 0], "--radius: must be a finite number above 0, got '0'"),
         (["--radius", "wide"], "--radius: must be a finite number above 0, got 'wide'"),
         (["--t-r", "2s"], "--t-r: must be a finite number above 0, got '2s'"),
@@ -563,6 +649,11 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
 )
 def test_arguments_that_are_not_understood(capsys, arguments, message):
     assert message in refuse(capsys, *arguments)
+
+
+def test_nothing_is_suggested_for_what_resembles_no_option(capsys):
+    line = refuse(capsys, "bold.nii", "other.nii", "--xyz")
+    assert line.endswith("unrecognized arguments: other.nii --xyz")
 
 
 @pytest.mark.parametrize(
@@ -591,6 +682,8 @@ def test_help_says_what_is_written(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
+    assert "one row per scan" in text
+    assert "created if missing" in text
     assert "sbc_z_NAME.png" in text
     assert "several seeds" in text
 
