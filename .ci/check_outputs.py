@@ -35,7 +35,7 @@ def main(folder):
             expect(content.startswith(header), f"{stem}{suffix} is what its name says")
             expect(len(content) > 5000, f"{stem}{suffix} shows something")
     table = pd.read_csv(folder / "seed_signals.tsv", sep="\t")
-    expect(len(table) == 200, f"one row a scan, got {len(table)}")
+    expect(len(table) == 200, f"one row per scan, got {len(table)}")
     sidecar = json.loads((folder / "sbc_z.json").read_text("utf-8"))
     expect(sidecar.keys() >= FIELDS, f"a sidecar with {sorted(FIELDS)}")
     expect(sidecar["n_kept_scans"] == 200, "all scans are kept")

@@ -70,7 +70,7 @@ def _parser():
     )
     add = parser.add_argument
     add("--func", metavar="FILE", help="4D image (default: the subject, downloaded)")
-    add("--confounds", metavar="FILE", help="table, one row a scan, all columns used")
+    add("--confounds", metavar="FILE", help="table, one row per scan, all columns used")
     add("--mask", metavar="FILE", help="brain mask (default: computed, as published)")
     add("--t-r", type=float, default=T_R, metavar="S", help="default: %(default)g s")
     add("--fast", action="store_true", help="the package's sample run, no download")
