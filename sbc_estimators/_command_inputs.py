@@ -9,12 +9,12 @@ import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
 from ._checks import check_four_dimensional
-from ._images import load_image
+from ._images import SECONDS_PER_UNIT, load_image, time_step
 from ._messages import some_of
 from ._tables import load_confounds
 from .datasets import load_sample_run
 
-SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
+SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""
 
 LONGEST_T_R = 100.0
@@ -176,10 +176,7 @@ def _repetition_time(options, path, header):
                 f"is {options.t_r / 1000:g} s"
             )
         return options.t_r, "--t-r"
-    # As text, because a float32 of 0.72 is 0.7200000286 as float.
-    step = float(str(header.get_zooms()[3]))
-    has_units = hasattr(header, "get_xyzt_units")
-    unit = header.get_xyzt_units()[1] if has_units else "that of the format"
+    step, unit = time_step(header)
     if unit in SECONDS and 0 < step * SECONDS[unit] <= LONGEST_T_R:
         note = ", which has no unit of time" if unit == "unknown" else ""
         return step * SECONDS[unit], f"header{note}"

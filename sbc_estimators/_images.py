@@ -82,14 +82,19 @@ def t_r_in_header(image):
 
     Only of an image that tells the unit as well.
     """
-    header = getattr(image, "header", None)
-    if not hasattr(header, "get_xyzt_units"):
+    if is_surface(image):
         return None
-    unit = header.get_xyzt_units()[1]
-    # As text, because a float32 of 0.72 is 0.7200000286 as float.
-    step = float(str(header.get_zooms()[3]))
+    step, unit = time_step(image.header)
     is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
     return step * SECONDS_PER_UNIT[unit] if is_told else None
+
+
+def time_step(header):
+    """Return the time between scans that a header tells, and its unit."""
+    has_units = hasattr(header, "get_xyzt_units")
+    unit = header.get_xyzt_units()[1] if has_units else "that of the format"
+    # As text, because a float32 of 0.72 is 0.7200000286 as float.
+    return float(str(header.get_zooms()[3])), unit
 
 
 def load_image(path, where):
