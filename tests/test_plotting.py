@@ -173,7 +173,11 @@ def test_output_file_is_written_and_closed(fitted, sample_box, tmp_path, suffix)
     ):
         path = tmp_path / f"{name}.{suffix}"
         assert draw(path) is not None
-        assert path.read_bytes().startswith(PNG if suffix == "png" else b"%PDF")
+        content = path.read_bytes()
+        assert content.startswith(PNG if suffix == "png" else b"%PDF")
+        assert b"/Type3" not in content
+        if suffix == "png":
+            assert plt.imread(path).shape[1] == round(300 * 7.3)
         assert plt.get_fignums() == []
 
 
@@ -233,7 +237,7 @@ def test_figure_and_axes_are_used(fitted, sample_box):
 
 
 def test_matplotlib_is_left_as_it_was(fitted, sample_box, tmp_path):
-    with mpl.rc_context({"lines.linewidth": 7}):
+    with mpl.rc_context({"lines.linewidth": 7, "savefig.dpi": 50}):
         before = dict(mpl.rcParams)
         plot_seed_map(fitted, output_file=tmp_path / "map.png")
         plot_signals(fitted, sample_box.run, output_file=tmp_path / "signals.png")
