@@ -355,9 +355,16 @@ def _draw_lines(axes, times, signals, names):
         axes.axhline(offset, color="0.8", linewidth=0.6, zorder=0)
         axes.plot(times, line + offset, color=INK, linewidth=1, marker=marker, ms=3)
     if len(names) == 1:
-        axes.set_ylabel(f"{names[0]} (SD)")
+        axes.set_ylabel(f"{names[0]} signal (SD)")
     else:
         axes.set_yticks(offsets, names)
-        axes.set_ylabel(f"seeds, {LINE_SPACING} SD apart")
-    axes.set_xlim(times[0], times[-1])
+        _draw_scale(axes)
+    axes.margins(x=0.01)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_scale(axes):
+    """Draw how long 2 SD are, right of the first line."""
+    place = {"transform": axes.get_yaxis_transform(), "clip_on": False}
+    axes.plot([1.01, 1.01], [-1, 1], color="black", linewidth=1.5, **place)
+    axes.text(1.02, 0, "2 SD", rotation=90, va="center", **place)

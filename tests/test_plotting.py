@@ -406,6 +406,12 @@ def test_signals_are_stacked_over_seconds(fitted, sample_box):
         np.testing.assert_allclose(line.get_xdata(), 1.5 * np.arange(len(signals)))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
     assert axes.get_xlabel() == "time (s)"
+    assert axes.get_ylabel() == ""
+    assert [text.get_text() for text in axes.texts] == ["2 SD"]
+    scale = next(line for line in axes.lines if list(line.get_ydata()) == [-1, 1])
+    assert min(scale.get_xdata()) > 1
+    assert axes.get_xlim()[0] < 0
+    assert axes.get_xlim()[1] > 1.5 * (len(signals) - 1)
     assert axes.get_title(loc="left") == "Seeds"
 
 
@@ -420,7 +426,7 @@ def test_one_seed_has_its_own_axis(sample_box):
     masker = NiftiSpheresMasker(sample_box.seeds[:1], radius=6)
     estimator = SeedCorrelationMap(masker, NiftiMasker(sample_box.mask_img))
     figure = plot_signals(estimator.fit(sample_box.img), sample_box.run)
-    assert figure.axes[0].get_ylabel() == "(0, -52, 18) (SD)"
+    assert figure.axes[0].get_ylabel() == "(0, -52, 18) signal (SD)"
 
 
 @pytest.mark.parametrize(
