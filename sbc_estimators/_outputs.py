@@ -9,10 +9,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 
 from ._checks import check_folder
 
-PNG_DPI = 200
+SAVING = {"savefig.dpi": 300, "pdf.fonttype": 42, "ps.fonttype": 42}
+"""How figures are saved: sharp in print, and with fonts that programs can edit."""
 
 
 @contextmanager
@@ -129,6 +131,7 @@ def _plain(value):
 
 def write_figure(figure, stem):
     """Write a figure as PNG and PDF."""
-    figure.savefig(f"{stem}.png", dpi=PNG_DPI)
-    # Without its date, the same input gives the same file.
-    figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None})
+    with rc_context(SAVING):
+        figure.savefig(f"{stem}.png")
+        # Without its date, the same input gives the same file.
+        figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None})

@@ -4,16 +4,20 @@ from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Circle
 from sklearn.utils.validation import check_is_fitted
 
 from ._correlation import fisher_z
-from ._outputs import whole
+from ._outputs import SAVING, whole
 from ._sources import centres, image_of_seed
+from ._spheres import one_each
 from ._surface_views import (
     check_background,
     check_none_on_surface,
     draw_surface,
+    label_bar,
     nilearn_plotting,
+    with_minus_signs,
 )
 
 INK = "#1f3b5c"
@@ -34,6 +38,7 @@ def plot_seed_map(
     threshold=0.4,
     vmax=None,
     title=None,
+    label=None,
     bg_img="MNI152",
     cut_coords=None,
     figure=None,
@@ -57,9 +62,12 @@ def plot_seed_map(
     vmax : float or None, default=None
         Where the colours end. None is the 99.5th percentile of abs(z), so that the
         seed's own voxels, with r near 1, do not set the scale, and no less than twice
-        the threshold.
+        the threshold, rounded up to a tenth.
     title : str or None, default=None
         None is the seed's name and what is shown, "" no title.
+    label : str or None, default=None
+        What stands above the colour bar. None is Fisher z and the threshold, ""
+        nothing.
     bg_img : image or None, default="MNI152"
         What is under the map: nilearn's MNI152 template, an image or its path in the
         space of the run, or None. On a surface: a SurfaceImage of the map's mesh, such
@@ -73,7 +81,7 @@ def plot_seed_map(
         The part of a figure to draw in; not on a surface.
     output_file : str, path or None, default=None
         Also write the picture to this file, whole or not at all; its suffix is the
-        format. A figure made for it is closed.
+        format, of 300 dpi where it has pixels. A figure made for it is closed.
     **kwargs : dict
         Passed to `nilearn.plotting.plot_stat_map`, or `plot_surf_stat_map`.
 
@@ -97,34 +105,38 @@ def plot_seed_map(
 
     Notes
     -----
-    The centre of a seed is that of its sphere. Maskers of other seeds put the seed
-    alone back into an image, and nilearn finds the centre of its largest part. On a
-    surface the seed's outline is drawn instead. Seeds that are not in an image of the
-    map's kind, such as given signals or a volume's seeds for a surface, are not drawn,
-    and nilearn chooses the cuts.
+    A sphere is drawn as the circle that each cut makes of it. Maskers of other seeds
+    put the seed alone back into an image, where nilearn finds the centre of its largest
+    part, and a small cross marks it. On a surface the seed's outline is drawn. Seeds
+    that are not in an image of the map's kind, such as given signals or a volume's
+    seeds for a surface, are not drawn, and nilearn chooses the cuts.
     """
     check_is_fitted(estimator)
     position = _seed_position(estimator, seed)
     values = _map_of_seed(estimator, z, position)
     img = estimator.brain_masker_.inverse_transform(values[np.newaxis])
     if title is None:
-        title = f"{estimator.seed_names_[position]}: Fisher z"
+        shown = (label or "Fisher z").splitlines()[0]
+        title = f"{estimator.seed_names_[position]}: {shown}"
     options = {"threshold": threshold, "vmax": vmax, "title": title}
     # Not nilearn's "auto", which shows a low positive z in the colours of negative ones
     # where a map has none.
     options |= {"symmetric_cbar": True, **kwargs}
     if vmax is None:
         options["vmax"] = _colour_limit(values, threshold)
+    if label is None:
+        label = _label_of_colours(threshold)
     with _closing(keep=output_file is None):
         if hasattr(img, "mesh"):
             check_none_on_surface(axes=axes, cut_coords=cut_coords)
             check_background(bg_img, img)
             region = _seed_region(estimator, position, img)
-            drawn = draw_surface(img, region, bg_img, figure, options)
+            drawn = draw_surface(img, region, bg_img, figure, label, options)
         else:
             centre = _seed_centre(estimator, position, img)
             options |= {"cut_coords": cut_coords, "figure": figure, "axes": axes}
-            drawn = _draw_volume(img, centre, bg_img, options)
+            radius = _seed_radius(estimator, position)
+            drawn = _draw_volume(img, (centre, radius), bg_img, label, options)
         if output_file is not None:
             _write(drawn, output_file)
     return drawn
@@ -161,7 +173,7 @@ def plot_signals(
         Where to draw. None is new axes over the whole figure.
     output_file : str, path or None, default=None
         Also write the picture to this file, whole or not at all; its suffix is the
-        format. A figure made for it is closed.
+        format, of 300 dpi where it has pixels. A figure made for it is closed.
 
     Returns
     -------
@@ -202,7 +214,7 @@ def plot_signals(
 
 def _write(drawn, output_file):
     """Write a figure or nilearn display to a file, whole or not at all."""
-    with whole(output_file, "output_file") as path:
+    with whole(output_file, "output_file") as path, plt.rc_context(SAVING):
         drawn.savefig(path)
 
 
@@ -251,9 +263,22 @@ def _map_of_seed(estimator, z, position):
 
 
 def _colour_limit(values, threshold):
-    """Return where the colours end: a high quantile, and twice a numeric threshold."""
+    """Return where the colours end: a high quantile, and twice a numeric threshold.
+
+    Rounded up: to a tenth, or to one digit if it is smaller.
+    """
     floor = 2 * threshold if isinstance(threshold, int | float) else 0
-    return float(max(np.quantile(np.abs(values), 0.995), floor, 1e-3))
+    limit = float(max(np.quantile(np.abs(values), 0.995), floor, 1e-3))
+    digits = max(1, -int(np.floor(np.log10(limit))))
+    # Less a trifle, so that 1.2000000000000002 is not 1.3.
+    return round(float(np.ceil(limit * 10**digits - 1e-6)) / 10**digits, digits)
+
+
+def _label_of_colours(threshold):
+    """Return what stands above the colour bar of Fisher z."""
+    if isinstance(threshold, str) or not threshold:
+        return "Fisher z"
+    return f"Fisher z\n|z| > {threshold:g}"
 
 
 def _seed_centre(estimator, position, img):
@@ -267,14 +292,23 @@ def _seed_centre(estimator, position, img):
     return tuple(nilearn_plotting().find_xyz_cut_coords(region))
 
 
+def _seed_radius(estimator, position):
+    """Return the radius of a seed in mm; 0 for one voxel, or if it is no sphere."""
+    seeds = centres(estimator.seed_masker_)
+    if seeds is None:
+        return 0
+    return one_each(estimator.seed_masker_.radius, len(seeds))[position] or 0
+
+
 def _seed_region(estimator, position, img):
     """Return one seed as an image of the kind of `img`, or None."""
     n_seeds = len(estimator.seed_names_)
     return image_of_seed(estimator.seed_masker_, position, n_seeds, img)
 
 
-def _draw_volume(img, centre, bg_img, options):
+def _draw_volume(img, seed, bg_img, label, options):
     """Draw cuts of a volume, by default through the seed; return the display."""
+    centre, radius = seed
     if options["cut_coords"] is None and centre is not None:
         mode = options.get("display_mode", "ortho")
         options["cut_coords"] = _cuts_through(centre, mode)
@@ -282,14 +316,50 @@ def _draw_volume(img, centre, bg_img, options):
         options["bg_img"] = bg_img
     title = options.pop("title")
     options = {"draw_cross": False, **options}
+    owner = getattr(options["axes"], "figure", options["figure"])
+    before = set(getattr(owner, "axes", ()))
     display = nilearn_plotting().plot_stat_map(img, **options)
-    # White on black is seen on every colour of the map and of the background.
-    for width, colour in ((3.2, "black"), (1.6, "white")) if centre else ():
-        ring = {"edgecolors": colour, "linewidths": width}
-        display.add_markers([centre], marker_color="none", marker_size=70, **ring)
+    is_tidy = "cbar_tick_format" not in options
+    for axes in set(display.frame_axes.figure.axes) - before:
+        # Of nilearn's axes only the colour bar's have numbers beside them.
+        if axes.axison:
+            label_bar(axes, label, options["threshold"], is_tidy=is_tidy)
+    for cut in display.axes.values():
+        _annotate(cut)
+    if centre is not None:
+        _mark_seed(display, centre, radius)
     if title:
-        display.title(title, size=11, color="black", bgcolor="white")
+        on_black = options.get("black_bg") is True
+        ink, paper = ("white", "black") if on_black else ("black", "white")
+        display.title(with_minus_signs(title), size=11, color=ink, bgcolor=paper)
     return display
+
+
+def _annotate(cut):
+    """Move a cut's coordinate in from the edge, and give it a minus sign."""
+    for text in cut.ax.texts:
+        if text.get_text().startswith(f"{cut.direction}="):
+            text.set_text(with_minus_signs(text.get_text()))
+            text.set_position((0.015, 0))
+
+
+def _mark_seed(display, centre, radius):
+    """Draw a seed: the circle that each cut makes of a sphere, else a small cross."""
+    # White on black is seen on every colour of the map and of the background.
+    if not radius:
+        cross = {"marker": "P", "edgecolors": "black", "linewidths": 0.8}
+        display.add_markers([centre], marker_color="white", marker_size=45, **cross)
+        return
+    for cut in display.axes.values():
+        axis = "xyz".index(cut.direction)
+        square = radius**2 - (centre[axis] - float(cut.coord)) ** 2
+        if square <= 0:
+            continue
+        middle = [value for i, value in enumerate(centre) if i != axis]
+        for width, colour in ((2.6, "black"), (1.2, "white")):
+            style = {"edgecolor": colour, "linewidth": width, "zorder": 1000}
+            circle = Circle(middle, square**0.5, facecolor="none", **style)
+            cut.ax.add_patch(circle)
 
 
 def _cuts_through(centre, display_mode):
@@ -349,15 +419,23 @@ def signals_size(n_seeds):
 
 def _draw_lines(axes, times, signals, names):
     """Draw one line a seed, stacked; a single one has an axis of its own."""
+    names = [with_minus_signs(name) for name in names]
     offsets = -LINE_SPACING * np.arange(len(names))
     marker = "." if np.isnan(signals).any() else None
     for offset, line in zip(offsets, signals.T, strict=True):
         axes.axhline(offset, color="0.8", linewidth=0.6, zorder=0)
         axes.plot(times, line + offset, color=INK, linewidth=1, marker=marker, ms=3)
     if len(names) == 1:
-        axes.set_ylabel(f"{names[0]} (SD)")
+        axes.set_ylabel(f"{names[0]} signal (SD)")
     else:
         axes.set_yticks(offsets, names)
-        axes.set_ylabel(f"seeds, {LINE_SPACING} SD apart")
-    axes.set_xlim(times[0], times[-1])
+        _draw_scale(axes)
+    axes.margins(x=0.01)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_scale(axes):
+    """Draw how long 2 SD are, right of the first line."""
+    place = {"transform": axes.get_yaxis_transform(), "clip_on": False}
+    axes.plot([1.01, 1.01], [-1, 1], color="black", linewidth=1.5, **place)
+    axes.text(1.02, 0, "2 SD", rotation=90, va="center", **place)

@@ -9,6 +9,7 @@ import nibabel as nib
 import nilearn.plotting
 import numpy as np
 import pytest
+from matplotlib.patches import Circle
 from nilearn.maskers import (
     NiftiLabelsMasker,
     NiftiMapsMasker,
@@ -26,6 +27,7 @@ from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, Surfa
 from sbc_estimators.plotting import plot_seed_map, plot_signals
 
 PNG = b"\x89PNG\r\n"
+MINUS = "\N{MINUS SIGN}"
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +58,16 @@ def fitted_surface(surface):
 
 @pytest.fixture
 def stat_map(monkeypatch):
-    """What `plot_stat_map` is called with; nothing is drawn."""
+    """What `plot_stat_map` is called with; nothing is drawn but the seed."""
+    frame = mpl.figure.Figure().subplots()
+    frame.set_axis_off()
+
+    class Cut:
+        direction, coord, ax = "z", 18.0, frame
 
     class Seen(dict):
+        frame_axes, axes = frame, {"z": Cut}
+
         def add_markers(self, coordinates, **_):
             self["marked"] = coordinates
 
@@ -84,8 +93,8 @@ def test_map_is_fisher_z_of_the_seed_cut_through_it(
     z = np.arctanh(fitted.correlations_[position])
     np.testing.assert_allclose(shown, z, rtol=1e-6)
     assert stat_map["cut_coords"] == pytest.approx(sample_box.seeds[position])
-    assert stat_map["marked"] == [pytest.approx(sample_box.seeds[position])]
-    assert stat_map["title"] == f"{fitted.seed_names_[position]}: Fisher z"
+    name = fitted.seed_names_[position].replace("-", MINUS)
+    assert stat_map["title"] == f"{name}: Fisher z"
 
 
 @pytest.mark.parametrize("width", ["one map", "all maps"])
@@ -100,12 +109,14 @@ def test_map_of_other_z(fitted, stat_map, width):
 
 def test_colours_end_at_a_quantile_and_are_symmetric(fitted, stat_map):
     z = np.zeros(fitted.n_voxels_)
-    z[:100], z[0] = 1.5, 8.0
+    z[:100], z[0] = 1.43, 8.0
     plot_seed_map(fitted, z)
-    assert stat_map["vmax"] == pytest.approx(1.5)
+    assert stat_map["vmax"] == 1.5
     assert stat_map["symmetric_cbar"] is True
     plot_seed_map(fitted, np.zeros(fitted.n_voxels_), threshold=0.6)
-    assert stat_map["vmax"] == pytest.approx(1.2)
+    assert stat_map["vmax"] == 1.2
+    plot_seed_map(fitted, z / 100, threshold=None)
+    assert stat_map["vmax"] == 0.02
     plot_seed_map(fitted, z, threshold="90%", vmax=3)
     assert (stat_map["threshold"], stat_map["vmax"]) == ("90%", 3)
 
@@ -125,6 +136,7 @@ def test_centre_of_seeds_without_coordinates(sample_box, stat_map, kind):
     plot_seed_map(estimator.fit(sample_box.img), seed=13 if kind == "mask" else 0)
     centre = nib.affines.apply_affine(affine, (5, 6, 4))
     assert stat_map["cut_coords"] == pytest.approx(tuple(centre))
+    assert stat_map["marked"] == [pytest.approx(tuple(centre))]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +145,14 @@ def test_centre_of_seeds_without_coordinates(sample_box, stat_map, kind):
 def test_cuts_of_other_display_modes(fitted, stat_map, display_mode, cut_coords):
     plot_seed_map(fitted, display_mode=display_mode)
     assert stat_map["cut_coords"] == cut_coords
+
+
+def test_title_says_what_is_shown(fitted, stat_map):
+    name = fitted.seed_names_[0].replace("-", MINUS)
+    plot_seed_map(fitted, label="t\n29 degrees of freedom")
+    assert stat_map["title"] == f"{name}: t"
+    plot_seed_map(fitted, label="")
+    assert stat_map["title"] == f"{name}: Fisher z"
 
 
 def test_background_and_kwargs_reach_nilearn(fitted, sample_box, stat_map):
@@ -145,21 +165,89 @@ def test_background_and_kwargs_reach_nilearn(fitted, sample_box, stat_map):
     assert stat_map["cut_coords"] == (0, -40, 10)
 
 
+def _circles(cut):
+    """Return centre and radius in mm of each circle in a cut."""
+    circles = [patch for patch in cut.ax.patches if isinstance(patch, Circle)]
+    return [(tuple(circle.center), circle.radius) for circle in circles]
+
+
 def test_map_marks_the_seed_in_every_cut(fitted):
     display = plot_seed_map(fitted)
     assert set(display.axes) == {"x", "y", "z"}
-    seen = {
-        direction: [
-            tuple(collection.get_offsets()[0])
-            for collection in cut.ax.collections
-            if len(collection.get_offsets()) == 1
-        ]
-        for direction, cut in display.axes.items()
-    }
-    assert seen["x"] == [(-52, 18)] * 2
-    assert seen["y"] == [(0, 18)] * 2
-    assert seen["z"] == [(0, -52)] * 2
+    seen = {direction: _circles(cut) for direction, cut in display.axes.items()}
+    assert seen["x"] == [((-52, 18), 6)] * 2
+    assert seen["y"] == [((0, 18), 6)] * 2
+    assert seen["z"] == [((0, -52), 6)] * 2
     assert plt.get_fignums() == [display.frame_axes.figure.number]
+
+
+def test_circle_is_the_section_of_the_sphere(fitted):
+    display = plot_seed_map(fitted, display_mode="z", cut_coords=[14, 18, 24, 30])
+    radii = [[radius for _, radius in _circles(cut)] for cut in display.axes.values()]
+    assert radii == [pytest.approx([20**0.5] * 2), [6, 6], [], []]
+
+
+def _bar(figure):
+    """Return the colour bar of a figure of a map."""
+    (bar,) = [axes for axes in figure.axes if axes.axison and axes.name != "3d"]
+    return bar
+
+
+def _texts_of_bar(figure):
+    """Return the numbers beside a colour bar, and what stands above it."""
+    bar = _bar(figure)
+    (above,) = [text.get_text() for text in bar.texts] or [None]
+    return [label.get_text() for label in bar.get_yticklabels()], above
+
+
+def _negative(numbers):
+    """Return numbers as text, those farthest from zero first, with minus signs."""
+    return [f"{MINUS}{number}" for number in reversed(numbers)]
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers", "above"),
+    [
+        ({}, ["0.4", "1"], "Fisher z\n|z| > 0.4"),
+        ({"threshold": None}, ["0.5", "1"], "Fisher z"),
+        ({"threshold": 0.02}, ["0.5", "1"], "Fisher z\n|z| > 0.02"),
+        ({"threshold": 0.9}, ["0.5", "1"], "Fisher z\n|z| > 0.9"),
+        ({"label": "t"}, ["0.4", "1"], "t"),
+        ({"label": ""}, ["0.4", "1"], None),
+        ({"display_mode": "mosaic"}, ["0.4", "1"], "Fisher z\n|z| > 0.4"),
+    ],
+)
+def test_colour_bar_says_what_it_shows(fitted, options, numbers, above):
+    figure = plot_seed_map(fitted, vmax=1, **options).frame_axes.figure
+    figure.canvas.draw()
+    assert _texts_of_bar(figure) == ([*_negative(numbers), "0", *numbers], above)
+
+
+def test_colour_bar_of_a_surface_says_what_it_shows(fitted_surface):
+    figure = plot_seed_map(fitted_surface, vmax=1)
+    figure.canvas.draw()
+    numbers = ["0.4", "1"]
+    expected = [*_negative(numbers), "0", *numbers]
+    assert _texts_of_bar(figure) == (expected, "Fisher z\n|z| > 0.4")
+
+
+def test_colour_bar_left_to_nilearn(fitted):
+    figure = plot_seed_map(fitted, cbar_tick_format="%.3f").frame_axes.figure
+    assert "0.400" in _texts_of_bar(figure)[0]
+    display = plot_seed_map(fitted, colorbar=False)
+    assert not any(axes.axison for axes in display.frame_axes.figure.axes)
+
+
+@pytest.mark.parametrize("is_unicode", [True, False])
+def test_negative_numbers_have_minus_signs(fitted, sample_box, is_unicode):
+    minus = MINUS if is_unicode else "-"
+    with mpl.rc_context({"axes.unicode_minus": is_unicode}):
+        display = plot_seed_map(fitted, title="run-2, -0.5")
+        figure = plot_signals(fitted, sample_box.run)
+    texts = {text.get_text() for cut in display.axes.values() for text in cut.ax.texts}
+    assert {f"run-2, {minus}0.5", f"y={minus}52", "x=0"} <= texts
+    first = figure.axes[0].get_yticklabels()[0].get_text()
+    assert first == f"(0, {minus}52, 18)"
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf"])
@@ -173,7 +261,11 @@ def test_output_file_is_written_and_closed(fitted, sample_box, tmp_path, suffix)
     ):
         path = tmp_path / f"{name}.{suffix}"
         assert draw(path) is not None
-        assert path.read_bytes().startswith(PNG if suffix == "png" else b"%PDF")
+        content = path.read_bytes()
+        assert content.startswith(PNG if suffix == "png" else b"%PDF")
+        assert b"/Type3" not in content
+        if suffix == "png":
+            assert plt.imread(path).shape[1] == round(300 * 7.3)
         assert plt.get_fignums() == []
 
 
@@ -233,7 +325,7 @@ def test_figure_and_axes_are_used(fitted, sample_box):
 
 
 def test_matplotlib_is_left_as_it_was(fitted, sample_box, tmp_path):
-    with mpl.rc_context({"lines.linewidth": 7}):
+    with mpl.rc_context({"lines.linewidth": 7, "savefig.dpi": 50}):
         before = dict(mpl.rcParams)
         plot_seed_map(fitted, output_file=tmp_path / "map.png")
         plot_signals(fitted, sample_box.run, output_file=tmp_path / "signals.png")
@@ -326,11 +418,17 @@ def test_given_signals_have_no_place(sample_box, surface, stat_map):
 
 
 def test_spheres_of_our_own_are_cut_and_marked(sample_box, stat_map):
-    seeds = SphereSeeds(sample_box.seeds, radius=[6, 5, 4])
+    seeds = SphereSeeds(sample_box.seeds, radius=[6, 5, None])
     estimator = SeedCorrelationMap(seeds, NiftiMasker(sample_box.mask_img))
-    plot_seed_map(estimator.fit(sample_box.run), seed=1)
-    assert stat_map["cut_coords"] == pytest.approx(sample_box.seeds[1])
-    assert stat_map["marked"] == [pytest.approx(sample_box.seeds[1])]
+    plot_seed_map(estimator.fit(sample_box.run), seed=2)
+    assert stat_map["cut_coords"] == pytest.approx(sample_box.seeds[2])
+    assert stat_map["marked"] == [pytest.approx(sample_box.seeds[2])]
+    del stat_map["marked"]
+    stat_map.axes["z"].coord = sample_box.seeds[1][2] + 3
+    plot_seed_map(estimator, seed=1)
+    assert "marked" not in stat_map
+    expected = (pytest.approx(tuple(sample_box.seeds[1][:2])), pytest.approx(4))
+    assert _circles(stat_map.axes["z"]) == [expected] * 2
 
 
 @pytest.mark.parametrize("bg_img", ["sulc.gii", Path("sulc.gii"), 3])
@@ -402,6 +500,12 @@ def test_signals_are_stacked_over_seconds(fitted, sample_box):
         np.testing.assert_allclose(line.get_xdata(), 1.5 * np.arange(len(signals)))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
     assert axes.get_xlabel() == "time (s)"
+    assert axes.get_ylabel() == ""
+    assert [text.get_text() for text in axes.texts] == ["2 SD"]
+    scale = next(line for line in axes.lines if list(line.get_ydata()) == [-1, 1])
+    assert min(scale.get_xdata()) > 1
+    assert axes.get_xlim()[0] < 0
+    assert axes.get_xlim()[1] > 1.5 * (len(signals) - 1)
     assert axes.get_title(loc="left") == "Seeds"
 
 
@@ -416,7 +520,7 @@ def test_one_seed_has_its_own_axis(sample_box):
     masker = NiftiSpheresMasker(sample_box.seeds[:1], radius=6)
     estimator = SeedCorrelationMap(masker, NiftiMasker(sample_box.mask_img))
     figure = plot_signals(estimator.fit(sample_box.img), sample_box.run)
-    assert figure.axes[0].get_ylabel() == "(0, -52, 18) (SD)"
+    assert figure.axes[0].get_ylabel() == f"(0, {MINUS}52, 18) signal (SD)"
 
 
 @pytest.mark.parametrize(
