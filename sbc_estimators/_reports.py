@@ -61,9 +61,10 @@ def warn_of_map(seed_map, seeds):
     low = _of_low_coverage(seed_map, seeds)
     if low:
         more = " and more" if len(low) > 5 else ""
+        count = "1 seed" if len(low) == 1 else f"{len(low)} seeds"
         warn(
-            f"{seed_map.where}: less than half of the voxels of {len(low)} seeds lie "
-            f"within the brain mask and have a signal: {', '.join(low[:5])}{more}. "
+            f"{seed_map.where}: less than half of the voxels of {count} lie within "
+            f"the brain mask and have a signal: {', '.join(low[:5])}{more}. "
             "Move them, make them smaller, or look at seed_report_."
         )
 

@@ -500,7 +500,7 @@ def test_under_half_is_warned_of_by_run_and_seed(runs, behind, make):
     name = sbc.seed_names_[0]
     for i, (run, warning) in enumerate(zip(runs.runs, caught, strict=True)):
         assert str(warning.message) == (
-            f"run {i} ({str(run.img)!r}): less than half of the voxels of 1 seeds lie "
+            f"run {i} ({str(run.img)!r}): less than half of the voxels of 1 seed lie "
             f"within the brain mask and have a signal: {name} ({coverage:.0%}). Move "
             "them, make them smaller, or look at seed_report_."
         )
@@ -531,7 +531,7 @@ def test_mask_that_leaves_out_a_centre_takes_coverage(simulated, kind):
     inside, outside = ((x, 0, 0) for x in (8, -5))
     masker = kind([inside, outside], radius=8, mask_img=mask_img, allow_overlap=True)
     sbc = SeedCorrelationMap(masker, NiftiMasker(simulated.mask_img))
-    with pytest.warns(UserWarning, match=words("of 1 seeds", "(-5, 0, 0)")):
+    with pytest.warns(UserWarning, match=words("of 1 seed lie", "(-5, 0, 0)")):
         report = sbc.fit(simulated.run).seed_report_
     whole = sphere(simulated, outside, 8)
     part = (whole & beside).sum()
