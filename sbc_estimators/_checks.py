@@ -1,4 +1,4 @@
-"""Every check of what the user passes, and its wording.
+"""Checks of parameters, tables and shapes that the user passes, and their wording.
 
 Each message names the parameter or the run, the value, what was expected and the
 cure. Nothing here reads image data, so that all of it can run before long work.

@@ -259,12 +259,14 @@ def warn_of_drifts_removed_twice(source, opened):
     cleaning = source.cleaning
     if cleaning.filter_name != "butterworth" or cleaning.high_pass is None:
         return
-    where = [run.where for run in opened if run.cosines]
-    if where:
+    concerned = [run for run in opened if run.cosines]
+    if concerned:
+        where = some_of([run.where for run in concerned], 3)
         warn(
-            f"{some_of(where, 3)}: confounds hold cosines against slow drifts, and "
-            f"{source.name} has high_pass={cleaning.high_pass!r} Hz, so drifts are "
-            "removed twice. Set high_pass=None, or leave the cosines out, as "
+            f"{where}: confounds hold cosines against slow drifts "
+            f"({some_of(concerned[0].cosines, 3)}), and {source.name} has "
+            f"high_pass={cleaning.high_pass!r} Hz, so drifts are removed twice. "
+            "Set high_pass=None, or leave the cosines out, as "
             'runs_from_fmriprep does with strategy=("motion", "wm_csf").'
         )
 

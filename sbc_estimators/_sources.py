@@ -23,6 +23,7 @@ from ._cleaning import CleaningParameters, compile_cleaning
 from ._fingerprints import content
 from ._grids import is_surface, n_vertices
 from ._placed_seeds import coordinates
+from ._spheres import one_each
 from ._threads import workers
 from .maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
@@ -170,10 +171,16 @@ def high_variance_of(source, scans):
     return high_variance_confounds(scans) if wanted else None
 
 
-def centres(masker):
-    """Return the centres of a fitted masker's spheres in mm; None for other seeds."""
-    has_spheres = isinstance(masker, NiftiSpheresMasker | SphereSeeds)
-    return masker.seeds_ if has_spheres else None
+def sphere_of_seed(masker, position):
+    """Return centre and radius in mm of one of a fitted masker's spheres.
+
+    None for other seeds; the radius is 0 for a single voxel.
+    """
+    if not isinstance(masker, NiftiSpheresMasker | SphereSeeds):
+        return None
+    radii = one_each(masker.radius, len(masker.seeds_))
+    centre = tuple(float(value) for value in masker.seeds_[position])
+    return centre, radii[position] or 0
 
 
 def image_of_seed(masker, position, n_seeds, img):

@@ -9,8 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._correlation import fisher_z
 from ._outputs import SAVING, whole
-from ._sources import centres, image_of_seed
-from ._spheres import one_each
+from ._sources import image_of_seed, sphere_of_seed
 from ._surface_views import (
     check_background,
     check_none_on_surface,
@@ -133,10 +132,9 @@ def plot_seed_map(
             region = _seed_region(estimator, position, img)
             drawn = draw_surface(img, region, bg_img, figure, label, options)
         else:
-            centre = _seed_centre(estimator, position, img)
             options |= {"cut_coords": cut_coords, "figure": figure, "axes": axes}
-            radius = _seed_radius(estimator, position)
-            drawn = _draw_volume(img, (centre, radius), bg_img, label, options)
+            seed = _seed_place(estimator, position, img)
+            drawn = _draw_volume(img, seed, bg_img, label, options)
         if output_file is not None:
             _write(drawn, output_file)
     return drawn
@@ -281,23 +279,19 @@ def _label_of_colours(threshold):
     return f"Fisher z\n|z| > {threshold:g}"
 
 
-def _seed_centre(estimator, position, img):
-    """Return the centre of a seed in mm, or None where it is not in a volume."""
-    seeds = centres(estimator.seed_masker_)
-    if seeds is not None:
-        return tuple(float(value) for value in seeds[position])
+def _seed_place(estimator, position, img):
+    """Return the centre and the radius of a seed in mm.
+
+    The centre is None where the seed is not in a volume, the radius 0 for one voxel, or
+    where the seed is no sphere.
+    """
+    sphere = sphere_of_seed(estimator.seed_masker_, position)
+    if sphere is not None:
+        return sphere
     region = _seed_region(estimator, position, img)
     if region is None:
-        return None
-    return tuple(nilearn_plotting().find_xyz_cut_coords(region))
-
-
-def _seed_radius(estimator, position):
-    """Return the radius of a seed in mm; 0 for one voxel, or if it is no sphere."""
-    seeds = centres(estimator.seed_masker_)
-    if seeds is None:
-        return 0
-    return one_each(estimator.seed_masker_.radius, len(seeds))[position] or 0
+        return None, 0
+    return tuple(nilearn_plotting().find_xyz_cut_coords(region)), 0
 
 
 def _seed_region(estimator, position, img):

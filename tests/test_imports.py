@@ -22,6 +22,7 @@ MASKER_ROOMS = {
     "_run_checks",
     "_plans",
     "_path_compiled",
+    "_path_streamed",
     "_fitting",
     "_command",
 }
@@ -108,6 +109,17 @@ def test_imports_go_down(path):
 def test_few_rooms_look_inside_maskers(path):
     maskers = [name for name in imported(path) if name.startswith("nilearn.maskers")]
     assert not maskers or path.stem in MASKER_ROOMS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=by_name)
+def test_few_rooms_read_what_maskers_keep(path):
+    read = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "self"
+    }
+    kept = {"seeds_", "mask_img_", "labels_img_", "maps_img_", "radius"}
+    assert not read & kept or room(path) in MASKER_ROOMS
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=by_name)

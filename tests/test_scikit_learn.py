@@ -1118,7 +1118,7 @@ def with_cosines(data):
 
 def test_cosines_beside_a_filter_of_slow_drifts_are_warned_of(data, sbc):
     sbc.set_params(**BAND)
-    expected = r"run 1.*cosines.*high_pass=0.01 Hz.*removed twice.*high_pass=None"
+    expected = r"run 1.*cosines.*\(cosine00\).*high_pass=0.01 Hz.*removed twice.*None"
     with pytest.warns(UserWarning, match=expected) as caught:
         sbc.fit(with_cosines(data))
     assert len(caught) == 1
