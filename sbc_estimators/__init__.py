@@ -13,9 +13,9 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Run": ".runs",
+    "Run": ".runs._run",
     "SeedCorrelationMap": "._seed_correlation_map",
-    "runs_from_fmriprep": ".fmriprep",
+    "runs_from_fmriprep": ".runs._fmriprep",
 }
 
 _MODULES = ("datasets", "maskers", "plotting")

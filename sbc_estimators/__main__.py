@@ -67,7 +67,7 @@ def main(argv=None):
     try:
         _check_paths(options)
         # Imports nilearn, which takes seconds.
-        from ._command import describe, map_seeds
+        from ._command.mapping import describe, map_seeds
 
         with _warnings_on_one_line():
             summary = map_seeds(options)

@@ -6,8 +6,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._cache import Cache, opened_memory
-from ._checks import (
+from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
+from ._maps.engine import Mapper, clean_signals, map_runs, rows_of_z
+from ._maps.reports import paths_taken, run_report, seed_report, warn_of_map
+from ._signals.fitting import (
+    clone_masker,
+    default_brain_masker,
+    fit_maskers,
+)
+from ._signals.run_checks import check_regions_of_runs, check_seeds_in_brain
+from ._signals.seeds import SUMMARIES
+from ._signals.sources import SignalSource, signal_names
+from ._support.cache import Cache, opened_memory
+from ._support.checks import (
     MEASURES,
     check_kept_from_fit,
     check_map_shape,
@@ -15,20 +26,9 @@ from ._checks import (
     check_n_jobs,
     check_option,
 )
-from ._correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._engine import Mapper, clean_signals, map_runs, rows_of_z
-from ._fitting import (
-    clone_masker,
-    default_brain_masker,
-    fit_maskers,
-)
-from ._messages import describe_run, naming
-from ._opened_run import open_runs
-from ._reports import paths_taken, run_report, seed_report, warn_of_map
-from ._run_checks import check_regions_of_runs, check_seeds_in_brain
-from ._seeds import SUMMARIES
-from ._sources import SignalSource, signal_names
-from .runs import as_runs, is_bare
+from ._support.messages import describe_run, naming
+from .runs._opened import open_runs
+from .runs._run import as_runs, is_bare
 
 BESIDE = ("confounds", "sample_mask")
 """What may stand beside X instead of in a run."""

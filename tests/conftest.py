@@ -234,6 +234,6 @@ def seeds_anywhere(monkeypatch):
 
     That it is an error, or a warning, `test_seed_quality.py` tests.
     """
-    for room in ("_engine", "_run_checks"):
+    for room in ("_maps.engine", "_signals.run_checks"):
         monkeypatch.setattr(f"sbc_estimators.{room}.check_coverage", lambda *_: None)
-    monkeypatch.setattr("sbc_estimators._reports.LEAST_COVERAGE", -1.0)
+    monkeypatch.setattr("sbc_estimators._maps.reports.LEAST_COVERAGE", -1.0)

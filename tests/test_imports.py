@@ -13,20 +13,8 @@ import sbc_estimators
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sbc_estimators"
 
-BESIDE = {"__init__", "datasets", "_simulation"}
-"""`__init__` hands out names when asked; the others know `Run` and nothing else."""
-
-MASKER_ROOMS = {
-    "_sources",
-    "_regions_of_maskers",
-    "_run_checks",
-    "_plans",
-    "_path_compiled",
-    "_path_streamed",
-    "_fitting",
-    "_command",
-}
-"""These look inside maskers; the command line only makes them, as a user does."""
+MAY_LOOK_INSIDE_MASKERS = {"_signals", "_command"}
+"""The command line only makes them, as a user does."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [
@@ -36,24 +24,18 @@ SOURCES = [
 ]
 
 
-def room(path):
-    """Return the name of a module of the package, such as ``maskers._base``."""
-    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-    return name.removesuffix(".__init__")
+def tree():
+    """Return the folders and modules of the package, from the list in CONTRIBUTING."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    return re.findall(r"^[|`]-- (\w+)(?:/|\.py)", text, re.MULTILINE)
 
 
-def rooms():
-    """Return each module's row and floor, from the table in CONTRIBUTING.md."""
-    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\d) \| (`[^|]+`) \|", table, re.MULTILINE)
-    return {
-        room(PACKAGE / module): (row, int(floor))
-        for row, (floor, modules) in enumerate(rows)
-        for module in re.findall(r"`([\w/]+\.py)`", modules)
-    }
+FOLDERS = tree()
 
 
-ROOMS = rooms()
+def folder(path):
+    """Return the folder of a module, or its own name if it lies in none."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imported(path):
@@ -69,57 +51,39 @@ def imported(path):
     return names
 
 
-def imported_rooms(path):
-    """Return the modules of the package that a file imports."""
-    known = {room(module) for module in MODULES} - {"__init__"}
-    found = set()
-    for name in imported(path):
-        package, *parts = name.split(".")
-        if package == PACKAGE.name:
-            names = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
-            found.update(next(([x] for x in names if x in known), []))
-    return found
-
-
 def by_name(path):
     """Return the words for a file in a test's id."""
     return path.relative_to(ROOT).as_posix()
 
 
-def test_every_module_has_a_row():
-    assert {room(path) for path in MODULES} == ROOMS.keys() | BESIDE
+def imported_folders(path):
+    """Return the folders of the package that a file imports from."""
+    names = [name.split(".") for name in imported(path)]
+    return {name[1] for name in names if name[0] == PACKAGE.name} & set(FOLDERS)
 
 
-def test_floors_rise():
-    floors = [floor for _, floor in ROOMS.values()]
-    assert floors == sorted(floors)
+def test_every_folder_is_in_the_list():
+    assert {folder(path) for path in MODULES} == {*FOLDERS, "__init__"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=by_name)
-def test_imports_go_down(path):
-    used = imported_rooms(path)
-    if room(path) in BESIDE:
-        assert used - BESIDE <= {"runs"}
-        return
-    row, _ = ROOMS[room(path)]
-    assert {name for name in used - BESIDE if ROOMS[name][0] >= row} == set()
+def test_imports_go_down():
+    upward = [
+        (path.relative_to(ROOT).as_posix(), used)
+        for path in MODULES
+        if folder(path) != "__init__"
+        for used in imported_folders(path)
+        if FOLDERS.index(used) < FOLDERS.index(folder(path))
+    ]
+    assert upward == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=by_name)
-def test_few_rooms_look_inside_maskers(path):
-    maskers = [name for name in imported(path) if name.startswith("nilearn.maskers")]
-    assert not maskers or path.stem in MASKER_ROOMS
-
-
-@pytest.mark.parametrize("path", MODULES, ids=by_name)
-def test_few_rooms_read_what_maskers_keep(path):
-    read = {
-        node.attr
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "self"
+def test_few_folders_look_inside_maskers():
+    curious = {
+        folder(path)
+        for path in MODULES
+        if any(name.startswith("nilearn.maskers") for name in imported(path))
     }
-    kept = {"seeds_", "mask_img_", "labels_img_", "maps_img_", "radius"}
-    assert not read & kept or room(path) in MASKER_ROOMS
+    assert curious <= MAY_LOOK_INSIDE_MASKERS
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=by_name)

@@ -18,7 +18,7 @@ from nilearn.maskers import (
 from nilearn.surface import SurfaceImage
 
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._tables import load_confounds
+from sbc_estimators._support.tables import load_confounds
 from sbc_estimators.datasets import make_runs
 
 TOLERANCE = 2e-6

@@ -40,7 +40,8 @@ from sklearn.utils import estimator_checks, estimator_html_repr
 from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_info
 
-from sbc_estimators import Run, SeedCorrelationMap, _engine
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._maps import engine as _engine
 from sbc_estimators.datasets import load_sample_run, make_runs
 
 N_SCANS = 40

@@ -24,11 +24,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from sbc_estimators import Run, SeedCorrelationMap, _images, _signals
-from sbc_estimators._engine import map_run
-from sbc_estimators._opened_run import open_run
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._images import images as _images
+from sbc_estimators._maps.engine import map_run
+from sbc_estimators._signals import run_signals as _signals
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
+from sbc_estimators.runs._opened import open_run
 
 TOLERANCE = 2e-6
 N_SCANS = 80

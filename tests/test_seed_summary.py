@@ -20,7 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from sbc_estimators import Run, SeedCorrelationMap, _seeds
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._signals import seeds as _seeds
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds
 

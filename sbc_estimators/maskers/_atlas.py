@@ -8,8 +8,8 @@ import nibabel
 import numpy as np
 import pandas as pd
 
-from .._checks import check_file
-from .._grids import (
+from .._arrays.regions import label_regions, mean_regions
+from .._images.grids import (
     check_vertices,
     is_surface,
     mask_on_grid,
@@ -17,9 +17,9 @@ from .._grids import (
     parts_of_vertices,
     vertices,
 )
-from .._images import read_mask_volume, read_volume
-from .._messages import close_matches
-from .._regions import label_regions, mean_regions
+from .._images.images import read_mask_volume, read_volume
+from .._support.checks import check_file
+from .._support.messages import close_matches
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from nilearn.image import high_variance_confounds
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_confounds, check_rows, check_sample_mask
-from .._cleaning import CleaningParameters, clean_kept
-from .._grids import SurfaceGrid, VolumeGrid, is_surface
-from .._images import open_image, read_scans
-from .._placed_seeds import signals_of_regions
-from .._tables import load_confounds
+from .._arrays.cleaning import CleaningParameters, clean_kept
+from .._images.grids import SurfaceGrid, VolumeGrid, is_surface
+from .._images.images import open_image, read_scans
+from .._support.checks import check_confounds, check_rows, check_sample_mask
+from .._support.tables import load_confounds
+from ._placed import signals_of_regions
 
 
 def grid_of(img, where):

@@ -7,9 +7,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_rows, check_sample_mask
-from .._messages import close_matches
-from .._tables import load_table
+from .._support.checks import check_rows, check_sample_mask
+from .._support.messages import close_matches
+from .._support.tables import load_table
 from ._base import cleaned
 
 

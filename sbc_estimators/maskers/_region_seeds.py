@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .._checks import check_hemispheres
-from .._grids import is_surface
-from .._messages import warn
+from .._images.grids import is_surface
+from .._support.checks import check_hemispheres
+from .._support.messages import warn
 from ._atlas import chosen_labels, names_of_labels, read_atlas
 from ._base import SeedMasker
 

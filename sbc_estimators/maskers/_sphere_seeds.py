@@ -1,9 +1,9 @@
 """`SphereSeeds`: spheres, each with its own radius."""
 
-from .._checks import check_spheres
-from .._images import read_mask_volume
-from .._placed_seeds import Spheres, coordinates
+from .._images.images import read_mask_volume
+from .._support.checks import check_spheres
 from ._base import SeedMasker
+from ._placed import Spheres, coordinates
 
 
 class SphereSeeds(SeedMasker):

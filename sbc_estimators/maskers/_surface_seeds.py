@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from .._checks import check_hemispheres, check_radius
-from .._grids import check_vertices, n_vertices
-from .._placed_seeds import coordinates
-from .._regions import mean_regions
-from .._spheres import one_each, overlapping_pair
+from .._arrays.discs import edge_lengths, geodesic_disc, nearest_vertex
+from .._arrays.regions import mean_regions
+from .._arrays.spheres import one_each, overlapping_pair
+from .._images.grids import check_vertices, n_vertices
+from .._support.checks import check_hemispheres, check_radius
 from ._base import SeedMasker
-from ._geodesic import edge_lengths, geodesic_disc, nearest_vertex
+from ._placed import coordinates
 
 FARTHEST_VERTEX = 10.0
 """Millimetres beyond which coordinates are not those of a place on the mesh."""

@@ -1,0 +1,1 @@
+"""The mathematics: arrays in, arrays out; knows no files and no maskers."""

@@ -1,0 +1,1 @@
+"""What `sbc-map` does, once its arguments are understood."""

@@ -1,0 +1,1 @@
+"""What files hold: one class a format, one class a grid, blocks of scans."""

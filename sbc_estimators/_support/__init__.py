@@ -1,0 +1,1 @@
+"""What knows no fMRI: messages, checks, threads, cache, files and tables."""

@@ -1,0 +1,137 @@
+"""Files that appear whole or not at all."""
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+
+from .checks import check_folder
+
+SAVING = {"savefig.dpi": 300, "pdf.fonttype": 42, "ps.fonttype": 42}
+"""How figures are saved: sharp in print, and with fonts that programs can edit."""
+
+
+@contextmanager
+def staged(folder, before=()):
+    """Give a place to write files in; move them to `folder` if all went well.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if missing. After an error nothing in it has changed, and neither it nor
+        a parent is left behind if it was made here.
+    before : collection of str, default=()
+        Names of files in `folder` that the new ones take the place of: those that are
+        not written anew are removed.
+
+    Yields
+    ------
+    stage : Path
+        A hidden folder inside of `folder`, gone in the end.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".sbc-map-") as stage:
+            yield Path(stage)
+            written = sorted(Path(stage).iterdir())
+            for path in left_over(folder, before, {path.name for path in written}):
+                path.unlink()
+            for path in written:
+                os.replace(path, folder / path.name)
+    except BaseException:
+        for path in made:
+            # Not empty, if the disk filled up between two files that were moved.
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def left_over(folder, before, written):
+    """Return the files of `before` in a folder that are not among those written.
+
+    Nothing that lies elsewhere is among them, whatever names `before` has.
+    """
+    names = set(before) - set(written)
+    return sorted(p for p in folder.iterdir() if p.name in names and p.is_file())
+
+
+def listed_files(path):
+    """Return the names under "files" in a file of `write_json`, none without a list."""
+    try:
+        names = json.loads(path.read_text("utf-8"))["files"]
+        return [name for name in names if isinstance(name, str)]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+@contextmanager
+def whole(path, name):
+    """Give the path to write one file to; move it to `path` if all went well.
+
+    Parameters
+    ----------
+    path : str or path
+        In a folder that exists. After an error, what was there before still is.
+    name : str
+        Names the path in errors.
+
+    Yields
+    ------
+    path : Path
+        With the same ending.
+    """
+    folder = check_folder(Path(path).parent, f"{name} {os.fspath(path)!r}")
+    with staged(folder) as stage:
+        yield stage / Path(path).name
+
+
+def write_map(img, path, description):
+    """Write maps as float32 NIfTI: 3D for one volume, else 4D.
+
+    Parameters
+    ----------
+    img : Nifti1Image of shape (x, y, z, n_maps)
+    path : Path
+    description : str
+        For the header, at most 79 letters.
+    """
+    data = np.asarray(img.dataobj, dtype=np.float32)
+    data = data[..., 0] if data.shape[-1] == 1 else data
+    out = nibabel.Nifti1Image(data, img.affine)
+    out.header.set_xyzt_units("mm")
+    out.header["descrip"] = description
+    nibabel.save(out, path)
+
+
+def write_table(array, names, path):
+    """Write columns with a header as TSV, to six digits."""
+    table = pd.DataFrame(array, columns=names)
+    table.to_csv(path, sep="\t", index=False, float_format="%.6g")
+
+
+def write_json(content, path):
+    """Write a dict as JSON; what JSON does not know becomes its text."""
+    text = json.dumps(content, indent=2, default=_plain, allow_nan=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _plain(value):
+    """Return a value in terms of JSON."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value)
+
+
+def write_figure(figure, stem):
+    """Write a figure as PNG and PDF."""
+    with rc_context(SAVING):
+        figure.savefig(f"{stem}.png")
+        # Without its date, the same input gives the same file.
+        figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None})

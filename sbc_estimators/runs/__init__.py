@@ -1,0 +1,1 @@
+"""Runs, opened and checked; and those in a folder that fMRIPrep wrote."""

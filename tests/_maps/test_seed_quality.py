@@ -1,0 +1,722 @@
+"""`seed_report_`: how good each seed is, and seeds that lie outside of the brain."""
+
+import re
+import warnings
+
+import joblib
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.image import smooth_img
+from nilearn.maskers import (
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    SurfaceMasker,
+)
+from nilearn.surface import SurfaceImage
+from scipy.sparse import csgraph
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._signals import seeds as _seeds
+from sbc_estimators._signals import sources as _sources
+from sbc_estimators.datasets import make_runs
+from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
+
+COLUMNS = ["run", "seed", "n_voxels", "coverage"]
+COLUMNS += ["homogeneity", "homogeneity_sd", "tsnr"]
+NUMBERS = COLUMNS[3:]
+RADIUS = 9
+RESAMPLED = pytest.mark.filterwarnings("ignore:imgs are being resampled")
+CLEANINGS = {
+    "none": {},
+    "detrended": {"detrend": True},
+    "band": {"detrend": True, "low_pass": 0.1, "high_pass": 0.01},
+    "cosine": {"high_pass": 0.01, "clean_args": {"filter": "cosine"}},
+}
+
+
+@pytest.fixture
+def simulated(larger):
+    """The run to make reports of."""
+    return larger
+
+
+def words(*parts):
+    """Return a pattern for `match` that wants all these parts, in any order."""
+    return "(?s)" + "".join(f"(?=.*{re.escape(str(part))})" for part in parts)
+
+
+# What numpy says
+
+
+def sphere(data, seed, radius=RADIUS):
+    """Return the voxels of a sphere, bool of the shape of the grid."""
+    grid = np.indices(data.mask_img.shape).reshape(3, -1).T
+    mm = nib.affines.apply_affine(data.mask_img.affine, grid)
+    inside = np.linalg.norm(mm - seed, axis=1) <= radius
+    return inside.reshape(data.mask_img.shape)
+
+
+def image_like(img, array):
+    """Return an array as an image of the grid (mesh) of another one."""
+    if not hasattr(img, "mesh"):
+        return nib.Nifti1Image(array.astype("u1"), img.affine)
+    n_left = img.mesh.parts["left"].n_vertices
+    return SurfaceImage(img.mesh, {"left": array[:n_left], "right": array[n_left:]})
+
+
+def raw_signals(img, members, fwhm=None):
+    """Return the raw signals of some voxels (vertices), `(n_scans, n_members)`."""
+    if hasattr(img, "mesh"):
+        return np.concatenate(list(img.data.parts.values()))[members].T
+    img = img if fwhm is None else smooth_img(img, fwhm)
+    return img.get_fdata()[members].T
+
+
+def looked_up(nilearn_signals, run, members, covered=1.0, fwhm=None, **cleaning):
+    """Return a row of numbers of a seed from numpy alone.
+
+    `members` and `covered` are arrays over the grid, the latter 0 or 1.
+    """
+    voxelwise = SurfaceMasker if hasattr(run.img, "mesh") else NiftiMasker
+    masker = voxelwise(image_like(run.img, members), **cleaning)
+    if fwhm is not None:
+        masker.set_params(smoothing_fwhm=fwhm)
+    r = np.corrcoef(nilearn_signals(masker, run), rowvar=False)
+    pairs = r[np.triu_indices(members.sum(), 1)]
+    raw = raw_signals(run.img, members, fwhm)
+    raw = raw if run.sample_mask is None else raw[run.sample_mask]
+    return {
+        "n_voxels": members.sum(),
+        "coverage": (covered * np.ones(members.shape))[members].mean(),
+        "homogeneity": pairs.mean(),
+        "homogeneity_sd": pairs.std(),
+        "tsnr": (raw.mean(axis=0) / raw.std(axis=0, ddof=1)).mean(),
+    }
+
+
+def assert_rows(report, rows):
+    """Compare a report with rows that were looked up."""
+    assert list(report.columns) == COLUMNS
+    expected = pd.DataFrame(rows)
+    assert report["n_voxels"].tolist() == expected["n_voxels"].tolist()
+    np.testing.assert_allclose(report[NUMBERS], expected[NUMBERS], rtol=1e-6, atol=1e-7)
+
+
+# Spheres in volumes
+
+
+def brain_of_all(img, path="compiled", **cleaning):
+    """Return a masker of the whole grid, for which seeds are had in some way."""
+    mask = np.ones(img.shape[:3])
+    if path == "compiled":
+        mask[0, 0, 0] = 0  # nilearn wants a background
+    everywhere = image_like(img, mask)
+    kind = {"streamed": NiftiMasker, "compiled": NiftiLabelsMasker}[path]
+    return kind(everywhere, **cleaning)
+
+
+CENSORED = np.delete(np.arange(200), [3, 4, 50])
+
+
+@pytest.mark.parametrize("path", ["streamed", "compiled"])
+@pytest.mark.parametrize(
+    ("cleaning", "fwhm", "with_confounds", "sample_mask"),
+    [
+        ("none", None, False, None),
+        ("none", 6.0, True, None),
+        ("detrended", None, True, CENSORED),
+        ("band", 6.0, False, None),
+        ("band", None, True, None),
+        ("cosine", 6.0, True, CENSORED),
+    ],
+)
+def test_spheres(
+    sample_box,
+    nilearn_signals,
+    cleaning,
+    fwhm,
+    with_confounds,
+    sample_mask,
+    path,
+):
+    cleaning = {**CLEANINGS[cleaning], "t_r": sample_box.t_r}
+    confounds = sample_box.confounds if with_confounds else None
+    run = Run(sample_box.img, confounds, sample_mask)
+    seeds = sample_box.seeds[:2]
+    seed = NiftiSpheresMasker(seeds, RADIUS, smoothing_fwhm=fwhm, **cleaning)
+    brain = brain_of_all(sample_box.img, path, **cleaning)
+    sbc = SeedCorrelationMap(seed, brain).fit(run)
+    assert sbc.paths_["seed_masker"].startswith(path)
+    rows = [
+        looked_up(
+            nilearn_signals, run, sphere(sample_box, place), fwhm=fwhm, **cleaning
+        )
+        for place in seeds
+    ]
+    assert_rows(sbc.seed_report_, rows)
+    assert sbc.seed_report_["seed"].tolist() == sbc.seed_names_
+    assert sbc.seed_report_["run"].tolist() == ["run 0", "run 0"]
+
+
+def test_single_voxels_have_no_pairs(sample_box):
+    seed = NiftiSpheresMasker(sample_box.seeds, radius=None, detrend=True)
+    sbc = SeedCorrelationMap(seed, NiftiMasker(sample_box.mask_img, detrend=True))
+    report = sbc.fit(sample_box.run).seed_report_
+    assert report["n_voxels"].tolist() == [1, 1, 1]
+    assert report["coverage"].tolist() == [1, 1, 1]
+    assert report[["homogeneity", "homogeneity_sd"]].isna().all(axis=None)
+    assert (report["tsnr"] > 1).all()
+
+
+def test_tsnr_is_that_of_scaled_numbers(sample_box, tmp_path):
+    # As the header scales them, whichever way they are read.
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    stored = nib.Nifti1Image(sample_box.img.get_fdata(), sample_box.img.affine, header)
+    nib.save(stored, tmp_path / "run.nii")
+    image = nib.load(tmp_path / "run.nii")
+    assert image.dataobj.slope not in (1, None)
+    seed = NiftiSpheresMasker(sample_box.seeds[:1], RADIUS)
+    sbc = SeedCorrelationMap(seed, NiftiMasker(sample_box.mask_img)).fit(image)
+    raw = raw_signals(image, sphere(sample_box, sample_box.seeds[0]))
+    tsnr = (raw.mean(axis=0) / raw.std(axis=0, ddof=1)).mean()
+    np.testing.assert_allclose(sbc.seed_report_["tsnr"], tsnr, rtol=1e-9)
+
+
+# Other kinds of seeds
+
+
+def maps_without_tails(data):
+    """Return maps of weights that overlap, each 0 in part of the brain."""
+    weights = data.maps_img.get_fdata()
+    return nib.Nifti1Image(np.where(weights > 0.4, weights, 0), data.maps_img.affine)
+
+
+def discs_by_looking(mesh, n_before, vertices, radius):
+    """Return which vertices of two parts lie in discs on the last, a row each."""
+    n = mesh.n_vertices
+    lengths = np.zeros((n, n))
+    for face in mesh.faces:
+        for a, b in zip(face, np.roll(face, 1), strict=True):
+            length = np.linalg.norm(mesh.coordinates[a] - mesh.coordinates[b])
+            lengths[a, b] = lengths[b, a] = length
+    distances = csgraph.shortest_path(lengths)[vertices]
+    return np.hstack([np.zeros((len(vertices), n_before), bool), distances <= radius])
+
+
+def labels_of(img):
+    """Return the labels of an atlas as an array over the grid (mesh)."""
+    if not hasattr(img, "mesh"):
+        return np.asarray(img.dataobj)
+    return np.concatenate(list(img.data.parts.values()))
+
+
+VOLUME_SEEDS = {
+    "labels": lambda d: (
+        NiftiLabelsMasker(d.labels_img),
+        [labels_of(d.labels_img) == i for i in (1, 2, 3, 4)],
+    ),
+    "labels, smoothed": lambda d: (
+        NiftiLabelsMasker(d.labels_img, smoothing_fwhm=7),
+        [labels_of(d.labels_img) == i for i in (1, 2, 3, 4)],
+    ),
+    "maps": lambda d: (
+        NiftiMapsMasker(maps_without_tails(d)),
+        list(np.moveaxis(maps_without_tails(d).get_fdata() > 0, 3, 0)),
+    ),
+    "SphereSeeds": lambda d: (
+        SphereSeeds([(0, -16, 0), (-7, 10, 3)], [6, 9], allow_overlap=True),
+        [sphere(d, (0, -16, 0), 6), sphere(d, (-7, 10, 3), 9)],
+    ),
+    "RegionSeeds": lambda d: (
+        RegionSeeds(d.labels_img, [3, 1]),
+        [labels_of(d.labels_img) == i for i in (3, 1)],
+    ),
+}
+SURFACE_SEEDS = {
+    "labels": lambda d: (
+        SurfaceLabelsMasker(d.labels_img),
+        [labels_of(d.labels_img) == i for i in (1, 2)],
+    ),
+    "maps": lambda d: (
+        SurfaceMapsMasker(d.maps_img),
+        [np.ones(120, bool)] * 3,
+    ),
+    "RegionSeeds": lambda d: (
+        RegionSeeds(d.labels_img, [2], hemisphere="right"),
+        [(labels_of(d.labels_img) == 2) & (np.arange(120) >= 60)],
+    ),
+    "SurfaceSeeds": lambda d: (
+        SurfaceSeeds([5, 40], 5.0, hemisphere="right", allow_overlap=True),
+        discs_by_looking(d.img.mesh.parts["right"], 60, [5, 40], 5.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", VOLUME_SEEDS)
+def test_seeds_in_volumes(simulated, nilearn_signals, kind):
+    cleaning = {**CLEANINGS["band"], "t_r": simulated.t_r}
+    seed, members = VOLUME_SEEDS[kind](simulated)
+    run = Run(simulated.img, simulated.confounds)
+    brain = brain_of_all(run.img, **cleaning)
+    sbc = SeedCorrelationMap(seed.set_params(**cleaning), brain).fit(run)
+    fwhm = getattr(seed, "smoothing_fwhm", None)
+    rows = [looked_up(nilearn_signals, run, m, fwhm=fwhm, **cleaning) for m in members]
+    assert_rows(sbc.seed_report_, rows)
+
+
+@pytest.mark.parametrize("kind", SURFACE_SEEDS)
+def test_seeds_on_surfaces(surface, nilearn_signals, kind):
+    cleaning = {**CLEANINGS["band"], "t_r": surface.t_r}
+    seed, members = SURFACE_SEEDS[kind](surface)
+    assert all(m.sum() > 2 for m in members)
+    run = Run(surface.img, surface.confounds)
+    sbc = SeedCorrelationMap(seed.set_params(**cleaning)).fit(run)
+    rows = [looked_up(nilearn_signals, run, m, **cleaning) for m in members]
+    assert_rows(sbc.seed_report_, rows)
+
+
+@pytest.mark.parametrize("on_surface", [False, True])
+def test_voxels_of_a_mask(simulated, surface, on_surface):
+    data, kind = (surface, SurfaceMasker) if on_surface else (simulated, NiftiMasker)
+    few = np.zeros(data.img.shape[:-1], bool)
+    few[np.nonzero(labels_of(data.mask_img))] = True
+    few.reshape(-1)[np.flatnonzero(few)[7:]] = False
+    seed = kind(image_like(data.img, few), detrend=True)
+    report = SeedCorrelationMap(seed, kind(data.mask_img, detrend=True)).fit(data.run)
+    report = report.seed_report_
+    assert report["n_voxels"].tolist() == [1] * 7
+    assert report["seed"].tolist() == [f"seed{i}" for i in range(7)]
+    assert report["homogeneity"].isna().all()
+    raw = raw_signals(data.img, few)
+    tsnr = raw.mean(axis=0) / raw.std(axis=0, ddof=1)
+    np.testing.assert_allclose(report["tsnr"], tsnr, rtol=1e-9)
+
+
+def test_coverage_of_maps_is_that_of_their_weights(simulated):
+    # Tails outside of the brain count for little.
+    maps = simulated.maps_img.get_fdata()
+    mask = labels_of(simulated.mask_img) != 0
+    maps[~mask] = 1e-3
+    half = mask & (np.indices(mask.shape)[0] < 10)
+    seed = NiftiMapsMasker(nib.Nifti1Image(maps, simulated.img.affine), detrend=True)
+    brain = NiftiMasker(image_like(simulated.img, half), detrend=True)
+    sbc = SeedCorrelationMap(seed, brain).fit(simulated.run)
+    expected = maps[half].sum(axis=0) / maps.sum(axis=(0, 1, 2))
+    np.testing.assert_allclose(sbc.seed_report_["coverage"], expected, rtol=1e-9)
+    assert sbc.seed_report_["n_voxels"].tolist() == [mask.size] * 3
+
+
+# What is not known
+
+
+class OwnSpheres(NiftiSpheresMasker):
+    """A third-party masker."""
+
+
+UNKNOWN = {
+    "given": lambda d: GivenSignals(),
+    "reference": lambda d: OwnSpheres(d.seeds, 8, standardize=None),
+    "median": lambda d: NiftiLabelsMasker(d.labels_img, strategy="median"),
+    "maps apart": lambda d: NiftiMapsMasker(
+        nib.Nifti1Image(np.eye(4)[labels_of(d.labels_img) % 4], d.img.affine),
+        allow_overlap=False,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_what_is_not_known_is_missing(simulated, kind):
+    signals = np.random.default_rng(0).standard_normal((simulated.n_scans, 3))
+    run = Run(simulated.img, t_r=simulated.t_r, seed_signals=signals)
+    sbc = SeedCorrelationMap(UNKNOWN[kind](simulated), NiftiMasker(simulated.mask_img))
+    report = sbc.fit(run).seed_report_
+    assert list(report.columns) == COLUMNS
+    assert report["seed"].tolist() == sbc.seed_names_
+    assert report[["n_voxels", *NUMBERS]].isna().all(axis=None)
+
+
+def test_types_of_columns(simulated):
+    known = NiftiSpheresMasker(simulated.seeds, 8)
+    for seed in (known, UNKNOWN["reference"](simulated)):
+        sbc = SeedCorrelationMap(seed, NiftiMasker(simulated.mask_img))
+        types = sbc.fit(simulated.run).seed_report_.dtypes
+        assert types["n_voxels"] == "Int64"
+        assert (types[NUMBERS] == "float64").all()
+        assert [pd.api.types.is_string_dtype(types[n]) for n in ("run", "seed")]
+
+
+# Coverage
+
+
+def spheres_on(data, mask_img, radius=12, **parameters):
+    """Return an estimator of spheres in a simulated run, with a mask of the brain."""
+    seed = NiftiSpheresMasker(data.seeds, radius, allow_overlap=True, detrend=True)
+    brain = NiftiMasker(mask_img, detrend=True)
+    return SeedCorrelationMap(seed, brain).set_params(**parameters)
+
+
+@RESAMPLED
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")  # of finer ones
+@pytest.mark.parametrize("other_grid", [False, True])
+def test_coverage_by_counting(simulated, other_grid):
+    mask = labels_of(simulated.mask_img) != 0
+    mask &= np.indices(mask.shape)[1] < 13
+    mask_img = image_like(simulated.img, mask)
+    if other_grid:  # each voxel cut into 2 x 2 x 2
+        finer = simulated.img.affine @ np.diag([0.5, 0.5, 0.5, 1])
+        finer[:3, 3] -= 1.0
+        fine = mask.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+        mask_img = nib.Nifti1Image(fine.astype("u1"), finer)
+    sbc = spheres_on(simulated, mask_img)
+    members = [sphere(simulated, seed, 12) for seed in simulated.seeds]
+    coverage = [mask[m].mean() for m in members]
+    assert min(coverage) < 0.5 < max(coverage)
+    with pytest.warns(UserWarning, match="less than half of the voxels"):
+        report = sbc.fit(simulated.run).seed_report_
+    assert report["coverage"].tolist() == coverage
+    assert report["n_voxels"].tolist() == [m.sum() for m in members]
+
+
+@RESAMPLED
+def test_brain_mask_that_is_smaller_than_the_image(simulated):
+    # Voxels of seeds beyond the mask's own grid lie outside of it.
+    first = simulated.mask_img.slicer[:10]
+    mask = labels_of(simulated.mask_img) != 0
+    mask[10:] = False
+    report = spheres_on(simulated, first).fit(simulated.run).seed_report_
+    members = [sphere(simulated, seed, 12) for seed in simulated.seeds]
+    assert report["coverage"].tolist() == [mask[m].mean() for m in members]
+
+
+def test_coverage_on_a_surface(surface):
+    seed = SurfaceLabelsMasker(surface.labels_img)
+    brain = SurfaceMasker(surface.mask_img)
+    report = SeedCorrelationMap(seed, brain).fit(surface.run).seed_report_
+    labels, mask = labels_of(surface.labels_img), labels_of(surface.mask_img)
+    expected = [mask[labels == i].mean() for i in (1, 2)]
+    assert 0.5 < min(expected) < max(expected) < 1
+    assert report["coverage"].tolist() == expected
+
+
+def test_brain_without_a_mask_covers_all(simulated):
+    seed = NiftiSpheresMasker(simulated.seeds, 12, allow_overlap=True, detrend=True)
+    brain = NiftiLabelsMasker(simulated.labels_img, detrend=True)
+    sbc = SeedCorrelationMap(seed, brain).fit(simulated.run)
+    data = simulated.img.get_fdata()
+    members = [sphere(simulated, place, 12) for place in simulated.seeds]
+    varies = data.std(axis=-1) > 0
+    assert sbc.seed_report_["coverage"].tolist() == [varies[m].mean() for m in members]
+
+
+@pytest.mark.parametrize("bad", [1000.1, 0.0, np.nan, np.inf])
+@pytest.mark.parametrize("path", ["streamed", "compiled"])
+def test_voxels_without_signal_are_not_covered(sample_box, bad, path):
+    # They are in no pair, have no tSNR, and are left out of both.
+    members = np.argwhere(sphere(sample_box, sample_box.seeds[0]))
+    data = sample_box.img.get_fdata().copy()
+    for place in members[:4]:
+        once = slice(None) if np.isfinite(bad) else 17
+        data[(*place, once)] = bad
+    seed = NiftiSpheresMasker(sample_box.seeds[:1], RADIUS, detrend=True)
+    sbc = SeedCorrelationMap(seed, brain_of_all(sample_box.img, path, detrend=True))
+    good = np.zeros(data.shape[:3], bool)
+    good[tuple(members[4:].T)] = True
+    raw = sample_box.img.get_fdata()[good].T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of voxels of the brain
+        report = sbc.fit(nib.Nifti1Image(data, sample_box.img.affine)).seed_report_
+    row = report.iloc[0]
+    assert row["n_voxels"] == len(members)
+    assert row["coverage"] == 1 - 4 / len(members)
+    time = np.vander(np.arange(200.0), 2)
+    left = raw - time @ np.linalg.lstsq(time, raw, rcond=None)[0]
+    pairs = np.corrcoef(left, rowvar=False)[np.triu_indices(raw.shape[1], 1)]
+    tsnr = (raw.mean(axis=0) / raw.std(axis=0, ddof=1)).mean()
+    np.testing.assert_allclose(
+        row[["homogeneity", "homogeneity_sd", "tsnr"]].astype(float),
+        [pairs.mean(), pairs.std(), tsnr],
+        rtol=1e-6,
+    )
+
+
+def test_voxels_of_which_cleaning_leaves_nothing(sample_box):
+    data = sample_box.img.get_fdata().copy()
+    members = np.argwhere(sphere(sample_box, sample_box.seeds[0]))
+    data[tuple(members[0])] = 500 + 3.0 * np.arange(200)
+    seed = NiftiSpheresMasker(sample_box.seeds[:1], RADIUS, detrend=True)
+    sbc = SeedCorrelationMap(seed, brain_of_all(sample_box.img, detrend=True))
+    report = sbc.fit(nib.Nifti1Image(data, sample_box.img.affine)).seed_report_
+    assert report["coverage"].tolist() == [1 - 1 / len(members)]
+
+
+# Under half, and none
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Three simulated runs of 300 voxels in files, with confounds."""
+    folder = tmp_path_factory.mktemp("runs")
+    return make_runs(3, 60, 300, directory=folder, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def behind(runs):
+    """A mask of the brain but for its back: it holds a third of the first seed."""
+    mask = np.asarray(runs.mask_img.dataobj) != 0
+    mask &= np.indices(mask.shape)[1] > 3
+    return image_like(runs.mask_img, mask)
+
+
+@pytest.fixture
+def make(runs):
+    """The function ``(**parameters) -> estimator`` of three seeds."""
+
+    def make(**parameters):
+        return spheres_on(runs, runs.mask_img, 8).set_params(**parameters)
+
+    return make
+
+
+def without_signal(img, voxels):
+    """Return a run's image in memory with some voxels constant."""
+    data = nib.load(img).get_fdata()
+    data[voxels] = 7.0
+    return nib.Nifti1Image(data, nib.load(img).affine)
+
+
+def test_under_half_is_warned_of_by_run_and_seed(runs, behind, make):
+    sbc = make(brain_masker__mask_img=behind)
+    with pytest.warns(UserWarning, match="less than half") as caught:
+        sbc.fit(runs.runs)
+    coverage = sbc.seed_report_["coverage"].iloc[0]
+    assert 0 < coverage < 0.5
+    name = sbc.seed_names_[0]
+    for i, (run, warning) in enumerate(zip(runs.runs, caught, strict=True)):
+        assert str(warning.message) == (
+            f"run {i} ({str(run.img)!r}): less than half of the voxels of 1 seed lie "
+            f"within the brain mask and have a signal: {name} ({coverage:.0%}). Move "
+            "them, make them smaller, or look at seed_report_."
+        )
+        assert warning.filename == __file__
+    assert sbc.seed_report_["run"].tolist() == [
+        f"run {i} ({str(run.img)!r})" for i, run in enumerate(runs.runs) for _ in "abc"
+    ]
+    with pytest.warns(UserWarning, match=words("run 0", "less than half", name)):
+        sbc.transform(runs.runs[1])
+
+
+def test_half_is_enough(simulated):
+    # A sphere of two halves, with a mask that ends in its middle.
+    atlas = np.zeros(simulated.img.shape[:3])
+    atlas[4:8, 5:9, 5:9] = 1
+    mask = np.zeros_like(atlas)
+    mask[6:9] = labels_of(simulated.mask_img)[6:9]
+    seed = RegionSeeds(image_like(simulated.img, atlas), detrend=True)
+    brain = NiftiMasker(image_like(simulated.img, mask), detrend=True)
+    report = SeedCorrelationMap(seed, brain).fit(simulated.run).seed_report_
+    assert report["coverage"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("kind", [NiftiSpheresMasker, SphereSeeds])
+def test_mask_that_leaves_out_a_centre_takes_coverage(simulated, kind):
+    beside = np.indices(simulated.mask_img.shape)[0] > 6
+    mask_img = image_like(simulated.img, beside)
+    inside, outside = ((x, 0, 0) for x in (8, -5))
+    masker = kind([inside, outside], radius=8, mask_img=mask_img, allow_overlap=True)
+    sbc = SeedCorrelationMap(masker, NiftiMasker(simulated.mask_img))
+    with pytest.warns(UserWarning, match=words("of 1 seed lie", "(-5, 0, 0)")):
+        report = sbc.fit(simulated.run).seed_report_
+    whole = sphere(simulated, outside, 8)
+    part = (whole & beside).sum()
+    assert report["n_voxels"].iloc[1] == part
+    assert report["coverage"].tolist() == [1, part / whole.sum()]
+
+
+def test_not_more_than_five_seeds_are_named(simulated):
+    mask = labels_of(simulated.mask_img) != 0
+    mask &= np.indices(mask.shape)[1] < 6
+    edge = [(x, -12, z) for x in (-8, 0, 8) for z in (-8, 0, 8)]
+    seed = NiftiSpheresMasker(edge, 7, allow_overlap=True, detrend=True)
+    brain = NiftiMasker(image_like(simulated.img, mask), detrend=True)
+    expected = (
+        r"of 9 seeds lie .*: \(-8, -12, -8\) \(33%\), .*, \(0, -12, 0\) \(33%\) and "
+        r"more\. Move them"
+    )
+    with pytest.warns(UserWarning, match=expected):
+        sbc = SeedCorrelationMap(seed, brain).fit(simulated.run)
+    assert (sbc.seed_report_["coverage"] < 0.5).all()
+
+
+def test_many_seeds_are_not_each_named_for_each(runs, monkeypatch):
+    named = []
+    monkeypatch.setattr(_sources, "coordinates", lambda mm: named.append(mm) or "here")
+    seeds = NiftiSpheresMasker([runs.seeds[0]] * 50, radius=RADIUS, allow_overlap=True)
+    SeedCorrelationMap(seeds, NiftiMasker(runs.mask_img)).fit(runs.runs[0])
+    assert len(named) <= 4 * 50
+
+
+def test_none_is_an_error_that_names_run_and_seed(runs, make):
+    mask = np.asarray(runs.mask_img.dataobj)
+    half = mask * (np.indices(mask.shape)[1] > 7)
+    sbc = make(brain_masker__mask_img=image_like(runs.mask_img, half))
+    expected = words(
+        f"run 0 ({str(runs.runs[0].img)!r})",
+        f"seed 0 {make().fit(runs.runs[0]).seed_names_[0]} of seed_masker has no voxel",
+        "brain mask",
+        "Move the seed",
+    )
+    with pytest.raises(ValueError, match=expected):
+        sbc.fit(runs.runs)
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "transform"])
+@pytest.mark.filterwarnings("ignore:.* less than half", "ignore:.* have no signal")
+def test_none_in_the_second_run_alone(runs, behind, make, method):
+    # Of the seed's voxels those within the mask are constant there.
+    sbc = make(brain_masker__mask_img=behind).fit(runs.runs[0])
+    covered = sphere(runs, runs.seeds[0], 8) & (np.asarray(behind.dataobj) != 0)
+    img = without_signal(runs.runs[1].img, covered)
+    second = Run(img, runs.runs[1].confounds, t_r=2.0)
+    name = sbc.seed_names_[0]
+    expected = words("run 1: ", f"seed 0 {name} of seed_masker has no voxel within")
+    with pytest.raises(ValueError, match=expected):
+        getattr(sbc, method)([runs.runs[0], second])
+
+
+def test_seeds_of_no_signal_at_all_are_named(runs, make):
+    img = without_signal(runs.runs[0].img, sphere(runs, runs.seeds[1], 8))
+    name = make().fit(runs.runs[0]).seed_names_[1]
+    expected = words(f"run 0: seed 1 {name} of seed_masker has no signal")
+    with pytest.raises(ValueError, match=expected):
+        make().fit(img)
+
+
+def test_warning_comes_from_a_cache_too(runs, behind, make, tmp_path):
+    sbc = make(brain_masker__mask_img=behind, memory=tmp_path)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="less than half"):
+            sbc.fit(runs.runs[0])
+
+
+# The same however it is computed
+
+
+def test_several_runs_have_their_own_rows(runs, make):
+    report = make().fit(runs.runs).seed_report_
+    single = [make().fit(run).seed_report_ for run in runs.runs]
+    pd.testing.assert_frame_equal(
+        report.drop(columns="run"),
+        pd.concat(single, ignore_index=True).drop(columns="run"),
+    )
+    assert report["homogeneity"].nunique() == 9
+
+
+def test_jobs_play_no_part(runs, make):
+    report = make().fit(runs.runs).seed_report_
+    with joblib.parallel_config("threading"):
+        parallel = make(n_jobs=2).fit(runs.runs).seed_report_
+    pd.testing.assert_frame_equal(parallel, report)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_cache_plays_no_part(runs, make, tmp_path, level):
+    report = make().fit(runs.runs).seed_report_
+    cached = make(memory=tmp_path, memory_level=level)
+    for _ in range(2):
+        pd.testing.assert_frame_equal(cached.fit(runs.runs).seed_report_, report)
+
+
+def test_seed_signals_in_a_cache_leave_the_report_whole(runs, make, tmp_path):
+    # They are seeds without a brain, under the key of the same seeds with one.
+    sbc = make(memory=tmp_path).fit(runs.runs[0])
+    sbc.seed_signals(runs.runs[1])
+    report = sbc.fit(runs.runs[1]).seed_report_
+    expected = make().fit(runs.runs[1]).seed_report_
+    pd.testing.assert_frame_equal(report, expected)
+
+
+def test_seeds_in_a_cache_are_checked_against_another_brain(
+    runs, behind, make, tmp_path
+):
+    make(memory=tmp_path).fit(runs.runs[0])
+    sbc = make(memory=tmp_path, brain_masker__mask_img=behind)
+    with pytest.warns(UserWarning, match="less than half"):
+        report = sbc.fit(runs.runs[0]).seed_report_
+    with pytest.warns(UserWarning, match="less than half"):
+        plain = make(brain_masker__mask_img=behind).fit(runs.runs[0]).seed_report_
+    pd.testing.assert_frame_equal(report, plain)
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_size_of_chunks_plays_no_part(runs, make, monkeypatch, fwhm):
+    sbc = make(seed_masker__smoothing_fwhm=fwhm)
+    report = sbc.fit(runs.runs[0]).seed_report_
+    monkeypatch.setattr(_seeds, "CHUNK_BYTES", 60 * 8 * 5)
+    other = clone(sbc).fit(runs.runs[0])
+    pd.testing.assert_frame_equal(other.seed_report_, report)
+    np.testing.assert_allclose(
+        other.correlations_, sbc.correlations_, rtol=0, atol=2e-7
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"seed_summary": "pca"}, {"measure": "partial"}, {"n_jobs": 1}]
+)
+def test_what_is_done_with_seeds_plays_no_part(runs, make, parameters):
+    report = make().fit(runs.runs[0]).seed_report_
+    other = make(**parameters).fit(runs.runs[0]).seed_report_
+    pd.testing.assert_frame_equal(other, report)
+
+
+def test_through_a_pipeline(runs, make):
+    pipeline = Pipeline([("map", make())]).set_params(map__seed_masker__radius=6)
+    report = pipeline.fit(runs.runs)["map"].seed_report_
+    sizes = [sphere(runs, seed, 6).sum() for seed in runs.seeds]
+    assert report["n_voxels"].tolist() == sizes * 3
+
+
+# Arrays alone
+
+
+@pytest.mark.parametrize(("n_components", "n"), [(30, 8), (8, 30), (5, 2)])
+def test_homogeneity_is_that_of_all_pairs(n_components, n):
+    rng = np.random.default_rng(0)
+    coordinates = rng.standard_normal((n_components, n)) + rng.standard_normal(
+        (n_components, 1)
+    )
+    norms = np.linalg.norm(coordinates, axis=0)
+    cosines = (coordinates / norms).T @ (coordinates / norms)
+    pairs = cosines[np.triu_indices(n, 1)]
+    found = _seeds._homogeneity(coordinates.astype(np.float32), norms)
+    np.testing.assert_allclose(found, (pairs.mean(), pairs.std()), atol=1e-7)
+
+
+def test_homogeneity_of_copies_is_1():
+    coordinates = np.outer(np.arange(1, 9), [1, 2, 5.0]).astype(np.float32)
+    norms = np.linalg.norm(coordinates.astype(float), axis=0)
+    mean, deviation = _seeds._homogeneity(coordinates, norms)
+    np.testing.assert_allclose((mean, deviation), (1, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_homogeneity_needs_two(n):
+    found = _seeds._homogeneity(np.ones((5, n), np.float32), np.ones(n))
+    assert np.isnan(found).all()
+
+
+def test_tsnr_of_constants_is_missing():
+    # Their mean is rounded, so that plain numpy finds them to vary by 1e-12.
+    signals = np.full((101, 3), 1000.1)
+    assert (signals.std(axis=0) > 0).all()
+    assert np.isnan(_seeds._temporal_snr(signals)).all()
+    scaled = _seeds._temporal_snr(np.random.default_rng(0).random((50, 2)) - 4)
+    assert (scaled > 5).all()

@@ -1,0 +1,1133 @@
+"""The streamed path: the same r as from scans in memory, while the scans are read.
+
+Each run is mapped twice, streamed and compiled; the second has all scans in float64.
+"""
+
+import functools
+import gc
+import gzip
+import warnings
+import weakref
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nilearn.image import resample_img, smooth_img
+from nilearn.maskers import (
+    MultiNiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceMasker,
+)
+from threadpoolctl import threadpool_limits
+
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._arrays import streaming as _streaming
+from sbc_estimators._images import images as _images
+from sbc_estimators._signals import plans as _plans
+from sbc_estimators._signals import run_signals as _signals
+from sbc_estimators._signals import sources as _sources
+from sbc_estimators._signals import streamed as _path_streamed
+from sbc_estimators.runs._opened import open_run
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:When confounds are provided, one must perform"),
+    pytest.mark.filterwarnings("ignore:.* clean differently"),
+    pytest.mark.usefixtures("seeds_anywhere"),
+]
+
+TOLERANCE = 2e-6
+
+DETREND = {"detrend": True}
+BAND = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0}
+STREAMED = {"seed_masker": "streamed", "brain_masker": "streamed"}
+
+
+# Runs
+
+
+def make_affine(rng, kind):
+    """Return an affine of a kind, its voxels 2 to 4 mm along an axis."""
+    zooms = rng.uniform(2, 4, 3)
+    axes = np.eye(3)
+    if kind == "flipped":
+        axes = np.diag([-1.0, 1.0, -1.0])
+    elif kind == "swapped":
+        axes = axes[[2, 0, 1]]
+    elif kind == "oblique":
+        axes = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    affine = np.eye(4)
+    affine[:3, :3] = axes @ np.diag(zooms)
+    affine[:3, 3] = rng.uniform(-60, 60, 3)
+    # What a header holds: the run and its mask are on one grid.
+    return affine.astype(np.float32).astype(np.float64)
+
+
+def fluctuations(rng, shape, n_scans):
+    """Return signals of variance 1 or so, some of it common to all voxels."""
+    latent = rng.standard_normal((3, n_scans)).cumsum(axis=1)
+    latent -= latent.mean(axis=1, keepdims=True)
+    latent /= latent.std(axis=1, keepdims=True)
+    weights = rng.standard_normal((*shape, 3))
+    return 0.7 * weights @ latent + 0.7 * rng.standard_normal((*shape, n_scans))
+
+
+def make_bold(rng, shape, n_scans, mean=10_000.0, size=10.0):
+    """Return a run of voxels of many means and small fluctuations, in float64."""
+    means = mean * rng.uniform(0.5, 1.5, (*shape, 1))
+    return means + size * fluctuations(rng, shape, n_scans)
+
+
+def make_mask(rng, shape, n_holes=0.3):
+    """Return a mask with holes that touches some of the borders."""
+    mask = rng.random(shape) > n_holes
+    mask[tuple(np.array(shape) // 2)] = True
+    return mask
+
+
+def to_image(mask, affine):
+    """Return an image of a mask."""
+    return nib.Nifti1Image(mask.astype(np.uint8), affine)
+
+
+def to_mm(places, affine):
+    """Return coordinates of places in voxels."""
+    return np.asarray(places) @ affine[:3, :3].T + affine[:3, 3]
+
+
+def make_run(seed=0, shape=(8, 9, 7), n_scans=70, kind="straight", **options):
+    """Return a run in float64 with its mask, two seeds, confounds and censoring."""
+    rng = np.random.default_rng(seed)
+    affine = make_affine(rng, kind)
+    mask = make_mask(rng, shape)
+    confounds = 3 + rng.standard_normal((n_scans, 4))
+    confounds[:, 0] += np.linspace(-1, 5, n_scans)
+    middle = (np.array(shape) - 1) / 2
+    return SimpleNamespace(
+        data=make_bold(rng, shape, n_scans, **options),
+        affine=affine,
+        mask=mask,
+        mask_img=to_image(mask, affine),
+        seeds=[tuple(to_mm(middle + shift, affine)) for shift in (0.1, -1.3)],
+        confounds=confounds,
+        kept=np.flatnonzero(rng.random(n_scans) > 0.15),
+        n_scans=n_scans,
+    )
+
+
+def image_of(run, data=None):
+    """Return a run's image in memory, or the same with other data."""
+    data = run.data if data is None else data
+    return nib.Nifti1Image(data, run.affine, dtype=data.dtype)
+
+
+def write(path, data, affine, slope=1.0, intercept=0.0):
+    """Write numbers as they are, in their type and byte order, and their scaling."""
+    order = ">" if data.dtype.byteorder == ">" else "<"
+    header = nib.Nifti1Header(endianness=order)
+    header.set_data_shape(data.shape)
+    header.set_data_dtype(data.dtype)
+    header.set_sform(affine, code=1)
+    header["scl_slope"], header["scl_inter"] = slope, intercept
+    header.set_data_offset(352)
+    content = header.binaryblock + bytes(4) + data.tobytes("F")
+    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    return path
+
+
+# Both paths
+
+
+@pytest.fixture
+def both(monkeypatch):
+    """The function ``(seed, brain, run) -> (streamed, compiled)`` of fitted maps."""
+
+    def fit_both(seed, brain, run, block_bytes=None, **options):
+        with monkeypatch.context() as patch:
+            if block_bytes is not None:
+                in_blocks = functools.partial(
+                    _images.scan_blocks, block_bytes=block_bytes
+                )
+                patch.setattr(_path_streamed, "scan_blocks", in_blocks)
+            streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
+        one_thread = threadpool_limits(1, user_api="blas")
+        with monkeypatch.context() as patch, one_thread:
+            patch.setattr(_plans, "_why_no_stream", lambda *_: "the test says so")
+            compiled = SeedCorrelationMap(seed, brain, **options).fit(run)
+        assert streamed.paths_ == STREAMED
+        assert compiled.paths_["brain_masker"] == "compiled: the test says so"
+        return streamed, compiled
+
+    return fit_both
+
+
+@pytest.fixture
+def assert_agree(both):
+    """Fail unless both paths give the same r, and there is something in it."""
+
+    def check(seed, brain, run, **options):
+        streamed, compiled = both(seed, brain, run, **options)
+        r, expected = streamed.correlations_, compiled.correlations_
+        assert np.abs(expected).max() > 0.1
+        np.testing.assert_allclose(r, expected, rtol=0, atol=TOLERANCE)
+        np.testing.assert_array_equal(r == 0, expected == 0)
+        return streamed
+
+    return check
+
+
+def maskers(
+    run, cleaning=DETREND, brain_cleaning=None, radius=5.0, fwhm=None, **options
+):
+    """Return a masker of spheres and one of voxels, cleaned alike."""
+    brain_cleaning = cleaning if brain_cleaning is None else brain_cleaning
+    return (
+        NiftiSpheresMasker(
+            run.seeds, radius=radius, allow_overlap=True, **options, **cleaning
+        ),
+        NiftiMasker(run.mask_img, smoothing_fwhm=fwhm, **brain_cleaning),
+    )
+
+
+# One option at a time
+
+
+CLEANING = {
+    "nothing": {},
+    "detrend": {"detrend": True},
+    "band": {"low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0},
+    "band-detrend": BAND,
+    "low-pass": {"low_pass": 0.08, "t_r": 2.0},
+    "high-pass": {"high_pass": 0.02, "t_r": 2.0},
+    "cosine": {"high_pass": 0.02, "t_r": 2.0, "clean_args": {"filter": "cosine"}},
+    "order": {**BAND, "clean_args": {"butterworth__order": 2}},
+    "confounds-as-they-are": {"standardize_confounds": False},
+    "confounds-as-they-are-low": {
+        "standardize_confounds": False,
+        "low_pass": 0.1,
+        "t_r": 2.0,
+    },
+    "confounds-as-they-are-detrend": {"standardize_confounds": False, "detrend": True},
+    "standardized": {"detrend": True, "standardize": "zscore_sample"},
+}
+
+
+@pytest.mark.parametrize(
+    ("with_confounds", "fwhm"), [(True, 6.0), (True, None), (False, 6.0)]
+)
+@pytest.mark.parametrize("name", CLEANING)
+def test_cleaning(assert_agree, name, with_confounds, fwhm):
+    run = make_run(1)
+    confounds = run.confounds if with_confounds else None
+    seed, brain = maskers(run, CLEANING[name], fwhm=fwhm)
+    assert_agree(seed, brain, Run(image_of(run), confounds))
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("cleaning", [{"detrend": True}, BAND], ids=["detrend", "band"])
+def test_runs_within_the_run(assert_agree, cleaning, fwhm):
+    run = make_run(1, n_scans=90)
+    mask = np.zeros(run.mask.shape, dtype=bool)
+    mask[3:5, 4, 2:4] = True
+    labels = {"runs": np.repeat([0, 1], [40, 50])}
+    seed = NiftiMasker(to_image(mask, run.affine), **cleaning, **labels)
+    brain = NiftiMasker(run.mask_img, smoothing_fwhm=fwhm, **cleaning, **labels)
+    kept = np.setdiff1d(np.arange(90), [3, 50, 51])
+    assert_agree(seed, brain, Run(image_of(run), run.confounds))
+    assert_agree(seed, brain, Run(image_of(run), run.confounds, kept))
+
+
+@pytest.mark.parametrize("name", ["nothing", "band-detrend", "cosine"])
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_censoring(assert_agree, name, fwhm):
+    run = make_run(2)
+    seed, brain = maskers(run, CLEANING[name], fwhm=fwhm)
+    run_ = Run(image_of(run), run.confounds, sample_mask=run.kept)
+    for block_bytes in (1, 3 * run.data[..., 0].nbytes):
+        assert_agree(seed, brain, run_, block_bytes=block_bytes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fwhm"),
+    [("straight", 0.5), ("flipped", 2), ("swapped", 5.5), ("oblique", 12)]
+    + [("oblique", 3.0), ("swapped", 40)],
+)
+def test_smoothing(assert_agree, kind, fwhm):
+    run = make_run(3, kind=kind)
+    assert_agree(*maskers(run, BAND, fwhm=fwhm), Run(image_of(run), run.confounds))
+
+
+@pytest.mark.filterwarnings("ignore:The parameter 'fwhm' for smoothing is specified")
+def test_smoothing_of_zero_width(assert_agree):
+    run = make_run(3)
+    smoothed = assert_agree(*maskers(run, fwhm=0), image_of(run))
+    expected = assert_agree(*maskers(run, fwhm=None), image_of(run))
+    np.testing.assert_array_equal(smoothed.correlations_, expected.correlations_)
+
+
+SEEDS = {
+    "voxel": {"radius": None},
+    "within-voxel": {"radius": 0.4},
+    "sphere": {"radius": 7.0},
+    "everything": {"radius": 500.0},
+    "smoothed": {"radius": 5.0, "smoothing_fwhm": 6.0},
+    "smoothed-voxel": {"radius": None, "smoothing_fwhm": 4.0},
+    "smoothed-everything": {"radius": 500.0, "smoothing_fwhm": 9.0},
+}
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", SEEDS)
+def test_seeds(assert_agree, name, masked):
+    run = make_run(4, kind="oblique")
+    seed, brain = maskers(run, fwhm=5.0, **SEEDS[name])
+    if masked:
+        mask = np.ones(run.mask.shape, dtype=bool)
+        mask[:2] = mask[:, -1] = False
+        seed.set_params(mask_img=to_image(mask, run.affine))
+    assert_agree(seed, brain, Run(image_of(run), run.confounds))
+
+
+def test_seeds_at_corners(assert_agree):
+    run = make_run(5)
+    run.seeds = [
+        tuple(to_mm(place, run.affine)) for place in ((0, 0, 0), (7, 8, 6), (0, 8, 0))
+    ]
+    assert_agree(*maskers(run, fwhm=6.0, smoothing_fwhm=6.0), image_of(run))
+
+
+@pytest.mark.parametrize("n_voxels", [1, 2, 60])
+def test_voxels_of_a_mask_as_seeds(assert_agree, n_voxels):
+    run = make_run(6)
+    mask = np.zeros(run.mask.size, dtype=bool)
+    mask[np.random.default_rng(0).choice(mask.size, n_voxels, replace=False)] = True
+    mask_img = to_image(mask.reshape(run.mask.shape), run.affine)
+    seed, brain = NiftiMasker(mask_img, **DETREND), maskers(run, fwhm=5.0)[1]
+    sbc = assert_agree(seed, brain, Run(image_of(run), run.confounds))
+    assert sbc.n_seeds_ == n_voxels
+
+
+def test_voxels_correlate_with_themselves(both):
+    run = make_run(7)
+    masker = NiftiMasker(run.mask_img, **BAND)
+    for sbc in both(masker, masker, image_of(run)):
+        np.testing.assert_allclose(np.diag(sbc.correlations_), 1, atol=TOLERANCE)
+        r = sbc.correlations_
+        np.testing.assert_allclose(r, r.T, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize(
+    ("seed_cleaning", "brain_cleaning"),
+    [
+        ({}, BAND),
+        (BAND, {}),
+        ({"detrend": True}, {**BAND, "low_pass": 0.2}),
+        (BAND, {**BAND, "standardize_confounds": False, "detrend": False}),
+        ({"standardize_confounds": False}, {"standardize_confounds": True}),
+    ],
+)
+def test_sides_cleaned_differently(assert_agree, seed_cleaning, brain_cleaning, fwhm):
+    run = make_run(8, mean=100)
+    seed, brain = maskers(run, seed_cleaning, brain_cleaning, fwhm=fwhm)
+    assert_agree(seed, brain, Run(image_of(run), run.confounds))
+
+
+MASKS = {
+    "one-voxel": lambda mask: np.arange(mask.size).reshape(mask.shape) == 200,
+    "one-slice": lambda mask: np.indices(mask.shape)[2] == 3,
+    "one-row": lambda mask: (np.indices(mask.shape)[:2] == 4).all(axis=0),
+    "two-corners": lambda mask: np.isin(
+        np.arange(mask.size).reshape(mask.shape), [0, mask.size - 1]
+    ),
+    "everything-but-a-voxel": lambda mask: np.arange(mask.size).reshape(mask.shape) > 0,
+    "checkerboard": lambda mask: np.indices(mask.shape).sum(axis=0) % 2 == 0,
+}
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("name", MASKS)
+def test_masks(assert_agree, name, fwhm):
+    run = make_run(9, kind="swapped")
+    run.mask = MASKS[name](run.mask)
+    run.mask_img = to_image(run.mask, run.affine)
+    sbc = assert_agree(*maskers(run, fwhm=fwhm), image_of(run))
+    assert sbc.n_voxels_ == run.mask.sum()
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 7), (6, 1, 7), (6, 7, 1), (2, 2, 2)])
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_thin_images(assert_agree, shape, fwhm):
+    run = make_run(10, shape=shape)
+    run.mask = np.ones(shape, dtype=bool)
+    run.mask[0, 0, 0] = False
+    run.mask_img = to_image(run.mask, run.affine)
+    run.seeds = [tuple(to_mm(np.array(shape) - 1, run.affine))]
+    assert_agree(*maskers(run, fwhm=fwhm, smoothing_fwhm=fwhm), image_of(run))
+
+
+# Numbers on disk
+
+
+@pytest.mark.parametrize(("ending", "fwhm"), [(".nii.gz", 6.0), (None, None)])
+@pytest.mark.parametrize(
+    "dtype", ["u2", "i2", ">i2", "i4", ">u4", "i8", "f4", ">f4", "f8"]
+)
+def test_small_fluctuations_on_a_large_mean(
+    assert_agree, tmp_path, ending, dtype, fwhm
+):
+    run = make_run(11, mean=10_000, size=10)
+    img = image_of(run, run.data.astype(dtype))
+    if ending:
+        img = write(tmp_path / f"run{ending}", run.data.astype(dtype), run.affine)
+    assert_agree(*maskers(run, BAND, fwhm=fwhm), Run(img, run.confounds))
+
+
+@pytest.mark.parametrize(
+    ("cleaning", "fwhm"),
+    [(BAND, 6.0), ({"standardize_confounds": False}, None), ({}, None)],
+)
+@pytest.mark.parametrize(
+    ("dtype", "slope", "intercept"),
+    [
+        ("u1", 0.5, 0.0),
+        ("u1", -0.5, 900.0),
+        ("i1", 3.0, -7.0),
+        ("i2", -0.013, 12.0),
+        (">i2", 1e-5, 0.0),
+        ("u2", 2e4, 1e6),
+        ("i4", -1e-3, 1e5),
+        ("f4", -2.0, 30.0),
+        (">f8", -1e3, 5.0),
+    ],
+)
+def test_scaling(assert_agree, tmp_path, dtype, slope, intercept, fwhm, cleaning):
+    run = make_run(12, mean=60, size=9)
+    numbers = np.clip(np.round(run.data), -127, 255 if dtype[-2] == "u" else 127)
+    path = tmp_path / "run.nii"
+    write(path, numbers.astype(dtype), run.affine, slope, intercept)
+    seed, brain = maskers(run, cleaning, fwhm=fwhm)
+    assert_agree(seed, brain, Run(path, run.confounds))
+
+
+def test_sign_of_the_scaling_turns_nothing_round(both, tmp_path):
+    run = make_run(13)
+    numbers = np.round(run.data).astype(np.int16)
+    maps = [
+        both(*maskers(run), write(tmp_path / f"{i}.nii", numbers, run.affine, slope))[0]
+        for i, slope in enumerate((1.0, -1.0, 0.25))
+    ]
+    for sbc in maps[1:]:
+        np.testing.assert_allclose(
+            sbc.correlations_, maps[0].correlations_, atol=TOLERANCE
+        )
+
+
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")
+@pytest.mark.parametrize("slope", [1.0, -0.5, 1e-6, -1e6])
+def test_voxel_that_is_all_drift(assert_agree, tmp_path, slope):
+    # Its rounding is measured by the size of what was there, whatever the slope.
+    run = make_run(45)
+    data = np.round(run.data).astype(np.int16)
+    data[tuple(np.argwhere(run.mask)[10])] = 7000 + 40 * np.arange(run.n_scans)
+    path = write(tmp_path / "run.nii", data, run.affine, slope, 3.0)
+    sbc = assert_agree(*maskers(run), path)
+    assert sbc.run_report_.n_without_signal.tolist() == [1]
+    assert (sbc.correlations_[:, 10] == 0).all()
+
+
+@pytest.mark.parametrize(("dtype", "fwhm"), [(np.float32, 6.0), (np.float64, None)])
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e6, 1e20, 1e30])
+def test_units_play_no_part(assert_agree, scale, dtype, fwhm):
+    run = make_run(14)
+    data = (run.data * scale).astype(dtype)
+    assert_agree(*maskers(run, fwhm=fwhm), Run(image_of(run, data), run.confounds))
+
+
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("scale", [1e-44, 1e-41, 1e38])
+def test_units_beyond_float32_give_no_r_that_is_not_finite(both, scale):
+    run = make_run(14)
+    data = (run.data / run.data.max() * scale).astype(np.float64)
+    streamed, compiled = both(*maskers(run), image_of(run, data))
+    for sbc in (streamed, compiled):
+        assert np.isfinite(sbc.correlations_).all()
+    has_signal = streamed.correlations_[0] != 0
+    assert streamed.run_report_.n_without_signal[0] == np.sum(~has_signal)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float64])
+def test_mean_that_float32_cannot_hold_beside_its_fluctuations(assert_agree, dtype):
+    run = make_run(15, mean=1e9, size=50)
+    assert_agree(*maskers(run, BAND, fwhm=6.0), image_of(run, run.data.astype(dtype)))
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("cleaning", [BAND, {}], ids=["band", "nothing"])
+@pytest.mark.parametrize("factor", [0.0, 1.5])
+@pytest.mark.parametrize("scan", [0, 30])
+def test_outlier_with_a_confound_of_its_own(assert_agree, scan, factor, cleaning, fwhm):
+    # fMRIPrep has one for each scan before the steady state, of much higher signal.
+    run = make_run(16)
+    run.data[..., scan] *= factor
+    spike = np.arange(run.n_scans)[:, np.newaxis] == scan
+    confounds = np.hstack([run.confounds, spike])
+    seed, brain = maskers(run, cleaning, fwhm=fwhm)
+    assert_agree(seed, brain, Run(image_of(run, run.data.astype("f4")), confounds))
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_outlier_that_is_censored(assert_agree, fwhm):
+    run = make_run(17)
+    run.data[..., :3] *= 2
+    img = image_of(run, run.data.astype(np.float32))
+    run_ = Run(img, run.confounds, sample_mask=np.arange(3, run.n_scans))
+    for block_bytes in (1, None):
+        assert_agree(*maskers(run, BAND, fwhm=fwhm), run_, block_bytes=block_bytes)
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("times", [30, 300, 3000, 30_000])
+def test_drift(assert_agree, times, fwhm):
+    # Of the fluctuations, which are 1 percent of the mean.
+    run = make_run(18)
+    drift = np.random.default_rng(0).uniform(-1, 1, (*run.mask.shape, 1))
+    run.data += 10 * times * drift * np.linspace(-0.5, 0.5, run.n_scans)
+    assert_agree(*maskers(run, BAND, fwhm=fwhm), image_of(run))
+
+
+@pytest.mark.parametrize("part_bytes", [2**29, 30_000])
+def test_scans_that_drift_are_read_once_more(monkeypatch, part_bytes):
+    run, dtypes = make_run(18), []
+    init = _streaming.VoxelStream.__init__
+
+    def noted(self, *args):
+        init(self, *args)
+        dtypes.append(self.sums.dtype.name)
+
+    monkeypatch.setattr(_streaming.VoxelStream, "__init__", noted)
+    monkeypatch.setattr(_path_streamed, "PART_BYTES", part_bytes)
+    SeedCorrelationMap(*maskers(run, BAND)).fit(image_of(run))
+    assert set(dtypes) == {"float32"}
+    n_parts = len(dtypes)
+    dtypes.clear()
+    run.data += 1e4 * np.linspace(-0.5, 0.5, run.n_scans)
+    SeedCorrelationMap(*maskers(run, BAND)).fit(image_of(run))
+    assert dtypes == ["float32", "float64"] * n_parts
+
+
+# Voxels without signal
+
+
+VALUES = {
+    "zero": 0.0,
+    "constant": 7.3,
+    "nan": np.nan,
+    "inf": np.inf,
+    "minus-inf": -np.inf,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")
+@pytest.mark.parametrize(
+    ("dtype", "fwhm", "block_bytes"),
+    [("f4", 6.0, None), ("f4", None, 1), ("f8", 6.0, 1)],
+)
+@pytest.mark.parametrize(
+    "scans", [slice(None), 0, slice(3, 5)], ids=["all", "0", "3-4"]
+)
+@pytest.mark.parametrize("name", VALUES)
+def test_voxels_without_signal(assert_agree, name, scans, dtype, fwhm, block_bytes):
+    run = make_run(19)
+    inside = np.argwhere(run.mask)[[3, 50, 90]]
+    for place in inside:
+        run.data[(*place, scans)] = VALUES[name]
+    run_ = Run(image_of(run, run.data.astype(dtype)), run.confounds)
+    sbc = assert_agree(*maskers(run, fwhm=fwhm), run_, block_bytes=block_bytes)
+    # Smoothing gives a constant voxel some of its neighbours' signal.
+    finite = np.isfinite(VALUES[name])
+    expected = 0 if finite and (fwhm or scans != slice(None)) else 3
+    assert sbc.run_report_.n_without_signal.tolist() == [expected]
+
+
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_both_infinities(assert_agree, fwhm):
+    run = make_run(20)
+    place = tuple(np.argwhere(run.mask)[40])
+    run.data[(*place, 3)], run.data[(*place, 4)] = np.inf, -np.inf
+    assert_agree(*maskers(run, fwhm=fwhm), image_of(run), block_bytes=1)
+
+
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")
+@pytest.mark.parametrize("smoothing", [None, 5.0])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_not_finite_within_a_sphere(assert_agree, value, smoothing):
+    run = make_run(21)
+    place = tuple((np.array(run.mask.shape) - 1) // 2)
+    run.data[(*place, slice(4, 9))] = value
+    run.mask[place] = True
+    run.mask_img = to_image(run.mask, run.affine)
+    seed, brain = maskers(run, radius=8.0, fwhm=5.0, smoothing_fwhm=smoothing)
+    assert_agree(seed, brain, image_of(run))
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_not_finite_in_censored_scans_alone(assert_agree, fwhm):
+    run = make_run(22)
+    run.data[..., 5] = np.nan
+    run.data[::2, :, :, 60] = np.inf
+    kept = np.setdiff1d(np.arange(run.n_scans), [5, 60])
+    sbc = assert_agree(
+        *maskers(run, fwhm=fwhm), Run(image_of(run), sample_mask=kept), block_bytes=1
+    )
+    assert sbc.run_report_.n_without_signal.tolist() == [0]
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_not_finite_outside_the_mask(assert_agree, fwhm):
+    run = make_run(23)
+    outside = np.argwhere(~run.mask)[::7]
+    run.data[tuple(outside.T)] = np.nan
+    sbc = assert_agree(*maskers(run, fwhm=fwhm, radius=None), image_of(run))
+    assert sbc.run_report_.n_without_signal.tolist() == [0]
+
+
+def test_constant_voxel_that_confounds_make_move(assert_agree):
+    # Confounds as they are take a part of a constant away, as nilearn does too.
+    run = make_run(24)
+    run.data[tuple(np.argwhere(run.mask)[10])] = 5000.0
+    cleaning = {"standardize_confounds": False}
+    sbc = assert_agree(*maskers(run, cleaning), Run(image_of(run), run.confounds))
+    assert sbc.correlations_[0, 10] != 0
+
+
+# All options at once, drawn at random
+
+
+def draw(rng):
+    """Return options of a run and its maskers, drawn at random."""
+    cleaning = CLEANING[rng.choice(list(CLEANING))]
+    other = CLEANING[rng.choice(["nothing", "band-detrend", "detrend", "high-pass"])]
+    return SimpleNamespace(
+        shape=tuple(int(n) for n in rng.integers(3, 12, 3)),
+        n_scans=int(rng.integers(60, 100)),
+        kind=rng.choice(["straight", "flipped", "swapped", "oblique"]),
+        dtype=np.dtype(rng.choice(["u2", ">i2", "i2", "i4", "f4", ">f4", "f8"])),
+        slope=float(rng.choice([1.0, -1.0, 0.01, -250.0])),
+        intercept=float(rng.choice([0.0, 1.0, -1e4])),
+        ending=rng.choice([".nii", ".nii.gz"]),
+        cleaning=cleaning,
+        brain_cleaning=cleaning if rng.random() < 0.7 else other,
+        fwhm=rng.choice([None, 3.0, 6.0, 11.0]),
+        seed_fwhm=rng.choice([None, None, 5.0]),
+        radius=rng.choice([None, 1.0, 4.0, 9.0]),
+        n_seeds=int(rng.integers(1, 6)),
+        has_confounds=rng.random() < 0.6,
+        is_censored=rng.random() < 0.5,
+        block_scans=float(rng.choice([0.1, 1, 3.5, 17, 1000])),
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_any_options(assert_agree, tmp_path, seed):
+    rng = np.random.default_rng([seed, 99])
+    case = draw(rng)
+    run = make_run(seed, case.shape, case.n_scans, case.kind)
+    path = tmp_path / f"run{case.ending}"
+    data = run.data.astype(case.dtype)
+    write(path, data, run.affine, case.slope, case.intercept)
+    places = rng.uniform(-0.4, np.array(case.shape) - 0.6, (case.n_seeds, 3))
+    run.seeds = [tuple(seed) for seed in to_mm(places, run.affine)]
+    seed_masker, brain_masker = maskers(
+        run,
+        case.cleaning,
+        case.brain_cleaning,
+        case.radius,
+        case.fwhm,
+        smoothing_fwhm=case.seed_fwhm,
+    )
+    run_ = Run(
+        path,
+        run.confounds if case.has_confounds else None,
+        run.kept if case.is_censored else None,
+    )
+    block_bytes = int(case.block_scans * data[..., 0].nbytes)
+    assert_agree(seed_masker, brain_masker, run_, block_bytes=block_bytes)
+
+
+# Blocks, threads, processes
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("dtype", ["i2", "f8"])
+def test_size_of_blocks(monkeypatch, tmp_path, dtype, fwhm):
+    run = make_run(25)
+    data = run.data.astype(dtype)
+    path = write(tmp_path / "run.nii.gz", data, run.affine)
+    run_ = Run(path, run.confounds, sample_mask=run.kept)
+    expected = (
+        SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(run_).correlations_
+    )
+    for n_scans in (1, 2, 7, 69, 70):
+        in_blocks = functools.partial(
+            _images.scan_blocks, block_bytes=n_scans * data[..., 0].nbytes
+        )
+        monkeypatch.setattr(_path_streamed, "scan_blocks", in_blocks)
+        sbc = SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(run_)
+        np.testing.assert_allclose(sbc.correlations_, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_number_of_threads(fwhm):
+    run = make_run(26)
+    maps = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            sbc = SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(image_of(run))
+        maps.append(sbc.correlations_)
+    np.testing.assert_allclose(*maps, rtol=0, atol=3e-7)
+
+
+def test_same_bits_each_time(tmp_path):
+    run = make_run(27)
+    path = write(tmp_path / "run.nii.gz", run.data.astype("i2"), run.affine)
+    maps = [
+        SeedCorrelationMap(*maskers(run, BAND, fwhm=6.0)).fit_transform(path)
+        for _ in range(3)
+    ]
+    np.testing.assert_array_equal(maps[0], maps[1])
+    np.testing.assert_array_equal(maps[0], maps[2])
+
+
+def test_same_bits_in_parallel():
+    runs = [make_run(28 + i) for i in range(3)]
+    for run in runs[1:]:
+        run.affine, run.mask = runs[0].affine, runs[0].mask
+    X = [Run(image_of(run), run.confounds) for run in runs]
+    seed, brain = maskers(runs[0], BAND, fwhm=6.0)
+    alone = SeedCorrelationMap(seed, brain).fit(X)
+    together = SeedCorrelationMap(seed, brain, n_jobs=2).fit(X)
+    assert together.paths_ == STREAMED
+    np.testing.assert_array_equal(together.correlations_, alone.correlations_)
+    np.testing.assert_array_equal(together.transform(X), alone.transform(X))
+
+
+# What is read, and what is left alone
+
+
+class CountingProxy:
+    """The data of an image, which counts how often each scan is read."""
+
+    is_proxy = True
+
+    def __init__(self, values):
+        self.values = values
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+        self.n_reads = np.zeros(values.shape[3], dtype=int)
+
+    def __array__(self, dtype=None, copy=None):
+        self.n_reads += 1
+        return np.array(self.values, dtype=dtype)
+
+    def __getitem__(self, item):
+        scans = item[3] if isinstance(item, tuple) and len(item) == 4 else item[-1]
+        self.n_reads[scans] += 1
+        return self.values[item]
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("seed_kind", ["spheres", "mask"])
+@pytest.mark.parametrize("censored", [False, True])
+def test_scans_are_read_once(monkeypatch, fwhm, seed_kind, censored):
+    run = make_run(31)
+    seed, brain = maskers(run, fwhm=fwhm)
+    if seed_kind == "mask":
+        seed = NiftiMasker(run.mask_img, **DETREND)
+    img = nib.Nifti1Image(CountingProxy(run.data), run.affine)
+    in_blocks = functools.partial(
+        _images.scan_blocks, block_bytes=6 * run.data[..., 0].nbytes
+    )
+    monkeypatch.setattr(_path_streamed, "scan_blocks", in_blocks)
+    img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
+    kept = np.arange(1, 70, 2) if censored else None
+    sbc = SeedCorrelationMap(seed, brain).fit(Run(img, sample_mask=kept))
+    assert sbc.paths_ == STREAMED
+    assert img.dataobj.n_reads.tolist() == [1] * run.n_scans
+    z = sbc.fit_transform(Run(img, sample_mask=kept))
+    assert img.dataobj.n_reads.tolist() == [2] * run.n_scans
+    expected = SeedCorrelationMap(seed, brain).fit_transform(
+        Run(image_of(run), sample_mask=kept)
+    )
+    np.testing.assert_allclose(z, expected, atol=1e-5)
+
+
+def test_file_is_decompressed_once(monkeypatch, tmp_path):
+    run = make_run(32)
+    path = write(tmp_path / "run.nii.gz", run.data.astype("i2"), run.affine)
+    opened = []
+
+    def counting_open(*args, **options):
+        opened.append(args)
+        return igzip_open(*args, **options)
+
+    igzip_open = _images.igzip.open
+    monkeypatch.setattr(_images.igzip, "open", counting_open)
+    SeedCorrelationMap(*maskers(run, fwhm=6.0)).fit_transform(path)
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize(("order", "fwhm"), [("C", None), ("F", 6.0)])
+@pytest.mark.parametrize("dtype", ["i2", ">i4", "f4", "f8"])
+def test_images_in_memory_are_left_alone(dtype, order, fwhm):
+    run = make_run(33)
+    data = np.asarray(run.data.astype(dtype), order=order)
+    data.setflags(write=False)
+    before = data.tobytes()
+    confounds, kept = run.confounds.copy(), run.kept.copy()
+    img = image_of(run, data)
+    SeedCorrelationMap(*maskers(run, fwhm=fwhm)).fit(Run(img, confounds, kept))
+    assert img.dataobj is data
+    assert data.tobytes() == before
+    np.testing.assert_array_equal(confounds, run.confounds)
+    np.testing.assert_array_equal(kept, run.kept)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4", "f8"])
+def test_memory_order_plays_no_part(dtype):
+    run = make_run(34)
+    maps = [
+        SeedCorrelationMap(*maskers(run, fwhm=6.0))
+        .fit(image_of(run, np.asarray(run.data.astype(dtype), order=order)))
+        .correlations_
+        for order in "CF"
+    ]
+    np.testing.assert_allclose(*maps, atol=3e-7)
+
+
+# Which path, and why
+
+
+def paths_of(seed, brain, run):
+    """Return the paths of a fitted estimator: seed's, then brain's."""
+    paths = SeedCorrelationMap(seed, brain).fit(run).paths_
+    return paths["seed_masker"], paths["brain_masker"]
+
+
+def make_labels(run):
+    """Return an image of two regions."""
+    labels = np.where(np.indices(run.mask.shape)[0] < 4, 1, 2)
+    labels[:, 0] = 0
+    return nib.Nifti1Image(labels.astype(np.int16), run.affine)
+
+
+IN_MEMORY = "compiled: the scans are in memory for brain_masker"
+
+
+def test_both_streamed(tmp_path):
+    run = make_run(35)
+    path = write(tmp_path / "run.nii.gz", run.data.astype("i2"), run.affine)
+    for img in (path, nib.load(path), image_of(run)):
+        assert paths_of(*maskers(run, fwhm=6.0), img) == ("streamed", "streamed")
+
+
+def test_mask_of_several_runs_is_streamed():
+    run = make_run(35)
+    brain = MultiNiftiMasker(run.mask_img, **DETREND)
+    assert paths_of(maskers(run)[0], brain, image_of(run)) == ("streamed", "streamed")
+
+
+def test_labels_as_brain():
+    run = make_run(35)
+    brain = NiftiLabelsMasker(make_labels(run), **DETREND)
+    reason = "compiled: NiftiLabelsMasker is not a linear map that is known beforehand"
+    assert paths_of(maskers(run)[0], brain, image_of(run)) == (IN_MEMORY, reason)
+
+
+def test_maps_as_seeds():
+    run = make_run(35)
+    weights = (np.asarray(make_labels(run).dataobj)[..., np.newaxis] == [1, 2]) * 1.0
+    seed = NiftiMapsMasker(nib.Nifti1Image(weights, run.affine), **DETREND)
+    paths = paths_of(seed, maskers(run, fwhm=6.0)[1], image_of(run))
+    assert paths == ("streamed", "streamed")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"strategy": "median"}, "strategy='median' is no mean"),
+        ({"strategy": "sum"}, "strategy='sum' is no mean"),
+        ({"high_variance_confounds": True}, "high_variance_confounds are computed"),
+    ],
+)
+def test_labels_that_are_no_plain_means(options, reason):
+    run = make_run(35)
+    seed = NiftiLabelsMasker(make_labels(run), **options, **DETREND)
+    seed_path, brain_path = paths_of(seed, maskers(run)[1], image_of(run))
+    assert seed_path.startswith(f"compiled: {reason}")
+    assert brain_path == "streamed"
+
+
+@pytest.mark.filterwarnings("ignore:.* voxels have no signal")
+@pytest.mark.parametrize("cleaning", [DETREND, {"standardize_confounds": False}])
+@pytest.mark.parametrize(
+    ("values", "background"), [([0, 1, 2], 0), ([7, 300, 5], 7), ([-1, 0, 4], -1)]
+)
+def test_labels_as_seeds(assert_agree, values, background, cleaning):
+    run = make_run(44)
+    labels = np.random.default_rng(0).integers(0, 3, run.mask.shape)
+    run.data[tuple(np.argwhere(labels == 1)[0])] = np.nan
+    labels = np.array(values, dtype=np.int16)[labels]
+    labels = nib.Nifti1Image(labels, run.affine)
+    seed = NiftiLabelsMasker(labels, background_label=background, **cleaning)
+    brain = maskers(run, cleaning, fwhm=6.0)[1]
+    run_ = Run(image_of(run), run.confounds, run.kept)
+    assert assert_agree(seed, brain, run_, block_bytes=1).n_seeds_ == 2
+
+
+def test_high_variance_confounds():
+    run = make_run(35)
+    cleaning = {**BAND, "high_variance_confounds": True}
+    reason = "compiled: high_variance_confounds are computed from all voxels first"
+    assert paths_of(*maskers(run, cleaning), image_of(run)) == (reason, reason)
+    seed, brain = maskers(run, BAND, cleaning)
+    assert paths_of(seed, brain, image_of(run)) == (IN_MEMORY, reason)
+    seed, brain = maskers(run, cleaning, BAND)
+    assert paths_of(seed, brain, image_of(run)) == (reason, "streamed")
+
+
+@pytest.mark.filterwarnings("ignore:.*labels were")
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("kind", ["labels", "maps", "mask"])
+def test_seeds_that_are_smoothed_and_masked(assert_agree, kind, masked):
+    run = make_run(45)
+    labels = np.asarray(make_labels(run).dataobj)
+    mask_img = to_image(labels == 1, run.affine)
+    options = {"smoothing_fwhm": 5.0, **DETREND}
+    if masked:
+        options["mask_img"] = mask_img
+    if kind == "labels":
+        seed = NiftiLabelsMasker(make_labels(run), **options)
+    elif kind == "maps":
+        maps = nib.Nifti1Image((labels[..., np.newaxis] == [1, 2]) * 1.5, run.affine)
+        seed = NiftiMapsMasker(maps, **options)
+    else:
+        seed = NiftiMasker(**{**options, "mask_img": mask_img})
+    assert_agree(seed, maskers(run, DETREND, fwhm=6.0)[1], image_of(run))
+
+
+def test_fast_smoothing():
+    run = make_run(35)
+    seed, brain = (masker.fit() for masker in maskers(run))
+    sources = [
+        _sources.SignalSource("seed_masker", seed),
+        _sources.SignalSource("brain_masker", brain),
+    ]
+    # Not every nilearn lets a masker be fitted with it.
+    brain.smoothing_fwhm = "fast"
+    plans = _plans.plan_sources(sources, open_run(Run(image_of(run)), 0))
+    assert {name: str(plan) for name, plan in plans.items()} == {
+        "seed_masker": IN_MEMORY,
+        "brain_masker": "compiled: smoothing_fwhm='fast' is not one matrix an axis",
+    }
+
+
+def own_map(seed, brain, img):
+    """Return r from what nilearn's maskers make of a run."""
+    seeds, voxels = seed.fit_transform(img), brain.fit_transform(img)
+    return np.corrcoef(seeds, voxels, rowvar=False)[: seeds.shape[1], seeds.shape[1] :]
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("how", ["moved", "coarse", "cropped"])
+def test_run_that_is_not_on_the_grid_of_the_mask(how, fwhm):
+    # nilearn clips what overshoots: with large means some voxels would be constant.
+    run = make_run(36, shape=(13, 13, 13), mean=10)
+    affine = run.affine.copy()
+    mask = np.ones((8, 8, 8), dtype=np.uint8)
+    mask[0] = 0
+    affine[:3, 3] = to_mm((2, 2, 2), run.affine)
+    if how == "moved":
+        affine[:3, 3] += 0.7
+    elif how == "coarse":
+        affine[:3, :3] *= 1.15
+    run.mask_img = nib.Nifti1Image(mask, affine)
+    seed, brain = maskers(run, BAND, fwhm=fwhm)
+    with pytest.warns(UserWarning, match="imgs are being resampled"):
+        sbc = SeedCorrelationMap(seed, brain).fit(image_of(run))
+    reason = "the run is not on the grid of the mask and has to be resampled"
+    assert sbc.paths_ == {
+        "seed_masker": IN_MEMORY,
+        "brain_masker": f"compiled: {reason}",
+    }
+    for masker in (seed, brain):
+        masker.set_params(standardize=None, clean_args={"butterworth__copy": True})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what nilearn says of itself
+        expected = own_map(seed, brain, image_of(run))
+    np.testing.assert_allclose(sbc.correlations_, expected, atol=TOLERANCE)
+
+
+def test_seed_mask_of_another_grid():
+    run = make_run(36, shape=(12, 12, 12))
+    affine = run.affine.copy()
+    affine[:3, 3] += 1.1
+    mask = np.zeros((12, 12, 12), dtype=np.uint8)
+    mask[5:7, 5, 5] = 1
+    seed = NiftiMasker(nib.Nifti1Image(mask, affine), **DETREND)
+    with pytest.warns(UserWarning, match="imgs are being resampled"):
+        seed_path, brain_path = paths_of(seed, maskers(run)[1], image_of(run))
+    assert "not on the grid of the mask" in seed_path
+    assert brain_path == "streamed"
+
+
+def test_grids_that_agree_within_rounding(assert_agree):
+    run = make_run(37)
+    affine = run.affine + 1e-9
+    run.mask_img = to_image(run.mask, affine)
+    assert_agree(*maskers(run, fwhm=6.0), image_of(run))
+
+
+def test_spheres_with_a_mask_of_another_grid(assert_agree):
+    run = make_run(38)
+    affine = run.affine.copy()
+    affine[:3, :3] *= 2
+    mask = np.ones((4, 4, 4), dtype=bool)
+    mask[0, 0, 0] = False
+    seed, brain = maskers(run, radius=9.0, mask_img=to_image(mask, affine))
+    assert_agree(seed, brain, image_of(run))
+
+
+def test_target_affine():
+    run = make_run(39)
+    run.mask[:2] = run.mask[-2:] = run.mask[:, :2] = run.mask[:, -2:] = False
+    run.mask[..., :2] = run.mask[..., -2:] = False
+    run.mask_img = to_image(run.mask, run.affine)
+    seed, brain = maskers(run)
+    brain.set_params(target_affine=np.diag([5.0, 5.0, 5.0]))
+    with pytest.warns(UserWarning, match="resampled"):
+        paths = paths_of(seed, brain, image_of(run))
+    assert "not on the grid of the mask" in paths[1]
+
+
+def test_surface(surface):
+    seed = SurfaceMasker(surface.mask_img, **BAND)
+    paths = paths_of(seed, SurfaceMasker(surface.mask_img, **BAND), surface.img)
+    assert paths == ("compiled: the run is on a surface",) * 2
+
+
+class OwnMasker(NiftiMasker):
+    """A masker that nobody here has seen."""
+
+
+def test_masker_of_another_make():
+    run = make_run(40)
+    seed, brain = maskers(run, {"detrend": True}, fwhm=6.0)
+    own = OwnMasker(run.mask_img, smoothing_fwhm=6.0, detrend=True, standardize=None)
+    paths = paths_of(seed, own, image_of(run))
+    reason = "reference: OwnMasker is none of nilearn's own maskers, nor of ours"
+    assert paths == ("streamed", reason)
+    r = SeedCorrelationMap(seed, own).fit(image_of(run)).correlations_
+    expected = SeedCorrelationMap(seed, brain).fit(image_of(run)).correlations_
+    np.testing.assert_allclose(r, expected, atol=TOLERANCE)
+
+
+def test_runs_that_go_different_ways():
+    run, other = make_run(41), make_run(41)
+    run.mask[:, -1] = run.mask[..., -1] = run.mask[-1] = False
+    run.mask[0] = run.mask[:, 0] = run.mask[..., 0] = False
+    run.mask_img = to_image(run.mask, run.affine)
+    other.affine = run.affine.copy()
+    other.affine[:3, 3] += 0.5
+    with pytest.warns(UserWarning, match="imgs are being resampled"):
+        sbc = SeedCorrelationMap(*maskers(run)).fit([image_of(run), image_of(other)])
+    ways = sbc.paths_["brain_masker"].split("; ")
+    assert [way.split(":")[0] for way in ways] == ["streamed", "compiled"]
+
+
+# Against numpy alone, from the file to r
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_from_the_file_to_r_by_hand(tmp_path, fwhm):
+    run = make_run(42)
+    numbers = np.round(run.data).astype(">i2")
+    path = write(tmp_path / "run.nii.gz", numbers, run.affine, -0.5, 100.0)
+    seed, brain = maskers(run, {}, radius=None, fwhm=fwhm)
+    sbc = SeedCorrelationMap(seed, brain).fit(path)
+    assert sbc.paths_ == STREAMED
+    data = -0.5 * numbers.astype(np.float64) + 100
+    voxels = nib.Nifti1Image(data, run.affine)
+    voxels = np.asarray((smooth_img(voxels, fwhm) if fwhm else voxels).dataobj)
+    inverse = np.linalg.inv(run.affine)
+    for i, place in enumerate(run.seeds):
+        index = np.round(inverse[:3, :3] @ place + inverse[:3, 3]).astype(int)
+        r = [np.corrcoef(data[tuple(index)], v)[0, 1] for v in voxels[run.mask]]
+        np.testing.assert_allclose(sbc.correlations_[i], r, atol=TOLERANCE)
+
+
+def test_resampled_run_by_nilearn_is_the_run_it_stands_for():
+    # What the warning promises: the same as resampling first.
+    run = make_run(43, shape=(10, 10, 10), mean=10)
+    affine = run.affine.copy()
+    affine[:3, 3] += 0.8
+    run.mask[np.isin(np.indices(run.mask.shape), [0, 9]).any(axis=0)] = False
+    mask_img = to_image(run.mask, affine)
+    on_grid = resample_img(
+        image_of(run),
+        target_affine=affine,
+        target_shape=run.mask.shape,
+        force_resample=True,
+        copy_header=True,
+    )
+    seed = NiftiMasker(mask_img, **BAND)
+    with pytest.warns(UserWarning, match="imgs are being resampled"):
+        found = SeedCorrelationMap(seed, seed).fit(image_of(run))
+    expected = SeedCorrelationMap(seed, seed).fit(on_grid)
+    assert expected.paths_ == STREAMED
+    np.testing.assert_allclose(
+        found.correlations_, expected.correlations_, atol=TOLERANCE
+    )
+
+
+# A brain too large to hold
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("part_bytes", [1, 30_000, 100_000])
+def test_parts_of_the_brain_make_one_map(monkeypatch, fwhm, part_bytes):
+    run = make_run(40)
+    seed, brain = maskers(run, BAND, fwhm=fwhm)
+    run_ = Run(image_of(run), run.confounds)
+    whole = SeedCorrelationMap(seed, brain).fit(run_)
+    monkeypatch.setattr("sbc_estimators._signals.streamed.PART_BYTES", part_bytes)
+    parts = SeedCorrelationMap(seed, brain).fit(run_)
+    assert parts.paths_ == whole.paths_
+    np.testing.assert_allclose(parts.correlations_, whole.correlations_, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        parts.brain_signals(run_), whole.brain_signals(run_), atol=1e-4
+    )
+    assert parts.run_report_.drop(columns="run").equals(
+        whole.run_report_.drop(columns="run")
+    )
+
+
+def test_one_part_of_the_brain_in_memory(monkeypatch):
+    run, parts = make_run(40), []
+    read = _signals.RunSignals._part
+
+    def noted(self, i):
+        gc.collect()
+        assert [part() for part in parts if part() is not None] == []
+        part = read(self, i)
+        parts.append(weakref.ref(part))
+        return part
+
+    monkeypatch.setattr(_signals.RunSignals, "_part", noted)
+    monkeypatch.setattr("sbc_estimators._signals.streamed.PART_BYTES", 30_000)
+    SeedCorrelationMap(*maskers(run, BAND)).fit(Run(image_of(run), run.confounds))
+    assert len(parts) > 1
