@@ -16,7 +16,7 @@ FIELDS = {
     "parameters",
     "versions",
     "n_kept_scans",
-    "rank",
+    "effective_dof",
 }
 
 

@@ -162,7 +162,7 @@ class Discs:
 
 def ours(run, discs):
     """Return the fitted estimator of the seed, made afresh."""
-    seed = SurfaceSeeds(discs.seeds.seeds[:1], RADIUS, hemisphere="left", detrend=True)
+    seed = SurfaceSeeds(discs.seeds.seeds[:1], RADIUS, hemisphere="left")
     sbc = SeedCorrelationMap(seed, SurfaceMasker(detrend=True), **BAND)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of vertices that are constant

@@ -13,6 +13,7 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "PreparedRun": "._maps.prepared",
     "Run": ".runs._run",
     "SeedCorrelationMap": "._seed_correlation_map",
     "runs_from_fmriprep": ".runs._fmriprep",
@@ -20,7 +21,13 @@ _HOMES = {
 
 _MODULES = ("datasets", "maskers", "plotting")
 
-__all__ = ["Run", "SeedCorrelationMap", "__version__", "runs_from_fmriprep"]
+__all__ = [
+    "PreparedRun",
+    "Run",
+    "SeedCorrelationMap",
+    "__version__",
+    "runs_from_fmriprep",
+]
 
 
 def __getattr__(name):

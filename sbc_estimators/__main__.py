@@ -147,6 +147,14 @@ def _make_parser():
         help="repetition time in seconds (default: that of FUNC's header)",
     )
     add(
+        "--scale",
+        choices=("fisher_z", "z_score"),
+        default="fisher_z",
+        help="what maps hold: Fisher z (sbc_z.nii.gz), or a z score that is standard "
+        "normal where nothing correlates (sbc_zscore.nii.gz), beside the variance of "
+        "Fisher z (sbc_variance.nii.gz) (default: %(default)s)",
+    )
+    add(
         "--out",
         metavar="DIR",
         type=Path,

@@ -1,34 +1,36 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
 from dataclasses import replace
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._maps.engine import Mapper, clean_signals, map_runs, rows_of_z
-from ._maps.reports import paths_taken, run_report, seed_report, warn_of_map
-from ._signals.fitting import (
-    clone_masker,
-    default_brain_masker,
+from ._images.opening import stored_as_float
+from ._maps.mapping import (
+    Mapper,
+    check_options,
+    map_runs,
+    rows_of,
+    told_of,
+    warn_of_map,
+)
+from ._maps.prepared import PreparedRun
+from ._maps.statistics import clean_signals, statistics_of_runs
+from ._signals.kept import KeptRuns
+from ._signals.kinds import (
+    adapter_of,
+    adapter_of_clone,
+    check_fitted,
+    check_runs,
+    default_brain,
     fit_maskers,
 )
-from ._signals.run_checks import check_regions_of_runs, check_seeds_in_brain
-from ._signals.seeds import SUMMARIES
-from ._signals.sources import SignalSource, signal_names
-from ._support.cache import Cache, opened_memory
-from ._support.checks import (
-    MEASURES,
-    check_kept_from_fit,
-    check_map_shape,
-    check_memory_level,
-    check_n_jobs,
-    check_option,
-)
 from ._support.messages import describe_run, naming
-from .runs._opened import open_runs
-from .runs._run import as_runs, is_bare
+from ._support.store import Store, opened_memory
+from .runs._opened import as_runs, is_bare, open_run
 
 BESIDE = ("confounds", "sample_mask")
 """What may stand beside X instead of in a run."""
@@ -54,8 +56,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     brain_masker : masker or None, default=None
         A masker whose signals are the voxels (vertices, regions). None means a
         :class:`~nilearn.maskers.NiftiMasker` (for a run on a surface a
-        :class:`~nilearn.maskers.SurfaceMasker`) with the seed masker's cleaning and no
-        smoothing. If it has no mask, `fit` computes one over all runs.
+        :class:`~nilearn.maskers.SurfaceMasker`) with the cleaning of a seed masker of
+        nilearn and no smoothing. If it has no mask, `fit` computes one over all runs.
+        It also says how seeds of :mod:`sbc_estimators.maskers` are cleaned.
     low_pass, high_pass : float, None or "masker", default="masker"
         Cut-off frequencies of both maskers in Hz; None means no cut-off, "masker"
         leaves each masker its own value.
@@ -72,12 +75,15 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         correlation after the other seeds are regressed out of both ("partial"), or
         after they are regressed out of the seed only ("semipartial"). For a single
         seed all three are the same.
+    scale : {"fisher_z", "z_score", "r"}, default="fisher_z"
+        What rows of maps hold: Fisher z, arctanh(r); a test of "no correlation",
+        standard normal where nothing correlates; or r. See Notes.
     memory : None, str, path or joblib.Memory, default=None
         Where to cache results; None caches nothing. See Notes. Use this rather than the
         `memory` of a Pipeline, which knows a file by its name alone and would return
         an old map for a file that has been edited.
     memory_level : int, default=1
-        1 caches maps and raw seed signals, 2 also the cleaned voxel signals, 0 nothing.
+        1 caches maps, 2 also prepared runs, 0 nothing.
     n_jobs : int or None, default=None
         Number of runs to map at the same time, as in joblib.
     verbose : int, default=0
@@ -103,26 +109,30 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         them), "reference" (the masker does everything itself) or "given" (they come
         with the run).
     run_report_ : DataFrame
-        One row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``, ``rank``
-        (number of dimensions that cleaning leaves in time), ``n_without_signal``
-        (voxels whose r is 0 because they have no signal), ``n_explained`` (voxels
-        whose partial r is 0 because the other seeds explain all of them).
+        One row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
+        ``effective_dof`` (effective degrees of freedom of its correlations, median over
+        seeds of that over voxels, of some 5,000 of these; missing where a masker cleans
+        by itself; below 10 gives a warning), ``n_without_signal`` (voxels whose r is 0
+        because they have no signal), ``n_explained`` (voxels whose partial r is 0
+        because the other seeds explain all of them).
     seed_report_ : DataFrame
         One row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (in the
-        seed), ``coverage`` (the fraction of these voxels that lie within the brain mask
-        and have a signal; for a probabilistic map, the fraction of its weight; for a
-        sphere whose centre the seed masker's own mask leaves out, the fraction of the
-        whole sphere), ``homogeneity`` and ``homogeneity_sd`` (mean and standard
-        deviation of the correlations among their cleaned signals), ``tsnr`` (temporal
+        seed), ``coverage`` (the fraction of these voxels that have a signal; for a
+        probabilistic map, the fraction of its weight; for a sphere whose centre the
+        seed masker's own mask leaves out, the fraction of the whole sphere),
+        ``in_mask`` (the fraction within the brain mask: a seed may lie anywhere in the
+        image), ``homogeneity`` and ``homogeneity_sd`` (mean and standard deviation of
+        the correlations among their cleaned signals), ``tsnr`` (temporal
         signal-to-noise ratio: mean over standard deviation of their raw signals,
-        averaged over voxels). Values are missing where a masker does not reveal the
-        voxels of its seeds. A coverage below one half gives a warning, a coverage of 0
-        raises an error. Where seeds and brain come from images of different kinds
-        (volume and surface), every voxel counts as within the mask.
+        averaged over voxels), ``effective_dof``. Values are missing where a masker does
+        not reveal the voxels of its seeds. A coverage below one half gives a warning, a
+        seed without a signal raises an error. Where seeds and brain come from images of
+        different kinds (volume and surface), every voxel counts as within the mask.
 
     See Also
     --------
     Run : An image with its confounds, sample mask and repetition time.
+    PreparedRun : A run from which the map of any other seed takes milliseconds.
 
     Notes
     -----
@@ -149,18 +159,50 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     or they are more than 32 times larger than what cleaning leaves of them, it is
     float64; in the latter case the scans are read twice.
 
-    *Cache.* With `memory`, three stages of each run are cached: raw seed signals (level
-    1), cleaned voxel signals (level 2) and maps (level 1). The key of each is the
-    content of the run and the masks, and only those parameters that it depends on: with
-    another radius, the cleaned voxels are reused; with another filter, the raw seeds.
-    A file counts by its path, size, times of change (ns) and place on disk, so one that
-    was edited or replaced is a new run; images in memory count by their values. On disk
-    a map takes 4 bytes per seed and voxel, raw seeds as much as their voxels do in the
-    run's own data type, cleaned voxels 4 bytes per voxel and dimension that cleaning
-    leaves in time: for 70,000 voxels and a band of 0.01 to 0.1 Hz in 176 scans about
-    0.3, 0.03 and 32 MB. Nothing is ever deleted: call
-    :meth:`joblib.Memory.reduce_size`. Maskers of any other package are run anew each
-    time.
+    *Statistics.* `scale="z_score"` and :meth:`statistics` say how sure each r is. The
+    axes of time that cleaning leaves are cut into narrow bands, in which a voxel's
+    noise is taken as white, with any power in each. Given that power and any seed, r of
+    signals that do not correlate has the variance ::
+
+        1 / D = sum_k f_k w_k,  f_k = |v_k|^2 / |v|^2,  w_k = sum_i E_i u_i^2 / |u|^2
+
+    where v_k are a voxel's coordinates in band k, u_i the seed's on its axes, and E_i
+    the expected share of axis i in the power of its band under white noise [3]_ [4]_.
+    D are the effective degrees of freedom, mostly far fewer than scans. With
+    v = max(D - 1, 1), the z score ::
+
+        sign(r) (8 v + 1) / (8 v + 3) sqrt(-v log(1 - r^2))
+
+    is standard normal where nothing correlates [5]_. The variance is that of Fisher z
+    by the delta method in bands; 1 / (D - 2) is right only where nothing correlates, or
+    where what two signals share has the spectrum of what they don't.
+
+    The null is "no correlation". Global signal, vessels and motion do correlate: a z
+    map is honest about sampling, not about cause. z scores are too large where strongly
+    red noise is left (simulated spreads, which should be 1: about 1.13 without a
+    filter, 1.09 with a high-pass, 1.05 with a band-pass), where confounds meet a
+    high-pass alone (1.05 to 1.13 between real runs of two people, 1.2 at worst), where
+    the variance of noise changes within a run, and where a burst of motion is not
+    censored. Use a high-pass, and censor. They are mostly too small below 20 degrees of
+    freedom, mean little below 10, and fall behind Fisher z for strong r: rank strong
+    voxels by Fisher z. They grow with sqrt(D), so that run length, repetition time and
+    site show in them: for classifiers across sites take Fisher z. D and variance of a
+    voxel depend on its own r and bias a mean that they weigh voxel by voxel: weigh each
+    run by one number, its median D. Tails as far as Bonferroni over all voxels are not
+    verified.
+
+    *Cache.* With `memory`, two stages of each run are cached: maps (level 1), and what
+    cleaning leaves of the run (level 2), from which another radius, place, summary or
+    measure needs no scan. The key of each is the content of the run and the masks, and
+    only those parameters that it depends on. A file counts by its path, size, times of
+    change (ns) and place on disk, so one that was edited or replaced is a new run;
+    images in memory count by their values. On disk a map takes 8 bytes per seed and
+    voxel, a prepared run 4 bytes per voxel and dimension that cleaning leaves in time,
+    twice where voxels are smoothed: for 70,000 voxels and a band of 0.01 to 0.1 Hz in
+    176 scans about 0.6 and 80 MB. Entries are arrays and text with checksums, and know
+    their keys: nothing of them is ever run, and what does not fit is computed anew.
+    Nothing is ever deleted: call :meth:`joblib.Memory.reduce_size`. Maskers of any
+    other package are run anew each time.
 
     References
     ----------
@@ -171,6 +213,16 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     .. [2] Silver & Dunlap (1987). Averaging correlation coefficients: should Fisher's
        z transformation be used? Journal of Applied Psychology, 72(1), 146-148.
        https://doi.org/10.1037/0021-9010.72.1.146
+
+    .. [3] Theiler et al. (1992). Testing for nonlinearity in time series: the method of
+       surrogate data. Physica D, 58(1-4), 77-94.
+       https://doi.org/10.1016/0167-2789(92)90102-S
+
+    .. [4] Langsrud (2005). Rotation tests. Statistics and Computing, 15(1), 53-60.
+       https://doi.org/10.1007/s11222-005-4789-5
+
+    .. [5] Wallace (1959). Bounds on normal approximations to Student's and the
+       chi-square distributions. Annals of Mathematical Statistics, 30(4), 1121-1130.
 
     Examples
     --------
@@ -198,6 +250,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         t_r="masker",
         seed_summary="mean",
         measure="correlation",
+        scale="fisher_z",
         memory=None,
         memory_level=1,
         n_jobs=None,
@@ -210,6 +263,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.t_r = t_r
         self.seed_summary = seed_summary
         self.measure = measure
+        self.scale = scale
         self.memory = memory
         self.memory_level = memory_level
         self.n_jobs = n_jobs
@@ -282,10 +336,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs = as_runs(X, **beside)
-        return rows_of_z(self._fit(runs, beside), len(runs))
+        return rows_of(self._fit(runs, beside), len(runs), self.scale)
 
     def transform(self, X, *, confounds=None, sample_mask=None):
-        """Return the Fisher z map of each run.
+        """Return the map of each run, on the `scale` of the estimator.
 
         Parameters
         ----------
@@ -295,7 +349,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Returns
         -------
         z : ndarray of shape (n_runs, n_seeds * n_voxels), float32
-            Voxel j of seed i is column ``i * n_voxels + j``.
+            Fisher z, z score or r, as `scale` says. Voxel j of seed i is column
+            ``i * n_voxels + j``.
 
         Raises
         ------
@@ -309,19 +364,73 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
-        runs = as_runs(X, **beside)
-        self._check_like_fit(X, runs, beside, CARRIED)
-        mapper = self._mapper()
-        opened = open_runs(runs)
-        mapper.check(opened)
-        placed = check_regions_of_runs(mapper.seeds, opened)
-        check_regions_of_runs(mapper.brain, opened)
-        check_seeds_in_brain(*mapper.sources, placed)
+        mapper, opened = self._checked(X, beside)
         shape = self.n_seeds_, self.n_voxels_
-        return rows_of_z(self._maps(mapper, opened, shape, "fit"), len(runs))
+        maps = self._maps(mapper, opened, shape, "fit")
+        return rows_of(maps, len(opened), self.scale)
+
+    def statistics(self, X, *, confounds=None, sample_mask=None):
+        """Return the map of each run with how sure it is.
+
+        Parameters
+        ----------
+        X, confounds, sample_mask
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        statistics : list of Bunch
+            For each run, of float32 and shape (n_seeds, n_voxels): ``effect``, Fisher
+            z; ``variance``, that of Fisher z, for intervals; ``dof``, effective degrees
+            of freedom; and ``z_score``, standard normal where nothing correlates. And
+            ``weight``, the median of ``dof`` over voxels, of shape (n_seeds,), by which
+            to weigh runs. :meth:`inverse_transform` makes images of any of them. Where
+            a voxel has no signal, effect and z_score are 0, variance and dof NaN.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If a masker cleans by itself, so that nobody knows what it leaves.
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`transform`.
+        """
+        check_is_fitted(self)
+        beside = {"confounds": confounds, "sample_mask": sample_mask}
+        mapper, opened = self._checked(X, beside)
+        return statistics_of_runs(mapper, opened)
+
+    def prepare(self, run):
+        """Clean a run, so that the map of any other seed takes milliseconds.
+
+        Parameters
+        ----------
+        run : run
+            One run, as in :meth:`fit`.
+
+        Returns
+        -------
+        prepared : PreparedRun
+            Close it, or use it in a ``with``.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If the brain masker is no linear map of voxels that is known beforehand.
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`transform`.
+        """
+        check_is_fitted(self)
+        mapper, opened = self._checked(run, {})
+        if len(opened) != 1:
+            raise ValueError(f"run must be one run, got a sequence of {len(opened)}.")
+        return PreparedRun(mapper, opened[0])
 
     def inverse_transform(self, X):
-        """Return Fisher z maps as one image of the brain.
+        """Return rows of maps as one image of the brain; nothing is rescaled.
 
         Parameters
         ----------
@@ -358,12 +467,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
                 f"= {width} columns, got shape {np.shape(X)}. Pass rows as transform "
                 "returns them."
             )
-        img = self.brain_masker_.inverse_transform(rows.reshape(-1, self.n_voxels_))
-        if hasattr(img, "set_data_dtype"):
-            # Some versions of nilearn leave the mask's integer type in the header, in
-            # which a file would be written.
-            img.set_data_dtype(np.float32)
-        return img
+        rows = rows.reshape(-1, self.n_voxels_)
+        return stored_as_float(self.brain_masker_.inverse_transform(rows))
 
     def seed_signals(self, run):
         """Return the cleaned seed time series of one run.
@@ -444,37 +549,44 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def _fit(self, runs, beside):
         """Fit the maskers, then yield each run's map while averaging them."""
-        mapper = self._mapper(*self._unfitted_sources(runs[0].img))
-        opened = open_runs(runs)
-        mapper.check(opened)
-        fit_maskers(*mapper.sources, opened)
+        mapper, opened = self._unfitted(runs)
+        sides = [mapper.seeds, mapper.brain]
+        check_runs(sides, mapper.brain, opened)
+        fit_maskers(*sides, opened)
         total, maps = 0.0, []
         for seed_map in self._maps(mapper, opened):
             if len(runs) > 1:
                 total = total + fisher_z(seed_map.r.astype(np.float64))
-            maps.append(replace(seed_map, r=None))
+            maps.append(replace(seed_map, r=None, dof=None))
             yield seed_map
         r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
         self._keep(mapper, r.astype(np.float32, copy=False), maps)
         self._in_fit = {name: _who_had(name, runs, beside) for name in CARRIED}
 
-    def _unfitted_sources(self, img):
-        """Return clones of both maskers with the shared parameters set.
+    def _checked(self, X, beside):
+        """Return what maps runs, and the runs, opened and checked against `fit`."""
+        runs = as_runs(X, **beside)
+        self._check_like_fit(X, runs, beside, CARRIED)
+        mapper, opened = self._mapper(), _opened(runs)
+        sides = [mapper.seeds, mapper.brain]
+        check_runs(sides, mapper.brain, opened)
+        check_fitted(sides, opened)
+        return mapper, opened
 
-        The image of a run tells what kind a brain masker is that was not passed.
-        """
-        shared = {"low_pass": self.low_pass, "high_pass": self.high_pass}
-        shared["t_r"] = self.t_r
-        overrides = {k: v for k, v in shared.items() if not _is_masker_own(v)}
-        seed_masker = clone_masker(self.seed_masker, "seed_masker", overrides)
+    def _unfitted(self, runs):
+        """Return what maps runs with clones of both maskers, and the runs, opened."""
+        check_options(self.seed_summary, self.measure, self.scale, self.n_jobs)
+        _check_memory_level(self.memory_level)
+        given = {"low_pass": self.low_pass, "high_pass": self.high_pass}
+        given["t_r"] = self.t_r
+        shared = {k: v for k, v in given.items() if not _is_masker_own(v)}
+        seeds = adapter_of_clone(self.seed_masker, "seed_masker", shared)
+        if self.brain_masker is not None:
+            brain = adapter_of_clone(self.brain_masker, "brain_masker", shared)
+        opened = _opened(runs)
         if self.brain_masker is None:
-            brain_masker = default_brain_masker(seed_masker, img)
-        else:
-            brain_masker = clone_masker(self.brain_masker, "brain_masker", overrides)
-        return (
-            SignalSource("seed_masker", seed_masker),
-            SignalSource("brain_masker", brain_masker),
-        )
+            brain = default_brain(seeds, opened[0].scans.grid, shared)
+        return self._mapper(seeds, brain, self.seed_summary, self.measure), opened
 
     def _keep(self, mapper, r, maps):
         """Set the fitted attributes."""
@@ -483,23 +595,25 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.correlations_ = r
         self.n_runs_ = len(maps)
         self.n_seeds_, self.n_voxels_ = r.shape
-        self.seed_names_ = signal_names(mapper.seeds, self.n_seeds_, "seed")
-        self.paths_ = paths_taken(maps)
-        self.run_report_ = run_report(maps)
-        self.seed_report_ = seed_report(maps, self.seed_names_)
+        self.seed_names_ = maps[0].names
+        for name, value in told_of(maps).items():
+            setattr(self, name, value)
 
-    def _mapper(self, seeds=None, brain=None):
+    def _mapper(self, seeds=None, brain=None, summary=None, measure=None):
         """Return what maps a run, from the fitted maskers if no others are passed."""
-        check_option(self.seed_summary, SUMMARIES, "seed_summary")
-        check_option(self.measure, MEASURES, "measure")
-        check_memory_level(self.memory_level)
-        check_n_jobs(self.n_jobs)
+        _check_memory_level(self.memory_level)
+        kept = None
+        if self.memory is not None:
+            kept = KeptRuns(Store(opened_memory(self.memory), self.memory_level))
         return Mapper(
-            seeds or SignalSource("seed_masker", self.seed_masker_),
-            brain or SignalSource("brain_masker", self.brain_masker_),
-            self.seed_summary if seeds else self.seed_summary_,
-            self.measure if seeds else self.measure_,
-            Cache(opened_memory(self.memory), self.memory_level),
+            seeds or adapter_of(self.seed_masker_, "seed_masker"),
+            brain or adapter_of(self.brain_masker_, "brain_masker"),
+            summary or self.seed_summary_,
+            measure or self.measure_,
+            kept,
+            self.scale,
+            self.n_jobs,
+            self.verbose,
         )
 
     def _maps(self, mapper, opened, shape=None, others=None):
@@ -507,11 +621,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
         All have the same shape: that of others before them, or of the first.
         """
-        for seed_map in map_runs(mapper, opened, self.n_jobs, self.verbose):
+        for seed_map in map_runs(mapper, opened):
             if shape is None:
                 shape, others = seed_map.r.shape, seed_map.where
-            check_map_shape(seed_map.r.shape, shape, seed_map.where, others)
-            warn_of_map(seed_map, mapper.seeds)
+            _check_shape(seed_map.r.shape, shape, seed_map.where, others)
+            warn_of_map(seed_map)
             yield seed_map
 
     def _check_like_fit(self, X, runs, beside, needed):
@@ -525,7 +639,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
                 told = [beside.get(name) is not None or not bare for bare in is_bare(X)]
                 missing = [m and not t for m, t in zip(missing, told, strict=True)]
             if who is not None:
-                check_kept_from_fit(name, who, missing, descriptions)
+                _check_kept_from_fit(name, who, missing, descriptions)
 
     def _signals(self, name, run):
         """Return one run's cleaned signals with unit variance."""
@@ -534,13 +648,17 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
         needed = CARRIED if name == "seed_masker" else BESIDE
         self._check_like_fit(run, runs, {}, needed)
-        mapper, opened = self._mapper(), open_runs(runs)
-        mapper.check(opened, [name])
-        for source in mapper.sources:
-            if source.name == name:
-                check_regions_of_runs(source, opened)
+        mapper, opened = self._mapper(), _opened(runs)
+        side = mapper.seeds if name == "seed_masker" else mapper.brain
+        check_runs([side], mapper.brain, opened)
+        check_fitted([side], opened)
         with naming(opened[0].where):
             return unit_variance(clean_signals(mapper, name, opened[0]))
+
+
+def _opened(runs):
+    """Return a list of `OpenedRun`, one for each `Run`; raises as `open_run` does."""
+    return [open_run(run, position) for position, run in enumerate(runs)]
 
 
 def _who_had(name, runs, beside):
@@ -563,3 +681,61 @@ def _is_masker_own(value):
             f"{value!r}."
         )
     return isinstance(value, str)
+
+
+def _check_kept_from_fit(name, in_fit, missing, descriptions):
+    """Raise ValueError where `transform` lacks what runs had in `fit`.
+
+    Parameters
+    ----------
+    name : str
+        "confounds", "sample_mask" or "seed_img".
+    in_fit : str
+        Which runs had them in `fit`.
+    missing : list of bool
+        Which runs lack them now.
+    descriptions : list of str
+        Names the runs.
+    """
+    cure = "Pass Run(img, seed_img=...)."
+    if name != "seed_img":
+        cure = (
+            f"scikit-learn does not hand {name} to transform in cross-validation: pass "
+            "Run(img, confounds=..., sample_mask=...), which carries its own."
+        )
+    for is_missing, where in zip(missing, descriptions, strict=True):
+        if is_missing:
+            raise ValueError(
+                f"{where}: {in_fit} had {name} in fit, this one has none, so its map "
+                f"would be of another kind. {cure}"
+            )
+
+
+def _check_shape(shape, expected, where, others):
+    """Raise ValueError where a run has other seeds or voxels than runs before it.
+
+    Parameters
+    ----------
+    shape, expected : tuple of 2 int
+        Numbers of seeds and of voxels.
+    where, others : str
+        Name the run, and those before it.
+    """
+    if shape == expected:
+        return
+    raise ValueError(
+        f"{where}: the maskers give {shape[0]} seeds and {shape[1]} voxels, for "
+        f"{others} they gave {expected[0]} and {expected[1]}. Maps are compared voxel "
+        "by voxel, so all runs must give the same: bring them to one grid, or leave "
+        "out regions that some runs do not cover."
+    )
+
+
+def _check_memory_level(value):
+    """Raise ValueError unless `value` is an integer of at least 0."""
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_integer or value < 0:
+        raise ValueError(
+            f"memory_level must be an integer: 0 (keep nothing), 1 (maps and raw "
+            f"seeds) or 2 (also cleaned voxels), got {value!r}."
+        )

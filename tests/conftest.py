@@ -1,12 +1,16 @@
 """Small runs that tests share, and plain nilearn to compare with."""
 
+import copy
 import gc
+import pickle
 import warnings
 from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
+import scipy.signal
+import sklearn
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -17,6 +21,8 @@ from sklearn.base import clone
 from threadpoolctl import ThreadpoolController
 
 from sbc_estimators import Run
+from sbc_estimators.__main__ import main
+from sbc_estimators._images.volume import VolumeScans
 from sbc_estimators.datasets import load_sample_run, make_runs
 
 MULTI_MASKERS = (MultiNiftiMasker, MultiNiftiLabelsMasker, MultiNiftiMapsMasker)
@@ -44,6 +50,26 @@ def _one_blas_thread():
     test_threads.py asks for two, and test_streaming.py compares.
     """
     _set_blas_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _filters_are_designed_once():
+    """Keep what scipy computes of a filter from its band alone.
+
+    nilearn asks for it at each call, and for small runs waits longer for it than for
+    the filtering.
+    """
+    design, designed = scipy.signal.butter, {}
+
+    def butter(*args, **options):
+        key = pickle.dumps((args, options))
+        if key not in designed:
+            designed[key] = design(*args, **options)
+        return copy.deepcopy(designed[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scipy.signal, "butter", butter)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -216,6 +242,16 @@ def surface():
 
 
 @pytest.fixture(scope="session")
+def default_maps(tmp_path_factory):
+    """The folder that the command writes without arguments."""
+    folder = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main([]) == 0
+    return folder / "sbc_map"
+
+
+@pytest.fixture(scope="session")
 def save_copy():
     """The function ``(img, path) -> None`` that writes an image in memory.
 
@@ -229,11 +265,39 @@ def save_copy():
 
 
 @pytest.fixture
-def seeds_anywhere(monkeypatch):
-    """Let seeds lie outside of brain masks, which tests of arithmetic make of any kind.
+def routing():
+    """Turn scikit-learn's metadata routing on."""
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
 
-    That it is an error, or a warning, `test_seed_quality.py` tests.
+
+@pytest.fixture
+def seeds_anywhere(monkeypatch):
+    """Let seeds lie where runs have no signal, which tests of arithmetic do at times.
+
+    That less than half of a seed gives a warning, `test_seed_quality.py` tests.
     """
-    for room in ("_maps.engine", "_signals.run_checks"):
-        monkeypatch.setattr(f"sbc_estimators.{room}.check_coverage", lambda *_: None)
-    monkeypatch.setattr("sbc_estimators._maps.reports.LEAST_COVERAGE", -1.0)
+    monkeypatch.setattr("sbc_estimators._maps.mapping.LEAST_COVERAGE", -1.0)
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """The files whose scans have been read, one entry a reading."""
+    blocks, seen = VolumeScans.blocks, []
+
+    def noted(self, kept):
+        if self.image.get_filename():
+            seen.append(self.image.get_filename())
+        return blocks(self, kept)
+
+    monkeypatch.setattr(VolumeScans, "blocks", noted)
+    return seen
+
+
+@pytest.fixture
+def any_dof(monkeypatch):
+    """Let cleaning leave few degrees of freedom, as in small runs it may.
+
+    That it gives a warning, `test_statistics.py` tests.
+    """
+    monkeypatch.setattr("sbc_estimators._maps.mapping.LEAST_DOF", 0.0)

@@ -19,6 +19,7 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 
+from helpers import every_pair
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.datasets import load_sample_run
 
@@ -27,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:imgs are being resampled"),
     # and numpy when nilearn crops a mask of unsigned integers that has no zeros.
     pytest.mark.filterwarnings("ignore:overflow encountered in scalar negative"),
-    pytest.mark.usefixtures("seeds_anywhere"),
+    pytest.mark.usefixtures("seeds_anywhere", "any_dof"),
 ]
 
 TOLERANCE = 2e-6
@@ -384,11 +385,16 @@ def test_runs_of_a_masker(nilearn_r, data, cleaning):
     _check(nilearn_r, data, VOLUME_SEEDS["mask"], brain, cleaning=cleaning)
 
 
-@pytest.mark.parametrize("seed", ["labels-median", "maps", "mask"])
-@pytest.mark.parametrize("brain", ["labels", "voxels-target-affine", "multi-maps"])
-@pytest.mark.parametrize("cleaning", ["confounds-band", "sample-mask-cosine-confounds"])
+@pytest.mark.parametrize(
+    ("seed", "brain", "cleaning"),
+    every_pair(
+        ["labels-median", "maps", "mask"],
+        ["labels", "voxels-target-affine", "multi-maps"],
+        ["confounds-band", "sample-mask-cosine-confounds"],
+    ),
+)
 def test_combinations(nilearn_r, sample_box, seed, brain, cleaning):
-    """Kinds of seed and brain and cleaning, crossed."""
+    """Kinds of seed and brain and cleaning, each two of which meet."""
     seed, brain = VOLUME_SEEDS[seed], VOLUME_BRAINS[brain]
     _check(nilearn_r, sample_box, seed, brain, cleaning=CLEANING[cleaning])
 

@@ -11,10 +11,11 @@ import joblib
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import NiftiSpheresMasker
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
-from sbc_estimators import Run, SeedCorrelationMap
+from helpers import make_sbc
+from sbc_estimators import Run
 from sbc_estimators.datasets import make_runs
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -96,12 +97,9 @@ def kill_who_halts(folder):
     return pid
 
 
-def make(data, seed_masker=None, **cleaning):
-    """Return an unfitted estimator, of spheres unless another masker is given."""
-    if seed_masker is None:
-        seed_masker = NiftiSpheresMasker(data.seeds, radius=6, **cleaning)
-    brain_masker = NiftiMasker(data.mask_img, smoothing_fwhm=6, **cleaning)
-    return SeedCorrelationMap(seed_masker, brain_masker)
+def make(data, **parameters):
+    """Return an unfitted estimator of all seeds and of smoothed voxels."""
+    return make_sbc(data, data.seeds, voxels={"smoothing_fwhm": 6}, **parameters)
 
 
 def alone(call):
@@ -116,7 +114,7 @@ def worker_ids(client):
 
 
 def test_cluster_makes_the_same_maps(cluster, data):
-    sbc = make(data, detrend=True, high_pass=0.01)
+    sbc = make(data, high_pass=0.01)
     z = sbc.fit_transform(data.runs)
     assert sbc.paths_ == {"seed_masker": "streamed", "brain_masker": "streamed"}
     expected = alone(lambda: clone(sbc).fit_transform(data.runs))
@@ -145,8 +143,10 @@ def test_cluster_names_the_run_that_cannot_be_read(cluster, data, tmp_path):
 
 
 def test_cluster_survives_the_loss_of_a_worker(cluster, data, tmp_path):
-    seed_masker = NiftiSpheresMasker(data.seeds, radius=6, standardize=None)
-    sbc = make(data, HaltingMasker(seed_masker, str(tmp_path)))
+    options = {"radius": 6, "detrend": True, "standardize": None}
+    seed_masker = NiftiSpheresMasker(data.seeds, **options)
+    halting = HaltingMasker(seed_masker, str(tmp_path))
+    sbc = make(data).set_params(seed_masker=halting)
     expected = alone(lambda: clone(sbc).fit(data.runs))
     Path(tmp_path, "halt").touch()
     workers = worker_ids(cluster)

@@ -25,12 +25,13 @@ def example():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Return the sample run as the published subject comes: tabs in a .csv file."""
-    sample = load_sample_run()
-    path = tmp_path_factory.mktemp("subject") / "regressors.csv"
-    table = sample.run.confounds.assign(constant=1.0)
-    table.to_csv(path, sep="\t", index=False)
-    return str(sample.func), str(path), table
+    """Return some scans as the published subject comes: tabs in a .csv file."""
+    sample, folder = load_sample_run(), tmp_path_factory.mktemp("subject")
+    func, confounds_file = folder / "rest.nii.gz", folder / "regressors.csv"
+    nib.save(nib.load(sample.func).slicer[..., :90], func)
+    table = sample.run.confounds[:90].assign(constant=1.0)
+    table.to_csv(confounds_file, sep="\t", index=False)
+    return str(func), str(confounds_file), table
 
 
 def published_recipe(func, confounds, t_r):

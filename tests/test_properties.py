@@ -17,12 +17,14 @@ from nilearn.maskers import (
 )
 from nilearn.surface import SurfaceImage
 
+from helpers import every_pair
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._support.tables import load_confounds
+from sbc_estimators._support.tables import read_table
 from sbc_estimators.datasets import make_runs
 
 TOLERANCE = 2e-6
 
+BRAINS = ["voxels", "voxels-smoothed", "labels"]
 BAND = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0}
 
 
@@ -37,7 +39,7 @@ def _estimator(simulated, brain):
     return SeedCorrelationMap(seed, brain)
 
 
-@pytest.fixture(scope="module", params=["voxels", "voxels-smoothed", "labels"])
+@pytest.fixture(scope="module", params=BRAINS)
 def brain(request):
     """Each kind of brain masker."""
     return request.param
@@ -280,7 +282,7 @@ def test_first_row_of_a_table_may_hold_a_number_twice(tmp_path, name, gap, first
     """As motion parameters do, in the scan that all others are aligned to."""
     rows = [first, "4 5 6", "7 8 9"]
     (tmp_path / name).write_text("\n".join(rows).replace(" ", gap))
-    table = load_confounds(tmp_path / name, "run 0")
+    table = read_table(tmp_path / name, "run 0")
     expected = np.array([row.split() for row in rows], dtype=float)
     np.testing.assert_array_equal(table, expected)
 
@@ -289,7 +291,7 @@ def test_first_row_of_a_table_may_hold_a_number_twice(tmp_path, name, gap, first
 def test_names_of_a_table_are_no_scan(tmp_path, names):
     path = tmp_path / "c.csv"
     path.write_text(f"{names}\n1 2\n".replace(" ", ","))
-    assert load_confounds(path, "run 0").to_numpy().tolist() == [[1, 2]]
+    assert read_table(path, "run 0").to_numpy().tolist() == [[1, 2]]
 
 
 def test_forms_of_a_sample_mask(voxels_sbc, simulated):
@@ -461,8 +463,11 @@ def test_inverse_transform_puts_voxels_back(voxels_sbc, runs, simulated):
 # Of what was passed
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
-@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("brain", "dtype", "order"),
+    every_pair(BRAINS, [np.float64, np.float32, np.int16], ["C", "F"]),
+    indirect=["brain"],
+)
 def test_what_was_passed_is_not_changed(sbc, simulated, dtype, order):
     """Images, confounds, masks, parameters: also where the image holds NaN."""
     data = np.array(simulated.img.dataobj).astype(dtype, order=order)

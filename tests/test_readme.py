@@ -3,16 +3,17 @@
 The lines for a cluster run in test_dask.py.
 """
 
+import gc
 import re
 import shlex
+import warnings
+from importlib import import_module
 from pathlib import Path
 
 import matplotlib as mpl
 import nibabel as nib
 import numpy as np
 import pytest
-
-from sbc_estimators.__main__ import main
 
 # What nilearn 0.13's SecondLevelModel makes its own masker say.
 pytestmark = pytest.mark.filterwarnings(
@@ -33,6 +34,11 @@ def results(tmp_path_factory):
     """Return the names that the README's Python defines, and the folder it ran in."""
     folder = tmp_path_factory.mktemp("readme")
     names = {}
+    with warnings.catch_warnings():
+        # It leaves a file of its own open.
+        warnings.simplefilter("ignore", ResourceWarning)
+        import_module("pymare")
+        gc.collect()
     with pytest.MonkeyPatch.context() as patch, mpl.rc_context({"backend": "agg"}):
         patch.chdir(folder)
         for number, block in enumerate(blocks("python")):
@@ -44,21 +50,27 @@ def results(tmp_path_factory):
 
 
 def test_every_block_is_run():
-    assert len(blocks("python")) == 5
+    assert len(blocks("python")) == 7
     assert sum("dask" in block for block in blocks("python")) == 1
     assert len(blocks("bash")) == 2
-    assert README.count("```") == 2 * 7
+    assert README.count("```") == 2 * 9
+
+
+def test_command_and_its_picture_come_first_then_python_then_tests():
+    run, test = blocks("bash")
+    parts = [run, "](benchmarks/sample_pcc_z.png)", blocks("python")[0], test]
+    places = [README.index(part) for part in parts]
+    assert places == sorted(places)
 
 
 def test_first_example_has_ten_lines():
     assert len([line for line in blocks("python")[0].splitlines() if line]) <= 10
 
 
-def test_first_example_maps_as_the_command_does(results, tmp_path, capsys):
+def test_first_example_maps_as_the_command_does(results, default_maps):
     names, folder = results
-    assert main(["--out", str(tmp_path / "out")]) == 0
     example = np.squeeze(nib.load(folder / "pcc_z.nii.gz").get_fdata())
-    command = nib.load(tmp_path / "out" / "sbc_z.nii.gz").get_fdata()
+    command = nib.load(default_maps / "sbc_z.nii.gz").get_fdata()
     np.testing.assert_allclose(example, command, atol=1e-6)
     assert names["z"].shape == (1, 16139)
     assert (folder / "pcc_z.png").read_bytes().startswith(b"\x89PNG")
@@ -99,6 +111,17 @@ def test_the_groups_differ_where_they_should(results):
     assert abs(found.sum() - 42) <= 1  # a voxel more or less for another platform
     assert abs(np.sum(difference > 0.2) - 39) <= 1
     assert difference.min() > 0.03
+
+
+def test_statistics_of_people(results):
+    names, _ = results
+    effects, dofs, first = names["effects"], names["dofs"], names["pairs"][0]
+    weights = [run.weight[0] for run in first]
+    expected = np.average([run.effect[0] for run in first], axis=0, weights=weights)
+    np.testing.assert_allclose(effects[0, 0], expected, rtol=1e-5)
+    assert dofs[0, 0, 0] == pytest.approx(sum(weights))
+    # The covariate has no effect.
+    assert 0.5 < names["z_of_covariate"].std() < 1.5
 
 
 def test_commands_are_one_line_and_make_an_environment_of_their_own():

@@ -9,7 +9,6 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
-from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -32,6 +31,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.fixes import parse_version
 
+from helpers import make_sbc
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.datasets import make_runs
 
@@ -52,19 +52,9 @@ def data():
     return data
 
 
-@pytest.fixture
-def routing():
-    """Turn scikit-learn's metadata routing on."""
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
-
-
 def make(data, seed=0, **requests):
     """Return an unfitted estimator of one seed that asks for what is named."""
-    sbc = SeedCorrelationMap(
-        NiftiSpheresMasker(data.seeds[seed : seed + 1], radius=6, detrend=True),
-        NiftiMasker(data.mask_img, detrend=True),
-    )
+    sbc = make_sbc(data, data.seeds[seed : seed + 1])
     if requests:
         sbc.set_fit_request(**requests).set_transform_request(**requests)
     return sbc

@@ -8,6 +8,7 @@ import re
 import threading
 import warnings
 import weakref
+from types import SimpleNamespace
 
 import joblib
 import nibabel as nib
@@ -40,9 +41,12 @@ from sklearn.utils import estimator_checks, estimator_html_repr
 from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_info
 
-from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._maps import engine as _engine
+from helpers import every_pair, images, make_sbc, save, words
+from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
+from sbc_estimators._maps import mapping
 from sbc_estimators.datasets import load_sample_run, make_runs
+
+pytestmark = pytest.mark.usefixtures("any_dof")
 
 N_SCANS = 40
 N_VOXELS = 120
@@ -68,36 +72,19 @@ def files(tmp_path_factory, data):
     """Return the same runs, without confounds, as paths."""
     folder = tmp_path_factory.mktemp("runs")
     paths = [folder / f"sub-{i}_bold.nii.gz" for i in range(2)]
-    for run, path in zip(data.runs, paths, strict=True):
-        nib.save(nib.Nifti1Image(np.asarray(run.img.dataobj), run.img.affine), path)
-    return paths
+    return [save(run.img, path) for run, path in zip(data.runs, paths, strict=True)]
 
 
 @pytest.fixture
 def sbc(data):
     """Return an unfitted estimator of one seed."""
-    return make(data)
+    return make_sbc(data)
 
 
 @pytest.fixture(scope="module")
 def fitted(data):
     """Return an estimator fitted on all runs; tests leave it as it is."""
-    return make(data, **BAND).fit(data.runs)
-
-
-def make(data, n_seeds=1, radius=6, seeds=None, **shared):
-    """Return an estimator of spheres and of the voxels in the mask."""
-    seeds = data.seeds[:n_seeds] if seeds is None else seeds
-    return SeedCorrelationMap(
-        NiftiSpheresMasker(seeds, radius=radius, detrend=True),
-        NiftiMasker(data.mask_img, detrend=True),
-        **shared,
-    )
-
-
-def images(data):
-    """Return the runs' images, without confounds."""
-    return [run.img for run in data.runs]
+    return make_sbc(data, **BAND).fit(data.runs)
 
 
 def tables(data):
@@ -185,7 +172,7 @@ def test_set_params_of_a_wrong_name(sbc, name):
     ids=str,
 )
 def test_parameter_set_on_a_fitted_estimator_changes_the_next_fit(data, change):
-    fitted = make(data, **BAND).fit(data.runs)
+    fitted = make_sbc(data, **BAND).fit(data.runs)
     old = fitted.transform(data.runs)
     fitted.set_params(**change)
     np.testing.assert_array_equal(fitted.transform(data.runs), old)
@@ -196,7 +183,7 @@ def test_parameter_set_on_a_fitted_estimator_changes_the_next_fit(data, change):
 
 
 def test_shared_parameters_win_over_maskers(data):
-    own = make(data)
+    own = make_sbc(data)
     options = {
         f"{m}_masker__{k}": v for m in ("seed", "brain") for k, v in BAND.items()
     }
@@ -204,7 +191,7 @@ def test_shared_parameters_win_over_maskers(data):
     others = {
         name: 0.05 if name == "low_pass" else value for name, value in BAND.items()
     }
-    sbc = make(data, **BAND)
+    sbc = make_sbc(data, **BAND)
     sbc.set_params(**{f"seed_masker__{name}": value for name, value in others.items()})
     np.testing.assert_array_equal(sbc.fit_transform(data.runs), expected)
     assert sbc.seed_masker.low_pass == 0.05
@@ -212,8 +199,8 @@ def test_shared_parameters_win_over_maskers(data):
 
 
 def test_shared_none_takes_the_filter_away(data):
-    expected = make(data).fit_transform(data.runs)
-    sbc = make(data, low_pass=None, high_pass=None)
+    expected = make_sbc(data).fit_transform(data.runs)
+    sbc = make_sbc(data, low_pass=None, high_pass=None)
     for masker in ("seed_masker", "brain_masker"):
         sbc.set_params(**{f"{masker}__{name}": value for name, value in BAND.items()})
     np.testing.assert_allclose(sbc.fit_transform(data.runs), expected, atol=1e-6)
@@ -287,7 +274,7 @@ def test_pickle_of_a_fitted_estimator(data, fitted, through, tmp_path):
 
 @pytest.mark.parametrize("through", [pickled, dumped])
 def test_pickle_of_an_unfitted_estimator(data, fitted, through, tmp_path):
-    copy = through(make(data, **BAND), tmp_path)
+    copy = through(make_sbc(data, **BAND), tmp_path)
     assert set(vars(copy)) == set(copy.get_params(deep=False))
     np.testing.assert_array_equal(
         copy.fit_transform(data.runs), fitted.transform(data.runs)
@@ -297,7 +284,7 @@ def test_pickle_of_an_unfitted_estimator(data, fitted, through, tmp_path):
 def test_size_of_a_pickle_does_not_depend_on_the_runs(data):
     longer = make_runs(4, 4 * N_SCANS, N_VOXELS, n_networks=2, random_state=0)
     sizes = [
-        len(pickle.dumps(make(data, **BAND).fit(runs)))
+        len(pickle.dumps(make_sbc(data, **BAND).fit(runs)))
         for runs in (data.runs[:1], data.runs, longer.runs)
     ]
     assert max(sizes) - min(sizes) < 2000
@@ -334,7 +321,7 @@ def test_fitted_attributes_end_with_an_underscore(fitted):
 
 
 def test_fitted_attributes(data):
-    sbc = make(data, n_seeds=2, **BAND).fit(data.runs)
+    sbc = make_sbc(data, seeds=2, **BAND).fit(data.runs)
     assert (sbc.n_seeds_, sbc.n_voxels_, sbc.n_runs_) == (2, N_VOXELS, 2)
     assert sbc.correlations_.shape == (2, N_VOXELS)
     assert len(sbc.seed_names_) == 2
@@ -395,7 +382,7 @@ def test_refit_replaces_everything(data, sbc):
 @pytest.mark.parametrize("has_mask", [True, False])
 def test_fitted_estimator_keeps_no_image(has_mask):
     data = make_runs(2, N_SCANS, N_VOXELS, n_networks=2, random_state=1)
-    sbc = make(data, **BAND)
+    sbc = make_sbc(data, **BAND)
     if not has_mask:
         sbc.set_params(brain_masker__mask_img=None)
     masks = [np.arange(2, N_SCANS), np.arange(3, N_SCANS)]
@@ -431,7 +418,7 @@ def test_threads_are_left_as_they_were(data, sbc):
 
 
 def test_fit_transform_equals_fit_then_transform(data, fitted):
-    z = make(data, **BAND).fit_transform(data.runs, data.y)
+    z = make_sbc(data, **BAND).fit_transform(data.runs, data.y)
     assert z.dtype == np.float32
     assert z.shape == (2, N_VOXELS)
     np.testing.assert_array_equal(z, fitted.transform(data.runs))
@@ -445,14 +432,16 @@ def test_each_row_is_the_map_of_its_run(data, fitted):
 
 
 def test_seeds_are_the_outer_index(data):
-    z = make(data, n_seeds=2, **BAND).fit_transform(data.runs)
-    alone = [make(data, seeds=[s], **BAND).fit_transform(data.runs) for s in data.seeds]
+    z = make_sbc(data, seeds=2, **BAND).fit_transform(data.runs)
+    alone = [
+        make_sbc(data, seeds=[s], **BAND).fit_transform(data.runs) for s in data.seeds
+    ]
     np.testing.assert_allclose(np.tanh(z), np.tanh(np.hstack(alone)), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, np.ndarray.tolist])
 def test_inverse_transform(data, kind):
-    sbc = make(data, n_seeds=2, **BAND)
+    sbc = make_sbc(data, seeds=2, **BAND)
     z = sbc.fit_transform(data.runs)
     img = sbc.inverse_transform(kind(z))
     assert img.shape == (*data.mask_img.shape, 4)
@@ -468,7 +457,7 @@ def test_inverse_transform(data, kind):
 
 
 def test_inverse_transform_of_one_row(data):
-    sbc = make(data, n_seeds=2)
+    sbc = make_sbc(data, seeds=2)
     z = sbc.fit_transform(data.runs)
     row = sbc.inverse_transform(z[1])
     expected = sbc.inverse_transform(z[1:2])
@@ -505,7 +494,7 @@ def test_progress_is_shown_where_it_is_asked_for(data, fitted, capsys, method):
 def test_n_jobs_changes_nothing(data, fitted, backend):
     z = fitted.transform(data.runs)
     with joblib.parallel_config(backend=backend):
-        sbc = make(data, n_jobs=2, **BAND)
+        sbc = make_sbc(data, n_jobs=2, **BAND)
         np.testing.assert_array_equal(sbc.fit_transform(data.runs), z)
         np.testing.assert_array_equal(sbc.transform(data.runs), z)
     np.testing.assert_array_equal(sbc.correlations_, fitted.correlations_)
@@ -513,10 +502,15 @@ def test_n_jobs_changes_nothing(data, fitted, backend):
 
 def test_few_maps_wait_to_be_taken(monkeypatch):
     started = []
-    monkeypatch.setattr(_engine, "RUNS_PER_JOB", 2)
-    monkeypatch.setattr(_engine, "map_run", lambda _, run: started.append(run) or run)
+    monkeypatch.setattr(mapping, "RUNS_PER_JOB", 2)
+
+    def note(_, run):
+        started.append(run)
+        return run
+
+    mapper = SimpleNamespace(n_jobs=2)
     with joblib.parallel_config(backend="threading"):
-        for n_taken, run in enumerate(_engine.map_runs(None, range(20), n_jobs=2)):
+        for n_taken, run in enumerate(mapping.in_order(note, mapper, range(20))):
             assert run == n_taken
             threading.Event().wait(0.01)
             assert len(started) <= 4 * (n_taken // 4 + 1)
@@ -525,7 +519,7 @@ def test_few_maps_wait_to_be_taken(monkeypatch):
 
 def test_grid_search_in_processes(four):
     search = GridSearchCV(
-        make_pipeline(make(four), LogisticRegression()),
+        make_pipeline(make_sbc(four), LogisticRegression()),
         {"seedcorrelationmap__seed_masker__radius": [6, 8]},
         cv=2,
         n_jobs=2,
@@ -533,6 +527,20 @@ def test_grid_search_in_processes(four):
     )
     search.fit(four.runs, four.y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_file_that_a_process_cannot_open_names_the_run(data, tmp_path, monkeypatch):
+    # The last test in processes: joblib ends them all at an error.
+    path = save(data.runs[1].img, tmp_path / "run.nii.gz")
+    mapping = _seed_correlation_map.map_runs
+
+    def vanishing(*args):
+        path.unlink()
+        return mapping(*args)
+
+    monkeypatch.setattr(_seed_correlation_map, "map_runs", vanishing)
+    with pytest.raises(FileNotFoundError, match=words("run 1", "run.nii.gz")):
+        make_sbc(data, n_jobs=2).fit([data.runs[0].img, path])
 
 
 # The ways to write X
@@ -654,7 +662,7 @@ def test_run_is_frozen_and_can_be_pickled(data):
 
 
 def test_feature_names(data):
-    sbc = make(data, n_seeds=2).fit(data.runs)
+    sbc = make_sbc(data, seeds=2).fit(data.runs)
     names = sbc.get_feature_names_out()
     assert names.dtype == object
     assert names.shape == (2 * N_VOXELS,)
@@ -664,7 +672,7 @@ def test_feature_names(data):
 
 
 def test_set_output(data):
-    sbc = make(data, n_seeds=2)
+    sbc = make_sbc(data, seeds=2)
     expected = sbc.fit_transform(data.runs)
     assert sbc.set_output(transform="pandas") is sbc
     for table in (sbc.fit_transform(data.runs), sbc.transform(data.runs)):
@@ -733,7 +741,9 @@ def test_global_pandas_output_on_a_surface(surface):
 
 
 def test_pipeline(four):
-    pipeline = make_pipeline(make(four, **BAND), StandardScaler(), LogisticRegression())
+    pipeline = make_pipeline(
+        make_sbc(four, **BAND), StandardScaler(), LogisticRegression()
+    )
     pipeline.fit(four.runs, four.y)
     assert pipeline.predict(four.runs).shape == (4,)
     assert pipeline.score(four.runs, four.y) == 1.0
@@ -744,7 +754,7 @@ def test_pipeline(four):
 
 
 def test_pipeline_gives_maps_back(data):
-    pipeline = make_pipeline(make(data, **BAND), StandardScaler())
+    pipeline = make_pipeline(make_sbc(data, **BAND), StandardScaler())
     img = pipeline.inverse_transform(pipeline.fit_transform(data.runs))
     z = pipeline[0].transform(data.runs)
     inside = np.asarray(data.mask_img.dataobj) > 0
@@ -752,16 +762,16 @@ def test_pipeline_gives_maps_back(data):
 
 
 def test_pipeline_passes_confounds_by_step_name(data):
-    pipeline = Pipeline([("map", make(data)), ("scale", StandardScaler())])
+    pipeline = Pipeline([("map", make_sbc(data)), ("scale", StandardScaler())])
     z = pipeline.fit_transform(images(data), map__confounds=tables(data))
-    expected = make_pipeline(make(data), StandardScaler()).fit_transform(data.runs)
+    expected = make_pipeline(make_sbc(data), StandardScaler()).fit_transform(data.runs)
     np.testing.assert_allclose(z, expected, atol=1e-5)
     with pytest.raises(ValueError, match=LOST):
         pipeline.transform(images(data))
 
 
 def test_feature_union_of_two_seeds(data):
-    parts = [make(data, seeds=[seed], **BAND) for seed in data.seeds]
+    parts = [make_sbc(data, seeds=[seed], **BAND) for seed in data.seeds]
     union = FeatureUnion([("back", parts[0]), ("front", parts[1])])
     z = union.fit_transform(data.runs)
     expected = np.hstack([clone(part).fit_transform(data.runs) for part in parts])
@@ -828,7 +838,7 @@ def check_maps(shown, by_hand, runs, **options):
 
 
 def test_grid_search_scores_maps_of_cleaned_runs(four, by_hand):
-    pipeline = Pipeline([("map", make(four, **BAND)), ("classifier", Recorder())])
+    pipeline = Pipeline([("map", make_sbc(four, **BAND)), ("classifier", Recorder())])
     grid = {"map__seed_masker__radius": [6, 9], "map__low_pass": [0.08, 0.1]}
     search = GridSearchCV(
         pipeline, grid, scoring="accuracy", cv=KFold(2), error_score="raise"
@@ -855,7 +865,7 @@ def test_grid_search_scores_maps_of_cleaned_runs(four, by_hand):
 
 @pytest.mark.parametrize("tool", [cross_val_predict, cross_validate, cross_val_score])
 def test_cross_validation_sees_maps_of_cleaned_runs(four, by_hand, tool):
-    pipeline = make_pipeline(make(four, **BAND), Recorder())
+    pipeline = make_pipeline(make_sbc(four, **BAND), Recorder())
     options = {} if tool is cross_val_predict else {"error_score": "raise"}
     with recording() as shown:
         tool(pipeline, four.runs, [0, 1, 0, 1], cv=KFold(2), **options)
@@ -865,7 +875,7 @@ def test_cross_validation_sees_maps_of_cleaned_runs(four, by_hand, tool):
 
 @pytest.mark.parametrize("kind", [list, tuple, of_objects, pd.Series])
 def test_cross_validation_splits_any_sequence_of_runs(four, kind):
-    pipeline = make_pipeline(make(four, **BAND), LogisticRegression())
+    pipeline = make_pipeline(make_sbc(four, **BAND), LogisticRegression())
     X = kind(four.runs)
     predicted = cross_val_predict(pipeline, X, four.y, cv=2)
     assert predicted.shape == (4,)
@@ -877,7 +887,7 @@ def test_cross_validation_splits_any_sequence_of_runs(four, kind):
 @pytest.mark.parametrize("scoring", ["accuracy", None])
 def test_confounds_beside_are_not_lost_silently_without_routing(four, scoring):
     search = GridSearchCV(
-        Pipeline([("map", make(four)), ("classifier", Recorder())]),
+        Pipeline([("map", make_sbc(four)), ("classifier", Recorder())]),
         {"map__seed_masker__radius": [6]},
         scoring=scoring,
         cv=KFold(2),
@@ -889,16 +899,9 @@ def test_confounds_beside_are_not_lost_silently_without_routing(four, scoring):
 
 def routed_pipeline(data):
     """Return a pipeline that asks for confounds in fit and in transform."""
-    sbc = make(data, **BAND)
+    sbc = make_sbc(data, **BAND)
     sbc.set_fit_request(confounds=True).set_transform_request(confounds=True)
     return Pipeline([("map", sbc), ("classifier", Recorder())])
-
-
-@pytest.fixture
-def routing():
-    """Turn scikit-learn's metadata routing on."""
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
 
 
 @pytest.mark.usefixtures("routing")
@@ -914,10 +917,10 @@ def test_routing_in_a_pipeline(data, fitted):
 
 @pytest.mark.usefixtures("routing")
 def test_routing_of_sample_masks(data):
-    sbc = make(data).set_fit_request(sample_mask=True)
+    sbc = make_sbc(data).set_fit_request(sample_mask=True)
     sbc.set_transform_request(sample_mask=True)
     masks = [np.arange(5, N_SCANS)] * 2
-    expected = make(data).fit_transform(images(data), sample_mask=masks)
+    expected = make_sbc(data).fit_transform(images(data), sample_mask=masks)
     z = make_pipeline(sbc).fit_transform(images(data), sample_mask=masks)
     np.testing.assert_array_equal(z, expected)
 
@@ -1010,7 +1013,7 @@ def test_routing_in_cross_val_predict_loses_nothing_silently(four):
 
 @pytest.mark.usefixtures("routing")
 def test_routing_refuses_confounds_that_nobody_asked_for(data):
-    pipeline = make_pipeline(make(data), Recorder())
+    pipeline = make_pipeline(make_sbc(data), Recorder())
     with pytest.raises(Exception, match="confounds"):
         pipeline.fit(images(data), data.y, confounds=tables(data))
 
@@ -1018,7 +1021,7 @@ def test_routing_refuses_confounds_that_nobody_asked_for(data):
 @pytest.mark.usefixtures("routing")
 def test_runs_of_their_own_need_no_routing(four, by_hand):
     search = GridSearchCV(
-        Pipeline([("map", make(four, **BAND)), ("classifier", Recorder())]),
+        Pipeline([("map", make_sbc(four, **BAND)), ("classifier", Recorder())]),
         {"map__seed_masker__radius": [6]},
         scoring="accuracy",
         cv=KFold(2),
@@ -1031,23 +1034,6 @@ def test_runs_of_their_own_need_no_routing(four, by_hand):
 
 
 # scikit-learn's own checks
-
-
-CHECKS_WITHOUT_DATA = [
-    estimator_checks.check_estimator_cloneable,
-    estimator_checks.check_estimator_repr,
-    estimator_checks.check_estimator_tags_renamed,
-    estimator_checks.check_get_params_invariance,
-    estimator_checks.check_mixin_order,
-    estimator_checks.check_no_attributes_set_in_init,
-    estimator_checks.check_set_params,
-    estimator_checks.check_valid_tag_types,
-]
-
-
-@pytest.mark.parametrize("check", CHECKS_WITHOUT_DATA, ids=lambda check: check.__name__)
-def test_checks_of_scikit_learn(sbc, check):
-    check(type(sbc).__name__, sbc)
 
 
 def test_all_checks_of_scikit_learn_that_the_tags_allow(sbc):
@@ -1303,9 +1289,10 @@ def seed_position(data, side):
     return int(np.flatnonzero((np.argwhere(inside) == voxel).all(axis=1))[0])
 
 
-@pytest.mark.parametrize("censored", [False, True])
-@pytest.mark.parametrize("regressed", [False, True])
-@pytest.mark.parametrize("side", ["seed", "brain", "both"])
+@pytest.mark.parametrize(
+    ("side", "regressed", "censored"),
+    every_pair(["seed", "brain", "both"], [False, True], [False, True]),
+)
 def test_unseen_masker(data, side, regressed, censored):
     kept = np.arange(4, N_SCANS) if censored else None
     runs = [
@@ -1394,7 +1381,7 @@ class Fickle(BoxMasker):
 @pytest.mark.parametrize("order", [1, -1])
 def test_runs_of_other_seeds_or_voxels_are_no_group(data, side, order):
     runs = [data.runs[0].img, data.runs[1].img.slicer[..., 5:]][::order]
-    sbc = make(data).set_params(**{side: Fickle()})
+    sbc = make_sbc(data).set_params(**{side: Fickle()})
     numbers = r"run 1.* 4 .*run 0.* 1" if order < 0 else r"run 1.* 1 .*run 0.* 4"
     with pytest.raises(ValueError, match=numbers):
         sbc.fit(runs)

@@ -1,7 +1,6 @@
 """Seeds from elsewhere: an image of their own, or signals that come with the run."""
 
 import pickle
-import re
 from types import SimpleNamespace
 
 import joblib
@@ -24,10 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
+from helpers import OwnSpheres, make_sbc, words
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._images import images as _images
-from sbc_estimators._maps.engine import map_run
-from sbc_estimators._signals import run_signals as _signals
+from sbc_estimators._images import volume as _volume
+from sbc_estimators._maps.mapping import map_run
+from sbc_estimators._signals import reading as _reading
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 from sbc_estimators.runs._opened import open_run
@@ -37,11 +37,6 @@ N_SCANS = 80
 CENSORED = np.delete(np.arange(N_SCANS), [0, 5, 6, 40])
 BAND = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01}
 COSINE = {"high_pass": 0.01, "clean_args": {"filter": "cosine"}}
-
-
-def words(*parts):
-    """Return a pattern for `match` that wants all these parts, in any order."""
-    return "(?s)" + "".join(f"(?=.*{re.escape(str(part))})" for part in parts)
 
 
 # The same acquisitions in images of three kinds
@@ -179,12 +174,12 @@ def test_time_courses_that_are_the_same(data):
     # The surface has copies of voxels, so both ways give one map.
     places = np.argwhere(np.asarray(data.mask_img.dataobj))[[20, 90]]
     mm = nib.affines.apply_affine(data.mask_img.affine, places).tolist()
-    volume = SphereSeeds(mm, None, **BAND)
-    surface = SurfaceSeeds([20, 40], None, hemisphere=["left", "right"], **BAND)
-    surface_run = Run(data.surface[0], t_r=2.0)
-    expected = SeedCorrelationMap(surface).fit(surface_run).correlations_
+    volume = SphereSeeds(mm, None)
+    surface = SurfaceSeeds([20, 40], None, hemisphere=["left", "right"])
+    surface_run, brain = Run(data.surface[0], t_r=2.0), SurfaceMasker(**BAND)
+    expected = SeedCorrelationMap(surface, brain).fit(surface_run).correlations_
     run = run_of(data, ("surface", "fine"))
-    found = SeedCorrelationMap(volume).fit(run).correlations_
+    found = SeedCorrelationMap(volume, brain).fit(run).correlations_
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
     whole = SeedCorrelationMap(surface, NiftiMasker(data.mask_img, **BAND))
     r = whole.fit(run_of(data, ("fine", "surface"))).correlations_
@@ -217,11 +212,7 @@ def test_high_variance_confounds_are_those_of_each_image(data, nilearn_signals):
     np.testing.assert_allclose(sbc.correlations_, expected, rtol=0, atol=TOLERANCE)
 
 
-class OwnSpheres(NiftiSpheresMasker):
-    """A third-party masker."""
-
-
-class OwnVoxels(SurfaceMasker):
+class OwnVertices(SurfaceMasker):
     """A third-party masker."""
 
 
@@ -230,7 +221,7 @@ def test_maskers_of_another_make(data, nilearn_signals, own):
     cleaning = {"detrend": True, "standardize": None}
     seed = OwnSpheres if own != "brain" else NiftiSpheresMasker
     seed = seed(data.seeds[:2], 8, allow_overlap=True, **cleaning)
-    brain = (OwnVoxels if own != "seed" else SurfaceMasker)(**cleaning)
+    brain = (OwnVertices if own != "seed" else SurfaceMasker)(**cleaning)
     run = run_of(data, ("surface", "fine"), confounds=data.confounds[0])
     sbc = SeedCorrelationMap(seed, brain).fit(run)
     expected = expected_r(nilearn_signals, seed, brain, run)
@@ -244,8 +235,8 @@ def test_paths_are_those_of_each_image(data):
         run_of(data, ("surface", "fine"))
     )
     assert sbc.paths_["seed_masker"] == "streamed"
-    assert sbc.paths_["brain_masker"] == "compiled: the run is on a surface"
-    brain = NiftiLabelsMasker(RegionSeeds(data.mask_img).labels_img)
+    assert sbc.paths_["brain_masker"] == "streamed"
+    brain = NiftiLabelsMasker(data.mask_img, strategy="median")
     sbc = SeedCorrelationMap(seed, brain).fit(run_of(data, ("fine", "coarse")))
     assert sbc.paths_["seed_masker"] == "streamed"
     assert sbc.paths_["brain_masker"].startswith("compiled")
@@ -315,9 +306,9 @@ def make(data):
     """The function ``(**parameters) -> estimator`` of coarse seeds on fine voxels."""
 
     def make(**parameters):
-        seed = NiftiSpheresMasker(data.seeds, 8, allow_overlap=True, **BAND)
-        brain = NiftiMasker(data.mask_img, **BAND)
-        return SeedCorrelationMap(seed, brain).set_params(**parameters)
+        spheres = {"allow_overlap": True}
+        sbc = make_sbc(data, data.seeds, 8, spheres=spheres, cleaning=BAND)
+        return sbc.set_params(**parameters)
 
     return make
 
@@ -333,14 +324,14 @@ def runs(data):
 
 @pytest.fixture
 def readings(monkeypatch):
-    """What was read of runs, a set of sources' names a reading."""
-    read, seen = _signals._read, []
+    """What was read of runs, the names of their sides once a reading."""
+    prepare, seen = _reading._prepare, []
 
-    def counting(task, names):
-        seen.append(set(names))
-        return read(task, names)
+    def counting(plan, sides, *args):
+        seen.append({side.adapter.name for side in sides})
+        return prepare(plan, sides, *args)
 
-    monkeypatch.setattr(_signals, "_read", counting)
+    monkeypatch.setattr(_reading, "_prepare", counting)
     return seen
 
 
@@ -382,11 +373,7 @@ def test_changed_seed_image_reads_seeds_alone(data, make, readings, tmp_path):
     run = Run(data.fine[0], t_r=2.0, seed_img=path)
     memory = {"memory": tmp_path / "cache", "memory_level": 2}
     before = make(**memory).fit(run).correlations_
-    assert sorted(map(sorted, readings)) == [
-        ["brain_masker"],
-        ["brain_masker", "seed_masker"],
-        ["seed_masker"],
-    ]
+    assert readings == [SEEDS | BRAIN]
     readings.clear()
     again = make(**memory).fit(run).correlations_
     assert readings == []
@@ -417,6 +404,19 @@ def test_seed_image_in_memory_in_a_cache(data, make, tmp_path):
         run = Run(data.fine[0], t_r=2.0, seed_img=seed_img)
         found.append(make(memory=tmp_path).fit(run).correlations_)
     np.testing.assert_allclose(found[1], -found[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("images", [("fine", "coarse"), ("coarse", "fine")])
+def test_voxels_in_a_cache_are_not_those_of_seeds(data, tmp_path, images):
+    # They have the same numbers, in another image.
+    mask_img = data.mask_img if images[0] == "fine" else data.coarse_mask_img
+    seed = NiftiSpheresMasker(data.seeds, 8, allow_overlap=True, **BAND)
+    sbc = SeedCorrelationMap(seed, NiftiMasker(mask_img, **BAND))
+    run = run_of(data, images)
+    expected = clone(sbc).set_params(seed_summary="median").fit(run)
+    sbc.set_params(memory=tmp_path, memory_level=2).fit(run)
+    found = sbc.set_params(seed_summary="median").fit(run)
+    np.testing.assert_array_equal(found.correlations_, expected.correlations_)
 
 
 def test_in_a_search(make, runs, data):
@@ -479,17 +479,17 @@ KIND_ERRORS = {
     "surface for a volume masker": (
         lambda d: NiftiSpheresMasker(d.seeds),
         ("fine", "surface"),
-        ("seed_masker is a NiftiSpheresMasker", "its seed_img is a SurfaceImage"),
+        ("seed_masker: a NiftiSpheresMasker", "its seed_img is a surface"),
     ),
     "volume for a surface masker": (
         lambda d: SurfaceLabelsMasker(d.labels_img),
         ("surface", "fine"),
-        ("seed_masker is a SurfaceLabelsMasker", "its seed_img is a volume"),
+        ("seed_masker: a SurfaceLabelsMasker", "its seed_img is a volume"),
     ),
     "surface for seeds of ours": (
         lambda d: SphereSeeds(d.seeds),
         ("fine", "surface"),
-        ("seed_masker is a SphereSeeds", "its seed_img is a SurfaceImage"),
+        ("seed_masker", "seed_img: spheres lie in volumes", "the image is a surface"),
     ),
 }
 
@@ -504,7 +504,7 @@ def test_seed_image_of_the_wrong_kind(data, name):
 def test_brain_of_the_wrong_kind(data):
     seed = NiftiSpheresMasker(data.seeds)
     sbc = SeedCorrelationMap(seed, NiftiMasker(data.mask_img))
-    expected = words("run 0", "brain_masker", "but the run is a SurfaceImage")
+    expected = words("run 0", "brain_masker", "but the run is a surface")
     with pytest.raises(TypeError, match=expected):
         sbc.fit(run_of(data, ("surface", "fine")))
 
@@ -537,7 +537,9 @@ def test_seed_image_that_is_missing_after_fit(data):
 
 def test_seed_outside_of_its_image(data):
     sbc = SeedCorrelationMap(NiftiSpheresMasker([(500, 0, 0)], 8))
-    expected = words("run 0, seed_img", data.fine[0], "seed 0 at (500, 0, 0) mm")
+    expected = words(
+        *("run 0", f"seed_img ({data.fine[0]!r})", "seed 0 at (500, 0, 0) mm"),
+    )
     with pytest.raises(ValueError, match=expected):
         sbc.fit(run_of(data, ("surface", "fine")))
 
@@ -585,7 +587,7 @@ def test_given_signals(data, nilearn_signals, tmp_path, kind, cleaning):
     signals = as_kind(data.signals[0], kind, tmp_path)
     run = Run(data.fine[0], data.confounds[0], sample_mask, 2.0, seed_signals=signals)
     brain = NiftiMasker(data.mask_img, **cleaning)
-    sbc = SeedCorrelationMap(GivenSignals(**cleaning), brain)
+    sbc = SeedCorrelationMap(GivenSignals(), brain)
     z = sbc.fit_transform(run)
     columns = list(data.signals[0].columns)
     expected = given_r(nilearn_signals, data, columns, run, cleaning)
@@ -600,21 +602,22 @@ def test_given_signals(data, nilearn_signals, tmp_path, kind, cleaning):
     np.testing.assert_allclose(sbc.correlations_, r[:3, 3:], rtol=0, atol=TOLERANCE)
 
 
-def test_given_signals_are_cleaned_like_the_brain_or_it_is_said(data):
+def test_given_signals_are_cleaned_like_the_brain_or_not_at_all(data):
     run = Run(data.fine[0], t_r=2.0, seed_signals=data.signals[0])
-    sbc = SeedCorrelationMap(GivenSignals(), NiftiMasker(data.mask_img, **BAND))
-    with pytest.warns(UserWarning, match="clean differently, in detrend"):
-        sbc.fit(run)
-    shared = SeedCorrelationMap(GivenSignals(detrend=True)).set_params(
-        low_pass=0.1, high_pass=0.01, brain_masker=NiftiMasker(data.mask_img, **BAND)
-    )
-    assert np.abs(shared.fit(run).correlations_ - sbc.correlations_).max() > 1e-3
+    brain = NiftiMasker(data.mask_img, detrend=True)
+    band = {"low_pass": 0.1, "high_pass": 0.01}
+    sbc = SeedCorrelationMap(GivenSignals(), brain, **band).fit(run)
+    own = NiftiMasker(data.mask_img, **BAND)
+    alike = SeedCorrelationMap(GivenSignals(), own).fit(run)
+    np.testing.assert_array_equal(sbc.correlations_, alike.correlations_)
+    raw = SeedCorrelationMap(GivenSignals(clean=False), own).fit(run)
+    assert np.abs(raw.correlations_ - sbc.correlations_).max() > 1e-3
 
 
 @pytest.mark.parametrize("columns", ["breath", ["pupil", "heart rate"], 1])
 def test_columns_by_name_in_a_pipeline(data, nilearn_signals, columns):
     brain = NiftiMasker(data.mask_img, **BAND)
-    pipeline = Pipeline([("map", SeedCorrelationMap(GivenSignals(**BAND), brain))])
+    pipeline = Pipeline([("map", SeedCorrelationMap(GivenSignals(), brain))])
     pipeline.set_params(map__seed_masker__columns=columns)
     run = Run(data.fine[0], t_r=2.0, seed_signals=data.signals[0])
     sbc = pipeline.fit([run])["map"]
@@ -638,7 +641,7 @@ def given(data):
 
     def given(**parameters):
         brain = NiftiMasker(data.mask_img, **BAND)
-        return SeedCorrelationMap(GivenSignals(**BAND), brain).set_params(**parameters)
+        return SeedCorrelationMap(GivenSignals(), brain).set_params(**parameters)
 
     return given
 
@@ -668,8 +671,7 @@ def test_search_over_columns(data, given):
 def test_signals_on_a_surface(data):
     signals = np.asarray(data.signals[0])
     run = Run(data.surface[0], t_r=2.0, seed_signals=signals)
-    sbc = SeedCorrelationMap(GivenSignals(detrend=True)).fit(run)
-    assert type(sbc.brain_masker_) is SurfaceMasker
+    sbc = SeedCorrelationMap(GivenSignals(), SurfaceMasker(detrend=True)).fit(run)
     scans = np.concatenate(list(data.surface[0].data.parts.values())).T
     time = np.vander(np.arange(float(N_SCANS)), 2)
     left = [
@@ -694,7 +696,7 @@ def test_changed_signals_in_a_cache(data, given, readings, tmp_path, in_file):
     assert readings == []
     np.testing.assert_array_equal(again, before)
     found = given(**memory).fit(run_with(data.signals[1])).correlations_
-    assert readings == [SEEDS]
+    assert readings == []
     expected = given().fit(run_with(data.signals[1])).correlations_
     np.testing.assert_array_equal(found, expected)
     assert np.abs(found - before).max() > 0.1
@@ -707,10 +709,10 @@ def test_changed_signals_in_a_cache(data, given, readings, tmp_path, in_file):
 def unreadable(monkeypatch):
     """Let no scans be read."""
 
-    def refuse(dataobj):
+    def refuse(dataobj, n_scans):
         raise AssertionError("scans are read")
 
-    monkeypatch.setattr(_images, "_reader", refuse)
+    monkeypatch.setattr(_volume, "_reader", refuse)
 
 
 def bad_signals(data, name):
@@ -720,7 +722,7 @@ def bad_signals(data, name):
     holes.loc[[3, 7], "breath"] = np.nan
     return {
         "short": (table[:-3], ("one row per scan, 80, got 77",)),
-        "nan": (holes, ("must be finite, column 'breath'", "scans [3, 7]")),
+        "nan": (holes, ("must be finite, column 'breath'", "scans 3, 7")),
         "missing": (None, ("brings no signals", "Run(img, seed_signals=...)")),
         "column": (table.drop(columns="pupil"), ("2 signals, in fit there were 3",)),
         "file": ("absent.tsv", ("there is no file 'absent.tsv'",)),
@@ -745,7 +747,7 @@ def test_errors_before_any_scan_is_read(data, given, name, with_mask):
 def test_errors_in_transform(data, given, monkeypatch, name):
     signals, parts = bad_signals(data, name)
     sbc = given().fit(given_runs(data)[0])
-    monkeypatch.setattr(_images, "_reader", None)
+    monkeypatch.setattr(_volume, "_reader", None)
     run = Run(data.fine[1], data.confounds[1], t_r=2.0, seed_signals=signals)
     expected = words(f"run 1 ({data.fine[1]!r})", *parts)
     with pytest.raises((ValueError, TypeError, OSError), match=expected):

@@ -1,7 +1,7 @@
 """`seed_summary`: from the voxels of a seed to one signal, against numpy."""
 
 import pickle
-import re
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -14,14 +14,17 @@ from nilearn.maskers import (
     SurfaceLabelsMasker,
     SurfaceMasker,
 )
-from nilearn.surface import SurfaceImage
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
+from helpers import OwnSpheres, every_pair, image_like, make_sbc, sphere, words
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._signals import seeds as _seeds
+from sbc_estimators._arrays.correlation import CleanedSignals
+from sbc_estimators._arrays.spatial import mean_map
+from sbc_estimators._maps import seeds as _seeds
+from sbc_estimators._signals.reading import SeedSignals
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds
 
@@ -34,11 +37,6 @@ CLEANINGS = {
     "band": {"detrend": True, "low_pass": 0.1, "high_pass": 0.01},
     "cosine": {"high_pass": 0.01, "clean_args": {"filter": "cosine"}},
 }
-
-
-def words(*parts):
-    """Return a pattern for `match` that wants all these parts, in any order."""
-    return "(?s)" + "".join(f"(?=.*{re.escape(str(part))})" for part in parts)
 
 
 # What numpy says
@@ -56,22 +54,6 @@ def summarise(signals, summary):
     left, scales, _ = np.linalg.svd(signals, full_matrices=False)
     component = left[:, 0] * scales[0]
     return component * np.sign(component @ signals.mean(axis=1))
-
-
-def image_like(img, array):
-    """Return an array as an image of the grid (mesh) of another one."""
-    if not hasattr(img, "mesh"):
-        return nib.Nifti1Image(array.astype("u1"), img.affine)
-    n_left = img.mesh.parts["left"].n_vertices
-    return SurfaceImage(img.mesh, {"left": array[:n_left], "right": array[n_left:]})
-
-
-def sphere(data, seed, radius):
-    """Return the voxels of a sphere, bool of the shape of the grid."""
-    grid = np.indices(data.mask_img.shape).reshape(3, -1).T
-    mm = nib.affines.apply_affine(data.mask_img.affine, grid)
-    inside = np.linalg.norm(mm - seed, axis=1) <= radius
-    return inside.reshape(data.mask_img.shape)
 
 
 def expected_r(nilearn_signals, run, members, summary, brain, fwhm=None, **cleaning):
@@ -95,27 +77,20 @@ def assert_r(sbc, expected):
 # In volumes, streamed and compiled
 
 
-@pytest.mark.parametrize("summary", SUMMARIES)
-@pytest.mark.parametrize("path", ["streamed", "compiled"])
+SETTINGS = {
+    "raw": ("none", None, False, None),
+    "confounds": ("band", None, True, None),
+    "smoothed": ("band", 6.0, False, None),
+    "censored": ("cosine", None, True, CENSORED),
+}
+
+
 @pytest.mark.parametrize(
-    ("cleaning", "fwhm", "with_confounds", "sample_mask"),
-    [
-        ("none", None, False, None),
-        ("band", None, True, None),
-        ("band", 6.0, False, None),
-        ("cosine", None, True, CENSORED),
-    ],
+    ("setting", "path", "summary"),
+    every_pair(SETTINGS, ["streamed", "compiled"], SUMMARIES),
 )
-def test_spheres_that_overlap(
-    sample_box,
-    nilearn_signals,
-    cleaning,
-    fwhm,
-    with_confounds,
-    sample_mask,
-    path,
-    summary,
-):
+def test_spheres_that_overlap(sample_box, nilearn_signals, setting, path, summary):
+    cleaning, fwhm, with_confounds, sample_mask = SETTINGS[setting]
     cleaning = {**CLEANINGS[cleaning], "t_r": sample_box.t_r}
     confounds = sample_box.confounds if with_confounds else None
     run = Run(sample_box.img, confounds, sample_mask)
@@ -123,11 +98,11 @@ def test_spheres_that_overlap(
     seed = NiftiSpheresMasker(
         places, 9, smoothing_fwhm=fwhm, allow_overlap=True, **cleaning
     )
-    kind = {"streamed": NiftiMasker, "compiled": NiftiLabelsMasker}[path]
-    img = {"streamed": sample_box.mask_img, "compiled": sample_box.labels_img}[path]
-    brain = kind(img, **cleaning)
+    brain = NiftiMasker(sample_box.mask_img, **cleaning)
+    if path == "compiled":  # the seeds are in memory, too
+        brain = NiftiLabelsMasker(sample_box.labels_img, strategy="median", **cleaning)
     sbc = SeedCorrelationMap(seed, brain, seed_summary=summary).fit(run)
-    assert sbc.paths_["seed_masker"].startswith(path)
+    assert sbc.paths_["brain_masker"].startswith(path)
     members = [sphere(sample_box, place, 9) for place in places]
     expected = expected_r(
         nilearn_signals, run, members, summary, brain, fwhm, **cleaning
@@ -155,7 +130,7 @@ def test_other_seeds(sample_box, nilearn_signals, kind, summary):
     }[kind]
     cleaning = {**CLEANINGS["band"], "t_r": sample_box.t_r}
     brain = NiftiMasker(sample_box.mask_img, smoothing_fwhm=6, **cleaning)
-    seed = clone(seed).set_params(**cleaning)
+    seed = clone(seed).set_params(**(cleaning if kind == "labels" else {}))
     sbc = SeedCorrelationMap(seed, brain, seed_summary=summary).fit(sample_box.run)
     expected = expected_r(
         nilearn_signals, sample_box.run, members, summary, brain, **cleaning
@@ -286,13 +261,20 @@ def test_voxels_without_signal_are_left_out(summary, bad):
     np.testing.assert_allclose(np.corrcoef(signal, expected)[0, 1], 1, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "combine", [_seeds._median, _seeds._principal, _seeds._unit_mean]
-)
-def test_nothing_is_made_of_nothing(combine):
-    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((9, 4)))[0]
-    found = combine(np.empty((4, 0), np.float32), np.empty(0), basis)
-    np.testing.assert_array_equal(found, np.zeros(9))
+@pytest.mark.parametrize("summary", OTHERS)
+def test_nothing_is_made_of_nothing(summary):
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.standard_normal((9, 4)))[0]
+    coordinates = rng.standard_normal((4, 3)).astype(np.float32)
+    members = CleanedSignals(coordinates, np.array([1.0, 1.0, 0.0]), basis)
+    signals = SeedSignals(
+        operator=SimpleNamespace(basis=basis),
+        spatial=mean_map([np.array([0, 1]), np.array([2])]),
+        members=members,
+    )
+    found = _seeds.summarised(signals, summary)
+    assert found.norms[0] > 0
+    np.testing.assert_array_equal(found.series()[:, 1], np.zeros(9))
 
 
 # scikit-learn's contract
@@ -306,12 +288,12 @@ def data():
 
 @pytest.fixture
 def make(data):
-    """The function ``(summary, **parameters) -> estimator`` of three seeds."""
+    """The function ``(summary, **parameters) -> estimator`` of all seeds."""
 
     def make(summary="pca", **parameters):
-        seed = NiftiSpheresMasker(data.seeds, 6, allow_overlap=True, detrend=True)
-        brain = NiftiMasker(data.mask_img, detrend=True)
-        return SeedCorrelationMap(seed, brain, seed_summary=summary, **parameters)
+        spheres = {"allow_overlap": True}
+        parameters["seed_summary"] = summary
+        return make_sbc(data, data.seeds, spheres=spheres, **parameters)
 
     return make
 
@@ -381,10 +363,6 @@ def test_partial_maps_of_summaries(data, make, nilearn_signals):
 # Errors
 
 
-class OwnSpheres(NiftiSpheresMasker):
-    """A third-party masker."""
-
-
 @pytest.mark.parametrize(
     "summary", ["Mean", "average", None, 1, ["mean"], np.array(["mean"])]
 )
@@ -434,8 +412,8 @@ def test_labels_on_another_grid(sample_box):
     sbc = SeedCorrelationMap(labels, brain, seed_summary="median")
     with pytest.raises(ValueError, match=words("run 0", "voxels", "not known")):
         sbc.fit(sample_box.run)
-    ours = RegionSeeds(labels_img, detrend=True)
+    ours = RegionSeeds(labels_img)
     found = sbc.set_params(seed_masker=ours).fit(sample_box.run).correlations_
-    straight = RegionSeeds(sample_box.labels_img, detrend=True)
+    straight = RegionSeeds(sample_box.labels_img)
     expected = sbc.set_params(seed_masker=straight).fit(sample_box.run).correlations_
     np.testing.assert_array_equal(found, expected)

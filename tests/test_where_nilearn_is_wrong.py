@@ -1,4 +1,4 @@
-"""Where plain nilearn 0.14.1 is wrong, and we are not (DESIGN.md, section 4).
+"""Where plain nilearn 0.14.1 is wrong, and we are not (README.md, Accuracy).
 
 Each test also shows nilearn's error, so that it tells us when nilearn has mended it.
 """
@@ -22,6 +22,7 @@ from nilearn.signal import clean
 from nilearn.surface import SurfaceImage
 from scipy.interpolate import CubicSpline
 
+from helpers import every_pair
 from sbc_estimators import Run, SeedCorrelationMap
 
 TOLERANCE = 2e-6
@@ -30,7 +31,7 @@ BAND = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:imgs are being resampled"),
-    pytest.mark.usefixtures("seeds_anywhere"),
+    pytest.mark.usefixtures("seeds_anywhere", "any_dof"),
 ]
 
 CLEANING = {
@@ -124,10 +125,13 @@ def test_a_censored_scan_has_no_say_whatever_it_holds(map_of, cleaning, value):
     np.testing.assert_array_equal(r, map_of(cleaning, "everywhere"))
 
 
-@pytest.mark.parametrize("value", ["noise", "nan"])
-@pytest.mark.parametrize("cleaning", ["butterworth", "cosine", "high-variance"])
 @pytest.mark.parametrize(
-    "brain", ["voxels", "voxels-no-mask", "voxels-resampled", "labels"]
+    ("brain", "cleaning", "value"),
+    every_pair(
+        ["voxels", "voxels-no-mask", "voxels-resampled", "labels"],
+        ["butterworth", "cosine", "high-variance"],
+        ["noise", "nan"],
+    ),
 )
 def test_a_censored_scan_has_no_say_in_any_masker(simulated, brain, cleaning, value):
     """Nor in a mask that is computed."""
@@ -223,14 +227,15 @@ def raw(simulated, nilearn_signals):
     return [nilearn_signals(masker, run) for masker in _maskers(simulated, {})]
 
 
-@pytest.mark.parametrize("with_confounds", [False, True])
-@pytest.mark.parametrize("cleaning", ["butterworth", "low-pass", "extrapolate"])
-@pytest.mark.parametrize("censored", CENSORED.values(), ids=CENSORED)
+@pytest.mark.parametrize(
+    ("censored", "cleaning", "with_confounds"),
+    every_pair(CENSORED, ["butterworth", "low-pass", "extrapolate"], [False, True]),
+)
 def test_censoring_is_what_it_should_be(
     raw, simulated, censored, cleaning, with_confounds
 ):
     """Against every step written out."""
-    cleaning, kept = CLEANING[cleaning], _without(censored)
+    cleaning, kept = CLEANING[cleaning], _without(CENSORED[censored])
     confounds = np.array(simulated.confounds) if with_confounds else None
     run = Run(simulated.img, confounds, kept)
     sbc = SeedCorrelationMap(*_maskers(simulated, cleaning)).fit(run)
@@ -463,9 +468,15 @@ def with_signal(simulated):
     return with_signal
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kinds", [[kind] for kind in KINDS] + [KINDS], ids="-".join)
-@pytest.mark.parametrize("cleaning", ["none", "low-pass", "butterworth", "cosine"])
+@pytest.mark.parametrize(
+    ("cleaning", "kinds", "dtype"),
+    every_pair(
+        ["none", "low-pass", "butterworth", "cosine"],
+        [[kind] for kind in KINDS] + [KINDS],
+        [np.float32, np.float64],
+    ),
+    ids=lambda value: "-".join(value) if isinstance(value, list) else None,
+)
 def test_voxels_without_signal(with_signal, simulated, cleaning, kinds, dtype):
     """z = 0 there, the others as they were, and one warning a run."""
     img, sbc, expected = with_signal(cleaning, dtype)

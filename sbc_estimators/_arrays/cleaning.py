@@ -7,7 +7,7 @@ the one authority on what cleaning means.
 
 import inspect
 import warnings
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,20 @@ from nilearn.signal import clean
 from scipy import linalg
 from scipy.interpolate import CubicSpline
 
-from .._support.checks import check_band, check_clean_args, check_switch
-from .operator import CleaningOperator
+from .._support.messages import check_positive_or_none, check_switches
+from .correlation import cleaned_signals, column_norms, typical_values
+from .dimensions import in_bands
+
+CONSTANT_TOLERANCE = 1e-7
+"""A response to a constant signal below this is rounding: the constant is removed."""
+
+MAX_GAIN_IN_FLOAT32 = 10.0
+"""Largest amplification of a signal by its cleaning for which float32 will do.
+
+A filter's padding amplifies what lies at the ends two- to fivefold, splines that
+extrapolate a single censored scan twentyfold.
+"""
+
 
 RANK_TOLERANCE = 1e-7
 """Directions of time that cleaning shrinks below this are left out."""
@@ -29,6 +41,79 @@ ROUNDING = 1e-12
 
 DEPENDENT = 1e-9
 """A confound with less than this part of its own beside the others adds nothing."""
+
+
+@dataclass(frozen=True)
+class CleaningOperator:
+    """The cleaning of one run, from raw signals at the kept scans to coordinates.
+
+    Attributes
+    ----------
+    basis : ndarray of shape (n_kept_scans, rank)
+        Orthonormal columns that span the cleaned, centred signals.
+    projection : ndarray of shape (rank, n_kept_scans)
+        Takes raw signals to their coordinates in `basis`; norms and inner products
+        of cleaned signals are those of their coordinates.
+    bands : Bands or None
+        Into which the axes of `basis` are cut; None where they are not.
+    """
+
+    basis: np.ndarray
+    projection: np.ndarray
+    bands: Any = None
+
+    @property
+    def dtype(self):
+        """The precision in which to project: float32 unless cleaning amplifies.
+
+        What cleaning takes away is large beside what it leaves only where signals
+        drift. Splines that extrapolate censored scans make it so in any signal.
+        """
+        gain = np.linalg.norm(self.projection, axis=1).max()
+        return np.dtype(np.float32 if gain < MAX_GAIN_IN_FLOAT32 else np.float64)
+
+    def reduced(self, tolerance):
+        """Return the operator without directions that cleaning shrinks below this."""
+        keep = np.linalg.norm(self.projection, axis=1) > tolerance
+        return CleaningOperator(self.basis[:, keep], self.projection[keep])
+
+    def settled(self, tolerance, kept):
+        """Return the reduced operator, its axes rotated into bands of time.
+
+        Parameters
+        ----------
+        tolerance : float
+            As of `reduced`.
+        kept : ndarray of int of shape (n_kept_scans,)
+        """
+        reduced = self.reduced(tolerance)
+        return CleaningOperator(*in_bands(reduced.basis, reduced.projection, kept))
+
+    def clean(self, raw):
+        """Return raw signals `(n_kept_scans, n_signals)` as `CleanedSignals`."""
+        raw_norms = column_norms(raw - typical_values(raw))
+        return cleaned_signals(apply(self.projection, raw), raw_norms, self.basis)
+
+
+def apply(matrix, signals):
+    """Return ``matrix @ signals``, with typical values taken off first.
+
+    A BOLD signal's mean is a thousand times its fluctuations, and so would be the
+    rounding of the product. What the matrix makes of a constant is added back.
+    """
+    typical = typical_values(signals)
+    result = matrix @ (signals - typical)
+    constant = constant_response(matrix)
+    if constant.any():
+        result += np.outer(constant, typical)
+    return result
+
+
+def constant_response(matrix):
+    """Return what a matrix makes of a constant 1, exactly 0 where it removes it."""
+    response = matrix.sum(axis=1)
+    is_removed = np.linalg.norm(response) <= CONSTANT_TOLERANCE * np.sqrt(len(response))
+    return np.zeros_like(response) if is_removed else response
 
 
 @dataclass(frozen=True)
@@ -45,9 +130,8 @@ class CleaningParameters:
     clean_args: dict | None = None
 
     @classmethod
-    def from_masker(cls, masker):
-        """Return the cleaning that a masker's parameters ask for."""
-        parameters = masker.get_params(deep=False)
+    def of(cls, parameters):
+        """Return the cleaning that a masker's parameters ask for, given as a dict."""
         known = {field.name: field.default for field in fields(cls)}
         return cls(**{name: parameters.get(name, known[name]) for name in known})
 
@@ -59,17 +143,20 @@ class CleaningParameters:
             return False
         return chosen
 
-    def with_t_r(self, t_r):
-        """Return the same cleaning at a run's own repetition time in seconds."""
-        return self if t_r is None else replace(self, t_r=t_r)
+    def check(self, t_r_in_header=None):
+        """Raise ValueError unless all of it makes sense.
 
-    def check(self, where, t_r_in_header=None):
-        """Raise ValueError unless all of it makes sense; `where` names the masker."""
-        for name in ("detrend", "standardize_confounds"):
-            check_switch(getattr(self, name), name, where)
-        check_clean_args(self.clean_args, where)
-        band = self.low_pass, self.high_pass, self.t_r, self.filter_name
-        check_band(*band, where, t_r_in_header)
+        What the header says of the repetition time (s) is only told.
+        """
+        check_switches(
+            detrend=self.detrend, standardize_confounds=self.standardize_confounds
+        )
+        _check_clean_args(self.clean_args)
+        check_positive_or_none(
+            low_pass=self.low_pass, high_pass=self.high_pass, t_r=self.t_r
+        )
+        if self.filter_name and (self.low_pass or self.high_pass):
+            _check_band(self.low_pass, self.high_pass, self.t_r, t_r_in_header)
 
     def differences(self, other):
         """Return the names of the parameters in which two cleanings differ."""
@@ -88,7 +175,7 @@ def _equal(a, b):
     return np.array_equal(a, b) if a is not None and b is not None else a is b
 
 
-def compile_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
+def compile_cleaning(parameters, n_scans, kept, confounds=None):
     """Compile the cleaning of one run.
 
     Parameters
@@ -101,8 +188,6 @@ def compile_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
         Indices of the scans that are not censored, ascending.
     confounds : ndarray of shape (n_scans, n_confounds) or None, default=None
         The rows of censored scans are never looked at.
-    where : str, default="run"
-        Names the run in errors.
 
     Returns
     -------
@@ -132,50 +217,50 @@ def compile_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
        artifacts into fMRI data. Human Brain Mapping, 40(8), 2358-2376.
        https://doi.org/10.1002/hbm.24528
     """
-    matrix = cleaning_matrix(parameters, n_scans, kept, confounds, where)
+    matrix = cleaning_matrix(parameters, n_scans, kept, confounds)
     basis, scales, directions = np.linalg.svd(matrix)
     rank = int(np.sum(scales > RANK_TOLERANCE))
-    _check_rank(rank, len(kept), confounds, where)
+    _check_rank(rank, len(kept), confounds)
     projection = scales[:rank, np.newaxis] * directions[:rank]
     return CleaningOperator(basis[:, :rank], projection)
 
 
-def cleaning_matrix(parameters, n_scans, kept, confounds=None, where="run"):
+def cleaning_matrix(parameters, n_scans, kept, confounds=None):
     """Return cleaning and centring as a matrix, `(n_kept_scans, n_kept_scans)`.
 
     As in `compile_cleaning`, which factorises it.
     """
     identity = np.eye(len(kept))
-    matrix = clean_kept(parameters, identity, n_scans, kept, confounds, where)
+    matrix = clean_kept(parameters, identity, n_scans, kept, confounds)
     return matrix - matrix.mean(axis=0)
 
 
-def leaves_enough(parameters, n_scans, kept, n_confounds, where="run"):
+def leaves_enough(parameters, n_scans, kept, n_confounds):
     """Whether cleaning leaves something to correlate, whatever the confounds are.
 
     That is, more directions of time than confounds can take away. A few random
     signals tell, at a small part of the cost of `compile_cleaning`.
     """
-    probes = _cleaned_probes(parameters, n_scans, kept, n_confounds + 3, None, where)
+    probes = _cleaned_probes(parameters, n_scans, kept, n_confounds + 3, None)
     return _rank(probes) >= n_confounds + 2
 
 
-def check_cleaning(parameters, n_scans, kept, confounds=None, where="run"):
+def check_cleaning(parameters, n_scans, kept, confounds=None):
     """Raise the errors of `compile_cleaning` at a small part of its cost.
 
     A few random signals stand for all: if less than two directions of time are left
     of them, less than two are left of any.
     """
-    left = _cleaned_probes(parameters, n_scans, kept, 3, confounds, where)
-    _check_rank(_rank(left), len(kept), confounds, where)
+    left = _cleaned_probes(parameters, n_scans, kept, 3, confounds)
+    _check_rank(_rank(left), len(kept), confounds)
 
 
-def _cleaned_probes(parameters, n_scans, kept, n_probes, confounds, where):
+def _cleaned_probes(parameters, n_scans, kept, n_probes, confounds):
     """Return random signals, cleaned and centred."""
     probes = np.random.default_rng(0).standard_normal((len(kept), n_probes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say comes with the matrix
-        left = clean_kept(parameters, probes, n_scans, kept, confounds, where)
+        left = clean_kept(parameters, probes, n_scans, kept, confounds)
     return left - left.mean(axis=0)
 
 
@@ -185,30 +270,28 @@ def _rank(signals):
     return int(np.sum(scales > RANK_TOLERANCE))
 
 
-def _check_rank(rank, n_kept, confounds, where):
+def _check_rank(rank, n_kept, confounds):
     """Raise ValueError unless cleaning leaves something to correlate."""
     if rank < 2:
         n_confounds = 0 if confounds is None else confounds.shape[1]
         raise ValueError(
-            f"{where}: nothing is left after cleaning {n_kept} kept scans with "
+            f"nothing is left after cleaning {n_kept} kept scans with "
             f"{n_confounds} confounds: {rank} directions of time remain, at least 2 "
             "are needed. Use fewer confounds, a wider band, or keep more scans."
         )
 
 
-def clean_kept(parameters, signals, n_scans, kept, confounds, where, standardize=None):
+def clean_kept(parameters, signals, n_scans, kept, confounds):
     """Return signals at the kept scans cleaned, in the same shape and order.
 
     Parameters
     ----------
-    parameters, n_scans, kept, confounds, where
+    parameters, n_scans, kept, confounds
         As in `compile_cleaning`.
     signals : ndarray of shape (n_kept_scans, n_signals)
-    standardize : "zscore_sample", "psc" or None, default=None
-        As in :func:`nilearn.signal.clean`.
     """
     cleaned = np.empty_like(signals)
-    for scans in _scans_of_each_block(parameters.runs, n_scans, where):
+    for scans in _scans_of_each_block(parameters.runs, n_scans):
         rows = np.flatnonzero(np.isin(kept, scans))
         if not len(rows):
             continue
@@ -218,30 +301,30 @@ def clean_kept(parameters, signals, n_scans, kept, confounds, where, standardize
         full[kept_in_block] = signals[rows]
         try:
             cleaned[rows] = _clean_block(
-                parameters, full, kept_in_block, block_confounds, standardize
+                parameters, full, kept_in_block, block_confounds
             )
         except ValueError as error:
             raise ValueError(
-                f"{where}: {len(scans)} scans, {len(rows)} of them kept, could not be "
+                f"{len(scans)} scans, {len(rows)} of them kept, could not be "
                 f"cleaned with {parameters}: {error}"
             ) from error
     return cleaned
 
 
-def _scans_of_each_block(labels, n_scans, where):
+def _scans_of_each_block(labels, n_scans):
     """Return the scans of each block that is cleaned by itself (nilearn's `runs`)."""
     if labels is None:
         return [np.arange(n_scans)]
     labels = np.asarray(labels)
     if labels.shape != (n_scans,):
         raise ValueError(
-            f"{where}: the masker's runs must have one label a scan, {n_scans}, got "
-            f"shape {labels.shape}."
+            f"the masker's runs must have one label a scan, {n_scans}, got shape "
+            f"{labels.shape}."
         )
     return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 
-def _clean_block(parameters, signals, kept, confounds, standardize):
+def _clean_block(parameters, signals, kept, confounds):
     """Return a block's signals cleaned by nilearn, `(n_kept_scans, n_signals)`.
 
     The rows of censored scans are never looked at, in signals or confounds.
@@ -265,7 +348,7 @@ def _clean_block(parameters, signals, kept, confounds, standardize):
         return clean(
             signals,
             detrend=parameters.detrend,
-            standardize=standardize,
+            standardize=None,
             standardize_confounds=parameters.standardize_confounds,
             low_pass=parameters.low_pass,
             high_pass=parameters.high_pass,
@@ -317,3 +400,40 @@ def _spline_weights(n_scans, kept, scans):
     is_kept = np.isin(scans, kept)
     weights[is_kept] = np.eye(n_scans)[scans[is_kept]]
     return weights
+
+
+# Checks
+
+
+def _check_band(low_pass, high_pass, t_r, t_r_in_header):
+    """Raise ValueError unless a filter's frequencies (Hz) go with `t_r` (s)."""
+    if t_r is None:
+        hint = "" if t_r_in_header is None else f" The header says {t_r_in_header:g} s."
+        raise ValueError(
+            f"low_pass={low_pass!r} and high_pass={high_pass!r} need the repetition "
+            "time, got t_r=None. Pass t_r in seconds to the masker, to "
+            f"SeedCorrelationMap, or to Run.{hint}"
+        )
+    nyquist = 0.5 / t_r
+    for name, value in (("low_pass", low_pass), ("high_pass", high_pass)):
+        if value is not None and value >= nyquist:
+            raise ValueError(
+                f"{name} must be below the Nyquist frequency {nyquist:.6g} Hz "
+                f"(t_r={t_r!r} s), got {name}={value!r}. Lower it, or pass None."
+            )
+    if low_pass is not None and high_pass is not None and high_pass >= low_pass:
+        raise ValueError(
+            f"high_pass must be below low_pass, got high_pass={high_pass!r} and "
+            f"low_pass={low_pass!r} Hz. Have they been swapped?"
+        )
+
+
+def _check_clean_args(clean_args):
+    """Raise ValueError where `clean_args` says what maskers and runs say themselves."""
+    own = ("detrend", "standardize", "standardize_confounds", "low_pass", "high_pass")
+    for name in (*own, "t_r", "confounds", "sample_mask"):
+        if name in (clean_args or {}):
+            raise ValueError(
+                f"clean_args must not hold {name!r}, which is set by the masker's own "
+                "parameters, or comes with the run. Take it out of clean_args."
+            )

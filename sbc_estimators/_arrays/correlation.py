@@ -1,7 +1,6 @@
-"""Correlation from cleaned arrays, Fisher z, and the no-signal rule.
+"""Cleaned signals, their correlation plain and partial, and Fisher z."""
 
-Arrays only: nothing here knows of maskers, images or runs.
-"""
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +21,10 @@ SMALLEST_VARIANCE = 1e-12
 
 CHUNK_SIZE = 2**18
 """How many numbers of voxels are worked on at a time: 2 MiB in float64."""
+
+
+FEW_SEEDS = 8
+"""For fewer seeds reading the voxels takes longer than the product."""
 
 
 def typical_values(signals):
@@ -72,6 +75,62 @@ def has_signal(cleaned_norms, raw_norms):
         return finite & (cleaned_norms > NO_SIGNAL_RATIO * raw_norms)
 
 
+@dataclass(frozen=True)
+class CleanedSignals:
+    """Cleaned, centred signals in a basis of time.
+
+    Attributes
+    ----------
+    coordinates : ndarray of shape (n_components, n_signals)
+    norms : ndarray of shape (n_signals,)
+        0 where there is no signal.
+    basis : ndarray of shape (n_kept_scans, n_components) or None
+        None where the coordinates are the scans themselves.
+    """
+
+    coordinates: np.ndarray
+    norms: np.ndarray
+    basis: np.ndarray | None = None
+
+    def series(self):
+        """Return the signals scan by scan, `(n_kept_scans, n_signals)`."""
+        return self.coordinates if self.basis is None else self.basis @ self.coordinates
+
+    def in_basis(self, basis):
+        """Return the coordinates in another basis of time, or as series for None."""
+        if basis is self.basis:
+            return self.coordinates
+        series = self.series()
+        return series if basis is None else basis.T @ series
+
+
+def cleaned_signals(coordinates, raw_norms, basis=None):
+    """Return `CleanedSignals` whose norms are 0 where nothing but rounding is left.
+
+    Parameters
+    ----------
+    coordinates : ndarray of shape (n_components, n_signals)
+    raw_norms : ndarray of shape (n_signals,)
+        Norms of the signals before cleaning, less any constant.
+    basis : ndarray of shape (n_kept_scans, n_components) or None, default=None
+    """
+    norms = column_norms(coordinates)
+    # Below its smallest number a type rounds all the more, down to 0.
+    is_held = norms > np.finfo(coordinates.dtype).tiny
+    norms = np.where(has_signal(norms, raw_norms) & is_held, norms, 0.0)
+    return CleanedSignals(coordinates, norms, basis)
+
+
+def cleaned_rows(rows, basis):
+    """Return rows of coordinates and probes as `CleanedSignals`, and the raw norms."""
+    rank = basis.shape[1]
+    raw_norms = column_norms(rows[rank:])
+    return cleaned_signals(rows[:rank], raw_norms, basis), raw_norms
+
+
+# r
+
+
 def correlate(seeds, voxels, seed_norms, voxel_norms, crew):
     """Return the Pearson correlation of every seed with every voxel.
 
@@ -95,6 +154,8 @@ def correlate(seeds, voxels, seed_norms, voxel_norms, crew):
     scaled = (seeds.T * _reciprocal(seed_norms)[:, np.newaxis]).astype(voxels.dtype)
     r = np.empty((len(scaled), len(voxel_norms)), np.float32)
     step = max(1, CHUNK_SIZE // max(len(voxels), len(scaled)))
+    if len(scaled) < FEW_SEEDS:  # nothing is used twice that could stay in cache
+        step = max(step, -(-len(voxel_norms) // 8))
 
     def fill(start):
         chunk = slice(start, start + step)
@@ -222,6 +283,9 @@ def _parts_and_remainders(span, own, voxels, voxel_norms):
     parts = own.T @ inside
     beyond = voxel_norms**2 - np.einsum("ij,ij->j", inside, inside)
     return parts, np.sqrt(parts**2 + np.maximum(beyond, 0.0))
+
+
+# Fisher z
 
 
 def fisher_z(r):

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from nibabel.spatialimages import SpatialImage
 
-from .._images.images import SECONDS_PER_UNIT, load_image, time_step
-from .._support.checks import check_four_dimensional
-from .._support.messages import some_of
-from .._support.tables import load_confounds
+from .._images.opening import open_scans
+from .._images.scans import SECONDS_PER_UNIT
+from .._support.messages import naming, some_of
+from .._support.tables import read_table
 from ..datasets import load_sample_run
 
 SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
@@ -71,23 +70,23 @@ def find_source(options):
     else:
         func, mask, confounds_file = options.func, options.mask, options.confounds
         columns = options.columns
-    img = _open_run(func)
+    scans = _open_volume(func, "FUNC")
     if mask is not None:
         _check_mask(mask)
     confounds = _read_confounds(confounds_file, columns)
     if confounds is not None:
-        _check_confounds(confounds, img.shape[3], confounds_file)
-    t_r, t_r_source = _repetition_time(options, func, img.header)
+        _check_confounds(confounds, scans.n_scans, confounds_file)
+    t_r, t_r_source = _repetition_time(options, func, scans)
     if t_r is not None:
         _check_band(*options.band, t_r)
-    return Source(func, mask, confounds_file, confounds, img.shape, t_r, t_r_source)
+    return Source(func, mask, confounds_file, confounds, scans.shape, t_r, t_r_source)
 
 
 def _read_confounds(path, columns):
     """Return the chosen columns of a table of confounds, or None without a table."""
     if path is None:
         return None
-    table = load_confounds(path, "--confounds")
+    table = read_table(path, "--confounds")
     # The columns of a table without a header are numbers.
     table.columns = [str(name) for name in table.columns]
     missing = [name for name in columns or () if name not in table.columns]
@@ -137,34 +136,22 @@ def _check_band(low, high, t_r):
             )
 
 
-def _open_run(path):
-    """Return the 4D image in a file, with its data not read."""
-    where = f"FUNC ({str(path)!r})"
-    img = _open_volume(path, where)
-    check_four_dimensional(img.shape, where)
-    return img
-
-
 def _check_mask(path):
     """Raise ValueError unless a file holds one volume."""
-    where = f"--mask ({str(path)!r})"
-    shape = _open_volume(path, where).shape
+    shape = _open_volume(path, "--mask", is_run=False).shape
     if len(shape) != 3:
-        raise ValueError(f"{where} must be a 3D image, got {len(shape)}D: {shape}")
-
-
-def _open_volume(path, where):
-    """Return the image in a file, with its data not read."""
-    img = load_image(path, where)
-    if not isinstance(img, SpatialImage):
         raise ValueError(
-            f"{where} must be a volume, such as NIfTI, got {type(img).__name__}; for "
-            "runs on a surface, use SeedCorrelationMap in Python"
+            f"--mask ({str(path)!r}) must be a 3D image, got {len(shape)}D: {shape}"
         )
-    return img
 
 
-def _repetition_time(options, path, header):
+def _open_volume(path, option, is_run=True):
+    """Return the `Scans` of a file, checked as the estimator does."""
+    with naming(f"{option} ({str(path)!r})"):
+        return open_scans(path, is_run)
+
+
+def _repetition_time(options, path, scans):
     """Return the repetition time in seconds, or None if no band needs it; its source.
 
     Where it is not said, it is the fourth zoom of the header in the header's unit.
@@ -176,7 +163,7 @@ def _repetition_time(options, path, header):
                 f"is {options.t_r / 1000:g} s"
             )
         return options.t_r, "--t-r"
-    step, unit = time_step(header)
+    step, unit = scans.time_step
     if unit in SECONDS and 0 < step * SECONDS[unit] <= LONGEST_T_R:
         note = ", which has no unit of time" if unit == "unknown" else ""
         return step * SECONDS[unit], f"header{note}"

@@ -9,9 +9,10 @@ import platform
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import NiftiMasker
 
 from .. import __version__, plotting
+from .._arrays.correlation import fisher_z
 from .._seed_correlation_map import SeedCorrelationMap
 from .._support.files import (
     left_over,
@@ -22,6 +23,7 @@ from .._support.files import (
     write_map,
     write_table,
 )
+from ..maskers import SphereSeeds
 from ..runs._run import Run
 from .inputs import find_source
 
@@ -30,8 +32,33 @@ SIDECAR = "sbc_z.json"
 
 NO_CONFOUNDS = "none (nuisance signals stay in the data; see --confounds)"
 
-QUALITIES = ("n_voxels", "coverage", "homogeneity", "tsnr")
+QUALITIES = (
+    *("n_voxels", "coverage", "in_mask", "homogeneity", "tsnr", "effective_dof"),
+)
 """What is said of each seed, as `seed_report_` names it."""
+
+LEAST_Z_SCORE = 3.29
+"""What pictures of z scores show: beyond this, two-sided p is 0.001."""
+
+STEMS = {"fisher_z": "sbc_z", "z_score": "sbc_zscore"}
+"""Begins the names of files, by the scale of maps."""
+
+WORDS = {"fisher_z": "Fisher z", "z_score": "z score"}
+"""What maps show, by their scale."""
+
+DESCRIPTIONS = {
+    "sbc_z": "Fisher z",
+    "sbc_zscore": "z score, no correlation as null",
+    "sbc_variance": "variance of Fisher z",
+}
+"""What headers of files say."""
+
+QUANTITIES = {
+    "fisher_z": "Fisher z of the Pearson correlation with each seed",
+    "z_score": "z score of the Pearson correlation with each seed, standard normal "
+    "where nothing correlates",
+}
+"""What the sidecar says of the maps, by their scale."""
 
 LIBRARIES = (
     "nilearn",
@@ -62,13 +89,15 @@ def map_seeds(options):
     source = find_source(options)
     estimator = _make_estimator(options, source)
     run = Run(source.func, confounds=source.confounds)
-    z = estimator.fit_transform(run)
+    maps = estimator.fit_transform(run)
     signals = estimator.seed_signals(run)
-    summary = _summarize(options, source, estimator, z)
+    summary = _summarize(options, source, estimator)
     before = listed_files(options.out / SIDECAR)
     with staged(options.out, before) as stage:
-        write_map(estimator.inverse_transform(z), stage / "sbc_z.nii.gz", "Fisher z")
-        _draw_maps(estimator, options.seeds, stage)
+        for stem, rows in _maps_to_write(estimator, run, maps).items():
+            img = estimator.inverse_transform(rows)
+            write_map(img, stage / f"{stem}.nii.gz", DESCRIPTIONS[stem])
+        _draw_maps(estimator, maps, options.seeds, stage)
         write_table(signals, list(options.seeds), stage / "seed_signals.tsv")
         _draw_signals(estimator, run, signals, options.seeds, stage / "seed_signals")
         written = [path.name for path in stage.iterdir()]
@@ -101,8 +130,8 @@ def describe(summary, out):
         ("confounds", ", ".join(summary["confounds"]) or NO_CONFOUNDS),
         (
             "band",
-            f"{low:g} to {high:g} Hz; after cleaning, {summary['rank']} of {n_kept} "
-            "dimensions in time are left",
+            f"{low:g} to {high:g} Hz; {_text_of_dof(summary['effective_dof'])} are "
+            f"left of {n_kept} scans",
         ),
         ("seed signals", f"shape ({n_kept}, {len(summary['seeds'])})"),
         ("brain signals", f"shape ({n_kept}, {summary['n_voxels']})"),
@@ -123,6 +152,11 @@ def describe(summary, out):
     return "\n".join(f"{label:<14}{text}" for label, text in lines)
 
 
+def _text_of_dof(dof):
+    """Return as text how many degrees of freedom there are."""
+    return "unknown" if dof is None else f"{dof:.0f} effective degrees of freedom"
+
+
 def _describe_seed(seed):
     """Return as text where a seed is, and how good it is."""
     n_voxels = seed["n_voxels"]
@@ -130,7 +164,7 @@ def _describe_seed(seed):
     return (
         f"{seed['name']} {_text(seed['centre_mm'])}, "
         f"{n_voxels} voxel{'' if n_voxels == 1 else 's'}, "
-        f"{100 * seed['coverage']:.0f} % in the brain, tSNR {tsnr}"
+        f"{100 * seed['in_mask']:.0f} % in the brain, tSNR {tsnr}"
     )
 
 
@@ -138,11 +172,11 @@ def _make_estimator(options, source):
     """Return the estimator that does what the options say."""
     low, high = options.band
     return SeedCorrelationMap(
-        NiftiSpheresMasker(
+        SphereSeeds(
             list(options.seeds.values()),
             radius=options.radius,
+            names=list(options.seeds),
             allow_overlap=True,
-            detrend=True,
         ),
         NiftiMasker(
             mask_img=source.mask, smoothing_fwhm=options.smoothing or None, detrend=True
@@ -150,7 +184,19 @@ def _make_estimator(options, source):
         high_pass=low or None,
         low_pass=None if high == np.inf else high,
         t_r=source.t_r,
+        scale=options.scale,
     )
+
+
+def _maps_to_write(estimator, run, maps):
+    """Return the rows of each file of maps by its stem."""
+    stem = STEMS[estimator.scale]
+    if estimator.scale == "fisher_z":
+        return {stem: maps}
+    (statistics,) = estimator.statistics(run)
+    # Where there is no signal there is no variance; a file holds 0 there.
+    variance = np.nan_to_num(statistics.variance).reshape(1, -1)
+    return {stem: maps, "sbc_variance": variance}
 
 
 def _text(centre):
@@ -158,15 +204,22 @@ def _text(centre):
     return f"({', '.join(f'{value:g}' for value in centre)})"
 
 
-def _draw_maps(estimator, seeds, folder):
+def _draw_maps(estimator, maps, seeds, folder):
     """Write the picture of each seed's map, in files by the seeds' names if many."""
+    words, stem = WORDS[estimator.scale], STEMS[estimator.scale]
     for position, (name, centre) in enumerate(seeds.items()):
         # A figure that pyplot does not know opens no window, whatever the backend.
         figure = Figure(figsize=plotting.MAP_SIZE)
-        title = f"{name} {_text(centre)}: Fisher z"
-        plotting.plot_seed_map(estimator, seed=position, title=title, figure=figure)
-        stem = "sbc_z" if len(seeds) == 1 else f"sbc_z_{name}"
-        write_figure(figure, folder / stem)
+        shown = {"title": f"{name} {_text(centre)}: {words}"}
+        if estimator.scale == "z_score":
+            shown |= {
+                "threshold": LEAST_Z_SCORE,
+                "label": f"{words}\n|z| > {LEAST_Z_SCORE:g}",
+            }
+        plotting.plot_seed_map(
+            estimator, maps[0], seed=position, figure=figure, **shown
+        )
+        write_figure(figure, folder / (stem if len(seeds) == 1 else f"{stem}_{name}"))
 
 
 def _draw_signals(estimator, run, signals, names, stem):
@@ -177,13 +230,13 @@ def _draw_signals(estimator, run, signals, names, stem):
     write_figure(figure, stem)
 
 
-def _summarize(options, source, estimator, z):
+def _summarize(options, source, estimator):
     """Return all that was asked, found and used, as JSON has it."""
     report = estimator.run_report_.iloc[0]
     qualities = estimator.seed_report_.to_dict("records")
-    maps = z.reshape(estimator.n_seeds_, -1)
+    maps = fisher_z(estimator.correlations_)
     return {
-        "quantity": "Fisher z of the Pearson correlation with each seed",
+        "quantity": QUANTITIES[options.scale],
         "func": source.func.absolute(),
         "shape": source.shape,
         "mask": source.mask and source.mask.absolute(),
@@ -197,7 +250,7 @@ def _summarize(options, source, estimator, z):
         "t_r_source": source.t_r_source,
         "n_scans": report["n_scans"],
         "n_kept_scans": report["n_kept_scans"],
-        "rank": report["rank"],
+        "effective_dof": _known(report["effective_dof"]),
         "n_voxels": estimator.n_voxels_,
         "n_voxels_without_signal": report["n_without_signal"],
         "seeds": [

@@ -1,10 +1,14 @@
-"""The words that errors and warnings share, and how they are raised."""
+"""The words that errors and warnings share, how they are raised, and general checks."""
 
 import difflib
 import inspect
 import os
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 
 def describe_run(position, img):
@@ -36,27 +40,140 @@ def close_matches(name, known):
     return f"There are {shown}{', ...' if len(known) > 10 else ''}."
 
 
+@dataclass
+class About:
+    """What an error is about; may be set anew within `naming`."""
+
+    name: str = ""
+    part: str = ""
+
+
 @contextmanager
-def naming(where):
-    """Let no error pass that does not say which run it comes from."""
+def naming(name=""):
+    """Say in each error that passes what it is about: a run, a masker, a file.
+
+    An error that this package raised keeps its class, and what it says comes after the
+    names; of several such blocks, the outer one's come first. Any other error becomes a
+    RuntimeError, which has it as its cause.
+
+    Yields
+    ------
+    about : About
+
+    Examples
+    --------
+    >>> with naming("run 3") as about:
+    ...     about.part = "seed_masker"
+    ...     raise ValueError("radius must be positive.")
+    Traceback (most recent call last):
+    ValueError: run 3, seed_masker: radius must be positive.
+    """
+    about = About(name)
     try:
-        yield
+        yield about
     except Exception as error:
-        if where in str(error):
-            raise
-        raise RuntimeError(
-            f"{where} could not be mapped: {type(error).__name__}: {error}"
-        ) from error
+        names = ", ".join(filter(None, [about.name, about.part]))
+        raise _named(error, names) from error.__cause__ or error
+
+
+def _named(error, names):
+    """Return an error that says what it is about."""
+    if hasattr(error, "named"):
+        named = _rebuilt(error, f"{names}, {error}")
+    elif is_said_by_us(error):
+        named = _rebuilt(error, f"{names}: {error}")
+    else:
+        named = RuntimeError(
+            f"{names} could not be mapped: {type(error).__name__}: {error}"
+        )
+    named.named = True
+    return named
+
+
+def _rebuilt(error, message):
+    """Return an error of the same kind that says something else."""
+    kinds = (FileNotFoundError, NotADirectoryError, OSError, TypeError, ValueError)
+    kind = next((kind for kind in kinds if isinstance(error, kind)), RuntimeError)
+    return kind(message)
+
+
+def is_said_by_us(error):
+    """Whether it was this package that raised an error, and in its own words."""
+    # Others that are raised here come of what is not written in Python, such as numpy.
+    if not (isinstance(error, OSError) or type(error) in (TypeError, ValueError)):
+        return _is_ours(type(error).__module__)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
+    return _is_ours(module)
+
+
+def _is_ours(module):
+    """Whether a module is one of this package's."""
+    return module.partition(".")[0] == __name__.partition(".")[0]
 
 
 def warn(message):
     """Warn the user, at the line outside this package that led here."""
     frame, level = inspect.currentframe(), 0
-    while frame is not None and _is_ours(frame.f_globals.get("__name__", "")):
+    while frame is not None and _leads_here(frame.f_globals.get("__name__", "")):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level + 1)
 
 
-def _is_ours(module):
+def _leads_here(module):
     """Whether a module is ours, or one of those through which we call ourselves."""
     return module.partition(".")[0] in ("sbc_estimators", "sklearn", "joblib")
+
+
+# Checks
+
+
+def check_file(path, name):
+    """Raise FileNotFoundError unless `path` is a file that exists."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{name}: there is no file {os.fspath(path)!r}. Check the path; patterns "
+            "such as '*' are not expanded."
+        )
+
+
+def check_folder(path, name):
+    """Return the path of a folder that exists, or raise the error that says why not."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a folder, got {path!r}.")
+    folder = Path(path)
+    if not folder.exists():
+        raise FileNotFoundError(
+            f"{name}: there is no folder {os.fspath(path)!r}. Check the path."
+        )
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"{name} must be a folder, got the file {os.fspath(path)!r}."
+        )
+    return folder
+
+
+def check_switches(**values):
+    """Raise ValueError unless each value is True or False."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False, got {value!r}.")
+
+
+def check_positive_or_none(**values):
+    """Raise ValueError unless each value is None or a positive finite number."""
+    for name, value in values.items():
+        is_number = isinstance(value, int | float | np.number)
+        is_number = is_number and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 < value < np.inf):
+            raise ValueError(
+                f"{name} must be a positive number or None, got {value!r}."
+            )
+
+
+def unknown_option(name, value, options):
+    """Return the words for a value that is none of some."""
+    words = ", ".join(map(repr, options[:-1]))
+    return f"{name} must be {words} or {options[-1]!r}, got {value!r}."

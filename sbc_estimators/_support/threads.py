@@ -1,15 +1,20 @@
-"""Work in threads, with BLAS pinned to one thread each meanwhile."""
+"""What work is given: threads, with BLAS pinned to one each, and room for arrays."""
 
+import shutil
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 _ENTRY = threading.Lock()
-_INSIDE = threading.local()
 _END = object()
+
+PARTS = 16
+"""Into how many parts small work is cut."""
 
 
 class OneWorker:
@@ -18,6 +23,11 @@ class OneWorker:
     def map(self, function, items):
         """Return what a function makes of each item, as a list."""
         return [function(item) for item in items]
+
+    def fill(self, function, n_items):
+        """Call a function with each number from 0 to `n_items`, in any order."""
+        for i in range(n_items):
+            function(i)
 
     def ahead(self, items):
         """Yield the items of a generator."""
@@ -34,6 +44,12 @@ class Workers(OneWorker):
     def map(self, function, items):
         """Return what a function makes of each item, as a list."""
         return list(self.pool.map(function, items))
+
+    def fill(self, function, n_items):
+        """Call a function with each number from 0 to `n_items`, in any order."""
+        # A few at a time: to hand out one takes as long as a small product.
+        parts = np.array_split(range(n_items), PARTS)
+        self.map(lambda part: [function(i) for i in part.tolist()], parts)
 
     def ahead(self, items):
         """Yield the items of a generator, each next one made in a thread meanwhile.
@@ -55,18 +71,22 @@ def _blas():
 
 
 @contextmanager
-def workers():
+def workers(most=None):
     """Give as many workers as BLAS may use threads, and BLAS one thread each.
 
     A few threads of our own that each work on a piece in cache beat BLAS threads that
     share every small product, most of all on a busy machine. And as pieces are the
     same for any number of threads, so is the result, to the last bit. BLAS gets its
-    threads back on exit, also after an error.
+    threads back on exit, also after an error. Whoever works inside is handed the crew.
+
+    Parameters
+    ----------
+    most : int or None, default=None
+        The most workers; to start threads takes longer than a small product.
 
     Yields
     ------
-    workers : Workers or OneWorker
-        Within another call in the same thread, the workers of that.
+    crew : Workers or OneWorker
 
     Notes
     -----
@@ -74,15 +94,8 @@ def workers():
     at once in two threads from each noting the other's limit as the one to restore:
     whoever finds BLAS at one thread leaves it alone and works on its own.
     """
-    outer = getattr(_INSIDE, "crew", None)
-    if outer is not None:
-        yield outer
-        return
-    with _limited() as n_threads, _crew(n_threads) as _INSIDE.crew:
-        try:
-            yield _INSIDE.crew
-        finally:
-            _INSIDE.crew = None
+    with _limited() as n_threads, _crew(min(n_threads, most or n_threads)) as crew:
+        yield crew
 
 
 @contextmanager
@@ -110,3 +123,35 @@ def _crew(n_threads):
     else:
         with ThreadPoolExecutor(n_threads) as pool:
             yield Workers(pool)
+
+
+# Room for large arrays
+
+MOST_IN_MEMORY = 2**30
+"""Bytes of an array above which it is laid in a file that is mapped into memory."""
+
+
+def room_for(size, dtype):
+    """Return a flat array to be filled, in a scratch file where it is large.
+
+    The file lies in the folder for temporary files (TMPDIR), is gone as soon as nobody
+    looks at the array, and is no part of the memory that a process needs.
+
+    Raises
+    ------
+    OSError
+        If there is no room in that folder.
+    """
+    n_bytes = int(size) * np.dtype(dtype).itemsize
+    if n_bytes <= MOST_IN_MEMORY:
+        return np.empty(size, dtype)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise OSError(
+            f"{folder!r} has {free / 2**30:.1f} GiB left, and {n_bytes / 2**30:.1f} "
+            "GiB are needed for the projected run. Make room, or set TMPDIR to another "
+            "folder."
+        )
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype, "w+", shape=(int(size),))

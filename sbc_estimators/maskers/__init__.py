@@ -1,15 +1,20 @@
 """Seed maskers for what nilearn's maskers do not offer.
 
 ==============  ===============================================================
-`SphereSeeds`   spheres, each with its own radius
+`SphereSeeds`   spheres, each with its own radius, also from a table
 `RegionSeeds`   regions of an atlas by name or label, in a volume or on a
-                surface; a binary mask as one seed
+                surface; binary masks, each a seed
 `SurfaceSeeds`  discs on a surface, around vertices or coordinates
 `GivenSignals`  signals measured or computed elsewhere, from `Run.seed_signals`
 ==============  ===============================================================
 
-Each has the methods of a nilearn masker, and its parameters can be set as
-``seed_masker__radius`` and so on. nilearn's own maskers make all other seeds:
+Each says where seeds lie and what they are called, not how signals are cleaned: in a
+`SeedCorrelationMap` they are cleaned as its brain masker says, and never smoothed. By
+themselves, `transform` gives raw signals. One seed may have several places, written as
+a list within the list of seeds; and with "run" in the place of these, each run brings
+its own. Parameters can be set as ``seed_masker__radius`` and so on.
+
+nilearn's own maskers, which bring a cleaning of their own, make all other seeds:
 
 ==========================================  =======================================
 `NiftiSpheresMasker`                        spheres of one radius
@@ -26,12 +31,15 @@ Examples
 >>> from sbc_estimators.maskers import (
 ...     GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 ... )
->>> spheres = SphereSeeds([(0, -52, 18), (-44, -62, 36)], radius=[8, 6])
+>>> spheres = SphereSeeds([(0, -52, 18), (-44, -62, 36)], [8, 6], names=["PCC", "IPL"])
+>>> table = SphereSeeds("seeds.tsv")  # columns name, x, y, z
+>>> both = SphereSeeds([[(-26, -22, -16), (26, -22, -16)]], names=["hippocampi"])
 >>> mask = RegionSeeds("pcc_mask.nii.gz")
 >>> regions = RegionSeeds("atlas.nii.gz", ["Precuneus", 12], lut="atlas_dseg.tsv")
 >>> at_coordinates = SurfaceSeeds([(-5, -52, 22)], radius=8)
 >>> at_vertex = SurfaceSeeds([2393], radius=8, hemisphere="left")
 >>> heart_rate = GivenSignals("heart_rate")  # of Run(img, seed_signals="physio.tsv")
+>>> of_each_person = RegionSeeds("run", names=["lesion"])
 
 Seeds in a volume can be mapped on a surface, and the reverse, with
 ``Run(surface_img, seed_img="bold.nii.gz")``.

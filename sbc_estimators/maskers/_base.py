@@ -1,182 +1,16 @@
 """What the seed maskers of this package have in common."""
 
 import numpy as np
-from nilearn.image import high_variance_confounds
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._arrays.cleaning import CleaningParameters, clean_kept
-from .._images.grids import SurfaceGrid, VolumeGrid, is_surface
-from .._images.images import open_image, read_scans
-from .._support.checks import check_confounds, check_rows, check_sample_mask
-from .._support.tables import load_confounds
-from ._placed import signals_of_regions
+from .._images.opening import open_scans
+from .._support.messages import naming
+from ._places import checked_names
 
 
-def grid_of(img, where):
-    """Return the grid of an image; its scans are not read.
-
-    Parameters
-    ----------
-    img : str, path, nibabel image or SurfaceImage
-        Of one scan or more.
-    where : str
-        Names the image in errors.
-    """
-    if is_surface(img):
-        return SurfaceGrid(img.mesh)
-    if not hasattr(img, "affine"):
-        img = open_image(img, where)
-    return VolumeGrid(tuple(img.shape[:3]), np.asarray(img.affine))
-
-
-class SeedMasker(TransformerMixin, BaseEstimator):
-    """A masker whose seeds are means over regions of a grid or mesh.
-
-    A masker of this kind has `is_on_surface`; `fit`, which sets `seed_names_` and calls
-    `_keep_grid`; and ``_regions(image, where, name)``, which does what `regions_on`
-    says for an image of its kind.
-    """
-
-    def regions_on(self, image, where, name):
-        """Return the voxels (vertices) of the seeds on the grid (mesh) of an image.
-
-        Parameters
-        ----------
-        image : nibabel image, SurfaceImage, VolumeGrid or SurfaceGrid
-            Its scans are not read.
-        where, name : str
-            Name the image and the masker in errors.
-
-        Returns
-        -------
-        regions : SeedRegions
-            Not smoothed.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the image is of another kind, a seed lies outside it, or seeds overlap
-            that must not.
-        """
-        self._check_kind(image, where, name)
-        return self._regions(image, where, name)
-
-    def _check_kind(self, image, where, name):
-        """Raise TypeError unless an image is a surface or a volume as the seeds are."""
-        if is_surface(image) != self.is_on_surface:
-            kinds = {True: "a surface", False: "a volume"}
-            others = {
-                True: "SurfaceSeeds, or RegionSeeds of a SurfaceImage",
-                False: "SphereSeeds, or RegionSeeds of a volume",
-            }
-            raise TypeError(
-                f"{where} is {kinds[not self.is_on_surface]}, but the seeds of {name} "
-                f"lie in {kinds[self.is_on_surface]}. Use "
-                f"{others[not self.is_on_surface]}."
-            )
-
-    def transform(self, X, confounds=None, sample_mask=None):
-        """Return the cleaned signals of the seeds in one run.
-
-        Parameters
-        ----------
-        X : str, path, nibabel image or SurfaceImage
-            The 4D image (x, y, z, scans), or (vertices, scans).
-        confounds : array-like, DataFrame, path, list of these or None, default=None
-            Regressed out, as :func:`nilearn.signal.clean` does it.
-        sample_mask : array-like of int or bool, or None, default=None
-            The scans to keep; the values of others have no say in anything.
-
-        Returns
-        -------
-        signals : ndarray of shape (n_kept_scans, n_seeds)
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        TypeError, ValueError
-            If X is not a 4D image of the seeds' kind, a seed lies outside it, confounds
-            or sample mask do not fit its scans, or its signals cannot be cleaned.
-        FileNotFoundError
-            If a file does not exist.
-        OSError
-            If the image is truncated or corrupt.
-        """
-        check_is_fitted(self)
-        name = type(self).__name__
-        image = open_image(X, "X")
-        regions = self.regions_on(image, "X", name)
-        kept = check_sample_mask(sample_mask, image.shape[-1], "X")
-        scans, _ = read_scans(image, kept, "X")
-        signals = signals_of_regions(
-            regions, getattr(self, "smoothing_fwhm", None), scans
-        )
-        if self.high_variance_confounds:
-            given = confounds if isinstance(confounds, list) else [confounds]
-            # From the kept scans, so that a censored one has no say.
-            computed = high_variance_confounds(scans)
-            full = np.zeros((image.shape[-1], computed.shape[1]))
-            full[kept] = computed
-            confounds = [full, *given]
-        return cleaned(self, signals, confounds, image.shape[-1], kept)
-
-    def fit_transform(self, X, y=None, confounds=None, sample_mask=None):
-        """Fit to a run and return the cleaned signals of the seeds in it.
-
-        Parameters
-        ----------
-        X, confounds, sample_mask
-            As in `transform`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        signals : ndarray of shape (n_kept_scans, n_seeds)
-
-        Raises
-        ------
-        TypeError, ValueError, FileNotFoundError, OSError
-            As in `fit` and `transform`.
-        """
-        return self.fit(X).transform(X, confounds, sample_mask)
-
-    def inverse_transform(self, X):
-        """Return values of seeds as an image on the grid of `fit`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_images, n_seeds) or (n_seeds,)
-
-        Returns
-        -------
-        img : Nifti1Image or SurfaceImage
-            One volume per row. Each voxel (vertex) has the value of its seed, or the
-            mean over the seeds that share it; outside all seeds it is 0.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If `fit` was given no image, or X has another number of columns.
-        """
-        check_is_fitted(self)
-        name = type(self).__name__
-        if self.grid_ is None:
-            raise ValueError(
-                f"{name} was fitted without an image, so its seeds have no grid to be "
-                "put on. Pass an image to fit."
-            )
-        rows = check_rows(X, len(self.seed_names_), name).astype(np.float64)
-        regions = self.regions_on(self.grid_, "the image passed to fit", name)
-        is_member = regions.membership != 0
-        values = np.zeros((int(np.prod(self.grid_.shape)), len(rows)))
-        values[regions.members] = is_member @ rows.T
-        values[regions.members] /= is_member.sum(axis=1)[:, np.newaxis]
-        return self.grid_.image_of(values)
+class NamedSeeds(TransformerMixin, BaseEstimator):
+    """A masker whose `fit` sets `seed_names_`; its input is no matrix of features."""
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the seeds.
@@ -184,7 +18,7 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : None
-            Ignored: images have no features.
+            Ignored: what seeds are made of has no names.
 
         Returns
         -------
@@ -198,51 +32,252 @@ class SeedMasker(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.seed_names_, dtype=object)
 
-    def _grid_of(self, img):
-        """Return the grid of an image passed to `fit`, or None."""
-        if img is None:
-            return None
-        grid = grid_of(img, "X")
-        self._check_kind(grid, "X", type(self).__name__)
-        return grid
-
-    def _keep_grid(self, grid):
-        """Set `grid_`, after checking that the seeds can be laid on it."""
-        if grid is not None:
-            self.regions_on(grid, "X", type(self).__name__)
-        self.grid_ = grid
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.no_validation = True
         return tags
 
+    def _rows(self, X):
+        """Return values of seeds as an array whose last axis is seeds."""
+        rows = np.asarray(X)
+        n_seeds = len(self.seed_names_)
+        if rows.ndim not in (1, 2) or rows.shape[-1] != n_seeds:
+            raise ValueError(
+                f"X must have a column for each of {n_seeds} seeds, got shape "
+                f"{rows.shape}. Pass rows as transform returns them."
+            )
+        if rows.dtype.kind not in "biuf":
+            raise TypeError(f"X must hold real numbers, got dtype {rows.dtype}.")
+        return rows
 
-def cleaned(masker, signals, confounds, n_scans, kept):
-    """Return signals as a masker's parameters say that they shall be cleaned.
 
-    Parameters
-    ----------
-    masker : masker
-        One of ours.
-    signals : ndarray of shape (n_kept_scans, n_signals)
-    confounds : array-like, DataFrame, path, list of these or None
-    n_scans : int
-        Number of scans of the run, censored ones included.
-    kept : ndarray of shape (n_kept_scans,)
-        Indices of the scans that are not censored, ascending.
+class PlacedSeeds(NamedSeeds):
+    """A masker whose seeds are means over places in a volume or on a surface.
+
+    A masker of this kind has the parameter that `_where` names, which is "run" for
+    places that come with each run; ``_settle(grid)``, which checks the parameters, sets
+    `seed_names_`, and returns the grid that the seeds have of their own, or None; and
+    ``_lay(grid)``, which returns the seeds as a `SpatialMap`.
     """
-    name = type(masker).__name__
-    parameters = CleaningParameters.from_masker(masker)
-    parameters.check(name)
-    tables = confounds if isinstance(confounds, list) else [confounds]
-    tables = [
-        check_confounds(load_confounds(table, name), n_scans, kept, name)
-        for table in tables
-    ]
-    tables = [table for table in tables if table is not None]
-    confounds = np.hstack(tables) if tables else None
-    return clean_kept(
-        parameters, signals, n_scans, kept, confounds, name, masker.standardize
-    )
+
+    _where = "seeds"
+
+    @property
+    def takes_places(self):
+        """Whether places come with each run, as `Run.seed_places`."""
+        places = getattr(self, self._where)
+        return isinstance(places, str) and places == "run"
+
+    def fit(self, X=None, y=None):
+        """Check the seeds, and that they can be laid on the grid of an image if given.
+
+        Parameters
+        ----------
+        X : str, path, nibabel image, SurfaceImage or None, default=None
+            An image of any number of scans, which are not read. `inverse_transform`
+            makes images like it. Where places come with each run, those of a run: they
+            tell the names.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted masker.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is not what it must be, or a seed lies outside the image or
+            overlaps another that it must not.
+        FileNotFoundError
+            If a file does not exist.
+        OSError
+            If a file cannot be read.
+        """
+        if self.takes_places:
+            self._fit_to_places(X)
+            return self
+        return self.fit_on(None if X is None else open_scans(X, is_run=False).grid)
+
+    def fit_on(self, grid):
+        """Check the seeds as `fit` does, with the grid of an image.
+
+        Parameters
+        ----------
+        grid : VolumeGrid, SurfaceGrid or None
+
+        Returns
+        -------
+        self : object
+            The fitted masker.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, OSError
+            As `fit`.
+        """
+        own_grid = self._settle(grid)
+        self.grid_ = own_grid if grid is None else grid
+        self._laid = None if grid is None else (grid.key, self._lay(grid))
+        return self
+
+    def on(self, grid):
+        """Return the seeds as weighted sums of a grid's voxels (vertices).
+
+        Parameters
+        ----------
+        grid : VolumeGrid or SurfaceGrid
+
+        Returns
+        -------
+        spatial_map : SpatialMap
+            Not smoothed.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            If the grid is of another kind than the seeds, a seed lies outside it, or
+            seeds overlap that must not.
+        """
+        self._check_has_places()
+        if self._laid is not None and self._laid[0] == grid.key:
+            return self._laid[1]
+        return self._lay(grid)
+
+    def transform(self, X):
+        """Return the raw signals of the seeds in an image, not cleaned or smoothed.
+
+        Parameters
+        ----------
+        X : str, path, nibabel image or SurfaceImage
+            An image of one scan or more. A voxel (vertex) with a value that is not
+            finite counts as 0 in all of them.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_scans, n_seeds)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            If X is no image of the seeds' kind, a seed lies outside it, or seeds
+            overlap that must not.
+        FileNotFoundError
+            If the file does not exist.
+        OSError
+            If the file is truncated or corrupt.
+        """
+        self._check_has_places()
+        scans = open_scans(X, is_run=False)
+        return scans.signals(self.on(scans.grid))
+
+    def inverse_transform(self, X):
+        """Return values of seeds as an image.
+
+        It is like the image passed to `fit`; without one, regions of an atlas are put
+        on the grid of the atlas.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_images, n_seeds) or (n_seeds,)
+
+        Returns
+        -------
+        img : Nifti1Image or SurfaceImage
+            One volume per row; of a single row of shape (n_seeds,), without an axis
+            for volumes. Each voxel (vertex) has the value of its seed, or the mean over
+            the seeds that share it; outside all seeds it is 0.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError
+            If X does not hold real numbers.
+        ValueError
+            If X has another number of columns, or there is no grid to put it on.
+        """
+        self._check_has_places()
+        if self.grid_ is None:
+            raise ValueError(
+                f"{type(self).__name__} was fitted without an image, so its seeds have "
+                "no grid to be put on. Pass an image to fit."
+            )
+        rows = self._rows(X).astype(np.float64)
+        laid = self.on(self.grid_)
+        is_member = laid.weights != 0
+        values = np.zeros((self.grid_.n_positions, *rows.shape[:-1]))
+        values[laid.members] = ((is_member @ rows.T).T / is_member.sum(axis=1)).T
+        return self.grid_.image_of(values)
+
+    def with_places(self, places):
+        """Return a fitted masker of the same kind with the places of one run.
+
+        Parameters
+        ----------
+        places : object
+            What this masker takes in the place of "run".
+
+        Returns
+        -------
+        masker : object
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, OSError
+            If this masker has places of its own, the run has none or not such as the
+            masker takes, or their names are not those of `fit`.
+        """
+        if not self.takes_places:
+            raise ValueError(
+                f"seed_places are for a {type(self).__name__} that takes the places of "
+                f'each run. Write {type(self).__name__}("run").'
+            )
+        if places is None:
+            raise ValueError(
+                f"{type(self).__name__} takes the places of each run, but the run "
+                "brings none. Pass Run(img, seed_places=...)."
+            )
+        masker = self._at(places)
+        expected = getattr(self, "seed_names_", masker.seed_names_)
+        if masker.seed_names_ != expected:
+            raise ValueError(
+                f"seed_places are called {masker.seed_names_}, in fit they were "
+                f"{expected}. All runs must have the same seeds in the same order: "
+                "pass names, or tables with a column name."
+            )
+        return masker
+
+    def _at(self, places):
+        """Return a fitted masker of the same kind with other places."""
+        parameters = {**self.get_params(deep=False), self._where: places}
+        with naming("seed_places"):
+            return type(self)(**parameters).fit()
+
+    def _fit_to_places(self, places):
+        """Set the names of places that come with each run."""
+        if places is not None:
+            self.seed_names_ = self._at(places).seed_names_
+        elif self.names is not None:
+            self.seed_names_ = checked_names(self.names)
+        else:
+            raise ValueError(
+                f'{self._where}="run": the names of the seeds are known from the '
+                "places of a run alone. Pass these to fit, or names."
+            )
+        self.grid_ = None
+
+    def _check_has_places(self):
+        """Raise an error where it is not known where seeds lie."""
+        check_is_fitted(self)
+        if self.takes_places:
+            raise ValueError(
+                f'{self._where}="run": the places come with each run. Pass Run(img, '
+                "seed_places=...), or use with_places(places) by itself."
+            )

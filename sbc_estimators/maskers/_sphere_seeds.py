@@ -1,56 +1,68 @@
 """`SphereSeeds`: spheres, each with its own radius."""
 
-from .._images.images import read_mask_volume
-from .._support.checks import check_spheres
-from ._base import SeedMasker
-from ._placed import Spheres, coordinates
+import os
+
+import pandas as pd
+
+from .._support.messages import check_switches
+from .._support.tables import read_table
+from ._base import PlacedSeeds
+from ._places import (
+    coordinates,
+    described,
+    flat,
+    is_integer,
+    is_sequence,
+    names_of_seeds,
+    places_of_seeds,
+    point,
+    radii_of_seeds,
+)
+from ._stills import read_mask
+
+DEFAULT_RADIUS = 8.0
+"""Millimetres."""
 
 
-class SphereSeeds(SeedMasker):
+class SphereSeeds(PlacedSeeds):
     """Mean signals of spheres, each with its own radius.
 
     Parameters
     ----------
-    seeds : sequence of n_seeds triplets of float
-        Coordinates of the centres in mm.
+    seeds : sequence, DataFrame, str or path
+        - A sequence with the coordinates (x, y, z) of each seed in mm; a list of such
+          triplets is one seed of several spheres, the mean over all their voxels.
+        - A table with a row for each seed, or the path of one (.tsv or .csv): columns
+          x, y and z in mm, a column name unless `names` tells them, and if wanted a
+          column radius in mm, which then takes the place of `radius`. Other columns
+          are kept in `seed_table_`.
+        - "run": each run brings its own, any of the above, as
+          ``Run(img, seed_places=...)``.
     radius : float, None, or a sequence with one of these per seed, default=8.0
-        In mm; None means only the voxel that contains the seed.
+        In mm; None means only the voxel that contains the centre.
+    names : sequence of str or None, default=None
+        A name for each seed. None means those in the table, or the coordinates.
     mask_img : str, path, nibabel image or None, default=None
         Voxels where it is 0 are left out of all spheres. It may be on any grid. The
         centre of a sphere may lie outside the mask if the sphere reaches in: its
         coverage in `SeedCorrelationMap.seed_report_` is then the fraction of the sphere
         that the mask keeps.
     allow_overlap : bool, default=False
-        Whether spheres may share voxels.
-    smoothing_fwhm : float or None, default=None
-        Full width at half maximum, in mm, of smoothing before averaging.
-    detrend : bool, default=False
-        Whether to remove the linear trend of each signal.
-    standardize : "zscore_sample", "psc" or None, default=None
-        How `transform` scales the signals. It does not affect correlations.
-    standardize_confounds : bool, default=True
-        Whether to centre and scale confounds.
-    high_variance_confounds : bool, default=False
-        Whether to regress out the confounds that
-        :func:`nilearn.image.high_variance_confounds` finds in the run.
-    low_pass, high_pass : float or None, default=None
-        Cut-off frequencies in Hz.
-    t_r : float or None, default=None
-        Repetition time in seconds.
-    clean_args : dict or None, default=None
-        Further arguments for :func:`nilearn.signal.clean`.
+        Whether the spheres of different seeds may share voxels. Those of one seed may,
+        and a voxel that they share counts once.
 
     Attributes
     ----------
-    seeds_ : list of tuple of 3 float
-        The centres in mm.
-    mask_img_ : Nifti1Image or None
-        `mask_img` in memory: 1 inside, 0 outside.
+    places_ : list of list of tuple of 3 float
+        The centres of each seed's spheres in mm.
+    radii_ : list of float
+        In mm, 0 for a voxel alone.
     seed_names_ : list of str
-        The centres in words, such as "(0, -52, 18)".
-    grid_ : grid or None
-        The `shape` and `affine` of the image passed to `fit`, on which
-        `inverse_transform` places its images; None without an image.
+        As in `names` or the table, else the coordinates, such as "(0, -52, 18)".
+    seed_table_ : DataFrame of n_seeds rows, or None
+        The columns of the table that are none of name, x, y, z and radius.
+    grid_ : VolumeGrid or None
+        That of the image passed to `fit`.
 
     See Also
     --------
@@ -59,7 +71,7 @@ class SphereSeeds(SeedMasker):
     Notes
     -----
     A sphere contains the voxels whose centres lie within its radius, and always the
-    voxel that contains the seed, which must lie in the image. Integer images are
+    voxel that contains its own centre, which must lie in the image. Integer images are
     averaged in float64.
 
     Examples
@@ -67,79 +79,105 @@ class SphereSeeds(SeedMasker):
     >>> from sbc_estimators.datasets import load_sample_run
     >>> from sbc_estimators.maskers import SphereSeeds
     >>> sample = load_sample_run()
-    >>> seeds = SphereSeeds([(0, -52, 18), (-44, -62, 36)], radius=[8, 6])
-    >>> seeds.fit_transform(sample.func).shape
+    >>> hippocampi = [(-26, -22, -16), (26, -22, -16)]
+    >>> seeds = SphereSeeds([(0, -52, 18), hippocampi], radius=[8, 6])
+    >>> seeds.set_params(names=["PCC", "hippocampi"]).fit_transform(sample.func).shape
     (200, 2)
     >>> seeds.seed_names_
-    ['(0, -52, 18)', '(-44, -62, 36)']
-    """
+    ['PCC', 'hippocampi']
 
-    is_on_surface = False
+    From a table:
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"name": ["PCC", "left IPL"], "x": [0, -44]})
+    >>> table = table.assign(y=[-52, -62], z=[18, 36], network="default mode")
+    >>> SphereSeeds(table, radius=6).fit().get_feature_names_out()
+    array(['PCC', 'left IPL'], dtype=object)
+    """
 
     def __init__(
         self,
         seeds,
-        radius=8.0,
+        radius=DEFAULT_RADIUS,
         *,
+        names=None,
         mask_img=None,
         allow_overlap=False,
-        smoothing_fwhm=None,
-        detrend=False,
-        standardize=None,
-        standardize_confounds=True,
-        high_variance_confounds=False,
-        low_pass=None,
-        high_pass=None,
-        t_r=None,
-        clean_args=None,
     ):
         self.seeds = seeds
         self.radius = radius
+        self.names = names
         self.mask_img = mask_img
         self.allow_overlap = allow_overlap
-        self.smoothing_fwhm = smoothing_fwhm
-        self.detrend = detrend
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.clean_args = clean_args
 
-    def fit(self, X=None, y=None):
-        """Check the spheres, also against the grid of an image if one is given.
+    def sphere(self, position):
+        """Return the centre and the radius in mm of a seed that is a single sphere.
 
         Parameters
         ----------
-        X : str, path, nibabel image or None, default=None
-            Its grid is used by `inverse_transform`; its scans are not read.
-        y : None
-            Ignored.
+        position : int
+            Of the seed.
 
         Returns
         -------
-        self : SphereSeeds
-
-        Raises
-        ------
-        TypeError, ValueError
-            If seeds are not coordinates, a radius is missing or not a length, the
-            centre of a sphere lies outside the image, a whole sphere lies outside the
-            mask, or spheres overlap.
-        FileNotFoundError
-            If a file does not exist.
+        sphere : tuple of (tuple of 3 float, float), or None
+            None for a seed of several spheres.
         """
-        check_spheres(self.seeds, self.radius, type(self).__name__)
-        self.seeds_ = [tuple(map(float, seed)) for seed in self.seeds]
-        self.mask_img_ = read_mask_volume(self.mask_img, type(self).__name__)
-        self.seed_names_ = [coordinates(seed) for seed in self.seeds_]
-        self._keep_grid(self._grid_of(X))
-        return self
+        places = self.places_[position]
+        return (places[0], self.radii_[position]) if len(places) == 1 else None
 
-    def _regions(self, image, where, name):
-        """Return the spheres as `SeedRegions` on an image's grid."""
-        spheres = Spheres(
-            self.seeds_, self.radius, self.mask_img_, self.allow_overlap, name
+    def _settle(self, grid):
+        """Set what the parameters say of the spheres."""
+        check_switches(allow_overlap=self.allow_overlap)
+        seeds, radius, names = self.seeds, self.radius, self.names
+        self.seed_table_ = None
+        if isinstance(seeds, str | os.PathLike):
+            seeds = read_table(seeds, "seeds")
+        if isinstance(seeds, pd.DataFrame):
+            seeds, radius, names, self.seed_table_ = self._of_table(seeds)
+        what = "triplets of coordinates in mm"
+        self.places_ = places_of_seeds(seeds, point, "seeds", what)
+        self.radii_ = radii_of_seeds(radius, len(self.places_))
+        defaults = [" + ".join(map(coordinates, places)) for places in self.places_]
+        self.seed_names_ = names_of_seeds(names, defaults)
+        mask = self.mask_img
+        self._mask = None if mask is None else read_mask(mask)
+
+    def _of_table(self, table):
+        """Return coordinates, radii, names and what else is in a table of seeds."""
+        columns = table.columns.tolist()
+        missing = [axis for axis in "xyz" if columns.count(axis) != 1]
+        if missing or len(set(columns)) < len(columns):
+            raise ValueError(
+                "seeds: a table must have the columns x, y and z, and each column "
+                f"once, got {columns}."
+            )
+        if "name" in columns and self.names is not None:
+            raise ValueError(
+                "names: the table of seeds has a column name. Leave out one of them."
+            )
+        is_set = is_sequence(self.radius) or self.radius != DEFAULT_RADIUS
+        if "radius" in columns and is_set:
+            raise ValueError(
+                f"radius={self.radius!r}: the table of seeds has a column radius. "
+                "Leave out one of them."
+            )
+        names = self.names
+        if "name" in columns:
+            names = [str(n) if is_integer(n) else n for n in table["name"]]
+        radius = table["radius"] if "radius" in columns else self.radius
+        others = [c for c in columns if c not in ("name", "x", "y", "z", "radius")]
+        others = table[others].reset_index(drop=True) if others else None
+        return table[["x", "y", "z"]].to_numpy(), radius, names, others
+
+    def _lay(self, grid):
+        """Return the means over spheres on a grid."""
+        centres, seeds = flat(self.places_)
+        radii = [self.radii_[seed] for seed in seeds]
+        words = [
+            described(self.seed_names_[seed], coordinates(centre), " mm")
+            for centre, seed in zip(centres, seeds, strict=True)
+        ]
+        return grid.lay_spheres(
+            words, centres, radii, self._mask, self.allow_overlap, seeds
         )
-        return spheres.on(image, where)

@@ -1,65 +1,63 @@
 """`SurfaceSeeds`: vertices or coordinates on a mesh, with a radius along it."""
 
-import numpy as np
+from .._arrays.spatial import mean_map
+from .._images.grids import SeedPlaceError, check_overlap, joined
+from .._support.messages import check_switches
+from ._base import PlacedSeeds
+from ._places import (
+    check_side,
+    coordinates,
+    described,
+    each_seed,
+    flat,
+    is_integer,
+    is_sequence,
+    names_of_seeds,
+    places_of_seeds,
+    point,
+    radii_of_seeds,
+)
 
-from .._arrays.discs import edge_lengths, geodesic_disc, nearest_vertex
-from .._arrays.regions import mean_regions
-from .._arrays.spheres import one_each, overlapping_pair
-from .._images.grids import check_vertices, n_vertices
-from .._support.checks import check_hemispheres, check_radius
-from ._base import SeedMasker
-from ._placed import coordinates
 
-FARTHEST_VERTEX = 10.0
-"""Millimetres beyond which coordinates are not those of a place on the mesh."""
-
-
-class SurfaceSeeds(SeedMasker):
+class SurfaceSeeds(PlacedSeeds):
     """Mean signals of discs on a surface, around vertices or coordinates.
 
     Parameters
     ----------
-    seeds : sequence of int or of triplets of float
-        Vertex numbers, counted within their hemisphere, or coordinates in mm, which
-        stand for the nearest vertex.
+    seeds : sequence, or "run"
+        Vertex numbers, counted within their hemisphere, or coordinates (x, y, z) in
+        mm, which stand for the nearest vertex. A list of these is one seed of several
+        discs, the mean over all their vertices. Three numbers are always coordinates:
+        three vertices as one seed are written ``[[12], [40], [77]]``. "run": each run
+        brings its own, as ``Run(img, seed_places=...)``.
     radius : float, None, or a sequence with one of these per seed, default=8.0
         In mm, along the edges of the mesh; None means only the vertex.
+    names : sequence of str or None, default=None
+        A name for each seed. None means the coordinates, or hemisphere and vertex.
     hemisphere : "left", "right", None, or a sequence with one of these per seed, \
             default=None
-        The hemisphere of a seed. None means the one with the nearest vertex; vertex
-        numbers need "left" or "right".
+        The hemisphere of a seed; for a seed of several discs, a list with that of each
+        or one for all. None means the one with the nearest vertex; vertex numbers need
+        "left" or "right".
     mesh : PolyMesh or None, default=None
         The mesh on which coordinates and distances are measured. None means that of
         the run. If the run is on an inflated mesh, pass the pial or white mesh here.
     allow_overlap : bool, default=False
-        Whether discs may share vertices.
-    detrend : bool, default=False
-        Whether to remove the linear trend of each signal.
-    standardize : "zscore_sample", "psc" or None, default=None
-        How `transform` scales the signals. It does not affect correlations.
-    standardize_confounds : bool, default=True
-        Whether to centre and scale confounds.
-    high_variance_confounds : bool, default=False
-        Whether to regress out the confounds that
-        :func:`nilearn.image.high_variance_confounds` finds in the run.
-    low_pass, high_pass : float or None, default=None
-        Cut-off frequencies in Hz.
-    t_r : float or None, default=None
-        Repetition time in seconds.
-    clean_args : dict or None, default=None
-        Further arguments for :func:`nilearn.signal.clean`.
+        Whether the discs of different seeds may share vertices. Those of one seed may,
+        and a vertex that they share counts once.
 
     Attributes
     ----------
-    seeds_ : list of int or of tuple of 3 float
-        Vertex numbers, or coordinates in mm.
-    hemispheres_ : list of str or None
-        The hemisphere of each seed, None where the nearest vertex decides.
+    places_ : list of list of (int, or tuple of 3 float)
+        The centres of each seed's discs: vertex numbers, or coordinates in mm.
+    hemispheres_ : list of list of (str or None)
+        The hemisphere of each disc, None where the nearest vertex decides.
+    radii_ : list of float
+        In mm, 0 for a vertex alone.
     seed_names_ : list of str
-        Coordinates in mm, or hemisphere and vertex number.
-    grid_ : grid or None
-        The `mesh` of the image passed to `fit`, on which `inverse_transform` places its
-        images, and its `shape`; None without an image.
+        As in `names`, else coordinates, or hemisphere and vertex number.
+    grid_ : SurfaceGrid or None
+        That of the image passed to `fit`.
 
     See Also
     --------
@@ -89,181 +87,81 @@ class SurfaceSeeds(SeedMasker):
     ['left 12', '(4.1, 4, 0.3)']
     """
 
-    is_on_surface = True
-
     def __init__(
         self,
         seeds,
         radius=8.0,
         *,
+        names=None,
         hemisphere=None,
         mesh=None,
         allow_overlap=False,
-        detrend=False,
-        standardize=None,
-        standardize_confounds=True,
-        high_variance_confounds=False,
-        low_pass=None,
-        high_pass=None,
-        t_r=None,
-        clean_args=None,
     ):
         self.seeds = seeds
         self.radius = radius
+        self.names = names
         self.hemisphere = hemisphere
         self.mesh = mesh
         self.allow_overlap = allow_overlap
-        self.detrend = detrend
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.clean_args = clean_args
 
-    def fit(self, X=None, y=None):
-        """Check the seeds, also against the mesh of an image if one is given.
-
-        Parameters
-        ----------
-        X : SurfaceImage or None, default=None
-            Its mesh is used by `inverse_transform`; its scans are not read.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : SurfaceSeeds
-
-        Raises
-        ------
-        TypeError, ValueError
-            If seeds are neither vertices nor coordinates on the mesh, a radius is
-            missing or not a length, or discs overlap.
-        """
-        name = type(self).__name__
-        self.seeds_ = [_seed(seed, name) for seed in _sequence(self.seeds, name)]
-        check_radius(self.radius, len(self.seeds_), name)
+    def _settle(self, grid):
+        """Set what the parameters say of the discs."""
+        check_switches(allow_overlap=self.allow_overlap)
+        what = "vertex numbers or of coordinates in mm"
+        self.places_ = places_of_seeds(self.seeds, _place, "seeds", what)
+        self.radii_ = radii_of_seeds(self.radius, len(self.places_))
         if self.mesh is not None and not hasattr(self.mesh, "parts"):
             raise TypeError(
-                f"{name}: mesh must be a PolyMesh, got {type(self.mesh).__name__}. "
-                "Pass PolyMesh(left=..., right=...)."
+                f"mesh must be a PolyMesh, got {type(self.mesh).__name__}. Pass "
+                "PolyMesh(left=..., right=...)."
             )
-        self.hemispheres_ = check_hemispheres(self.hemisphere, len(self.seeds_), name)
-        self.seed_names_ = [
-            f"{side or 'vertex'} {seed}" if isinstance(seed, int) else coordinates(seed)
-            for seed, side in zip(self.seeds_, self.hemispheres_, strict=True)
+        sides = each_seed(self.hemisphere, len(self.places_), "hemisphere")
+        pairs = zip(sides, self.places_, strict=True)
+        self.hemispheres_ = [_sides_of_places(side, len(own)) for side, own in pairs]
+        self._words = [
+            [_in_words(*place) for place in zip(*seed, strict=True)]
+            for seed in zip(self.places_, self.hemispheres_, strict=True)
         ]
-        self._keep_grid(self._grid_of(X))
-        return self
+        defaults = [" + ".join(words) for words in self._words]
+        self.seed_names_ = names_of_seeds(self.names, defaults)
 
-    def _regions(self, image, where, name):
-        """Return the discs as `SeedRegions` on an image's mesh."""
-        mesh = self._mesh_for(image, where, name)
-        places = [
-            self._place(position, mesh, where, name)
-            for position in range(len(self.seeds_))
+    def _lay(self, grid):
+        """Return the means over discs on a grid."""
+        (places, seeds), (sides, _) = flat(self.places_), flat(self.hemispheres_)
+        names = [
+            described(self.seed_names_[seed], word)
+            for word, seed in zip(*flat(self._words), strict=True)
         ]
-        starts = _starts(mesh)
-        graphs = {
-            part: edge_lengths(mesh.parts[part].coordinates, mesh.parts[part].faces)
-            for part in {part for part, _ in places}
-        }
-        discs = [
-            starts[part] + geodesic_disc(graphs[part], vertex, radius)
-            for (part, vertex), radius in zip(
-                places, one_each(self.radius, len(places)), strict=True
-            )
-        ]
-        self._check_overlap(discs, where, name)
-        return mean_regions(discs)
-
-    def _mesh_for(self, image, where, name):
-        """Return the mesh to measure on, which has the vertices of the image's."""
-        if self.mesh is None:
-            return image.mesh
-        check_vertices(self.mesh, image.mesh, where, f"mesh of {name}")
-        return self.mesh
-
-    def _place(self, position, mesh, where, name):
-        """Return the part and the vertex of a seed."""
-        seed, side = self.seeds_[position], self.hemispheres_[position]
-        what = f"{where}: seed {position} ({self.seed_names_[position]}) of {name}"
-        sizes = n_vertices(mesh)
-        if side is not None and side not in sizes:
-            raise ValueError(f"{what}: the mesh has no such part, but {[*sizes]}.")
-        sides = list(sizes) if side is None else [side]
-        if not isinstance(seed, int):
-            return _nearest(seed, sides, mesh, what)
-        if len(sides) > 1:
-            raise ValueError(
-                f"{what} lies in {' or '.join(sides)}: a vertex number needs "
-                'hemisphere="left" or "right".'
-            )
-        (side,) = sides
-        if not 0 <= seed < sizes[side]:
-            raise ValueError(
-                f"{what}: the {side} part has vertices 0 to {sizes[side] - 1}."
-            )
-        return side, seed
-
-    def _check_overlap(self, discs, where, name):
-        """Raise ValueError where discs share a vertex that must not."""
-        pair = None if self.allow_overlap else overlapping_pair(discs)
-        if pair is not None:
-            first, second = (f"{i} ({self.seed_names_[i]})" for i in pair)
-            raise ValueError(
-                f"{where}: the discs of seeds {first} and {second} overlap at "
-                f"radius={self.radius!r} mm. Use a smaller radius, or "
-                f"{name}.allow_overlap=True."
-            )
+        radii = [self.radii_[seed] for seed in seeds]
+        try:
+            discs = grid.discs(places, sides, radii, self.mesh)
+        except SeedPlaceError as error:
+            raise ValueError(f"{names[error.position]}: {error}.") from error
+        if not self.allow_overlap:
+            check_overlap(discs, seeds, names)
+        return mean_map(joined(discs, seeds))
 
 
-def _sequence(seeds, name):
-    """Return seeds as a list, if they are several."""
-    if not isinstance(seeds, list | tuple | np.ndarray) or not len(seeds):
+def _place(value):
+    """Return a vertex as int, coordinates as a tuple, None for anything else."""
+    if is_sequence(value) and len(value) == 1:
+        value = value[0]
+    return int(value) if is_integer(value) else point(value)
+
+
+def _sides_of_places(side, n_places):
+    """Return the hemisphere of each of a seed's places, of one for all or one each."""
+    if is_sequence(side) and len(side) != n_places:
         raise ValueError(
-            f"{name}: seeds must be a sequence of vertex numbers or of coordinates in "
-            f"mm, got {seeds!r}."
+            f"hemisphere must hold one for all or for each of a seed's {n_places} "
+            f"places, got {side!r}."
         )
-    return list(seeds)
+    sides = list(side) if is_sequence(side) else [side] * n_places
+    for own in sides:
+        check_side(own)
+    return sides
 
 
-def _seed(seed, name):
-    """Return a vertex as int, or coordinates as a tuple of three float."""
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        return int(seed)
-    try:
-        array = np.array(seed, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(0)
-    if array.shape != (3,) or not np.isfinite(array).all():
-        raise ValueError(
-            f"{name}: a seed must be a vertex number or three coordinates in mm, got "
-            f"{seed!r}."
-        )
-    return tuple(array.tolist())
-
-
-def _nearest(point, sides, mesh, what):
-    """Return the part and vertex nearest to coordinates."""
-    found = {
-        side: nearest_vertex(point, mesh.parts[side].coordinates) for side in sides
-    }
-    side = min(found, key=lambda side: found[side][1])
-    vertex, distance = found[side]
-    if distance > FARTHEST_VERTEX:
-        raise ValueError(
-            f"{what} is {distance:.1f} mm from the nearest vertex, at most "
-            f"{FARTHEST_VERTEX:g} mm are allowed. Check the space of the coordinates; "
-            "on an inflated mesh pass the pial one as mesh."
-        )
-    return side, vertex
-
-
-def _starts(mesh):
-    """Return the number of each part's first vertex, counted through the parts."""
-    sizes = n_vertices(mesh)
-    ends = np.cumsum(list(sizes.values()))
-    return dict(zip(sizes, [0, *ends[:-1]], strict=True))
+def _in_words(place, side):
+    """Return the words for a place."""
+    return f"{side or 'vertex'} {place}" if is_integer(place) else coordinates(place)

@@ -8,8 +8,9 @@ from matplotlib.patches import Circle
 from sklearn.utils.validation import check_is_fitted
 
 from .._arrays.correlation import fisher_z
-from .._signals.sources import image_of_seed, sphere_of_seed
+from .._images.opening import grid_of
 from .._support.files import SAVING, whole
+from ._seeds import SeedInImage
 from ._surface_views import (
     check_background,
     check_none_on_surface,
@@ -126,15 +127,9 @@ def plot_seed_map(
     if label is None:
         label = _label_of_colours(threshold)
     with _closing(keep=output_file is None):
-        if hasattr(img, "mesh"):
-            check_none_on_surface(axes=axes, cut_coords=cut_coords)
-            check_background(bg_img, img)
-            region = _seed_region(estimator, position, img)
-            drawn = draw_surface(img, region, bg_img, figure, label, options)
-        else:
-            options |= {"cut_coords": cut_coords, "figure": figure, "axes": axes}
-            seed = _seed_place(estimator, position, img)
-            drawn = _draw_volume(img, seed, bg_img, label, options)
+        options |= {"cut_coords": cut_coords, "figure": figure, "axes": axes}
+        seed = SeedInImage(estimator, position, grid_of(img))
+        drawn = DRAWN[seed.grid.kind](img, seed, bg_img, label, options)
         if output_file is not None:
             _write(drawn, output_file)
     return drawn
@@ -189,10 +184,10 @@ def plot_signals(
 
     Notes
     -----
-    Time is in seconds where the run, the estimator or the seed masker knows the
-    repetition time, in this order, otherwise in scans. Lines break where scans are
-    left out. Each line has unit variance; those of several seeds are stacked, first
-    seed on top.
+    Time is in seconds where the run, the estimator, the seed masker or the brain masker
+    knows the repetition time, in this order, otherwise in scans. Lines break where
+    scans are left out. Each line has unit variance; those of several seeds are stacked,
+    first seed on top.
     """
     check_is_fitted(estimator)
     names = _checked_names(names, estimator.seed_names_)
@@ -279,30 +274,9 @@ def _label_of_colours(threshold):
     return f"Fisher z\n|z| > {threshold:g}"
 
 
-def _seed_place(estimator, position, img):
-    """Return the centre and the radius of a seed in mm.
-
-    The centre is None where the seed is not in a volume, the radius 0 for one voxel, or
-    where the seed is no sphere.
-    """
-    sphere = sphere_of_seed(estimator.seed_masker_, position)
-    if sphere is not None:
-        return sphere
-    region = _seed_region(estimator, position, img)
-    if region is None:
-        return None, 0
-    return tuple(nilearn_plotting().find_xyz_cut_coords(region)), 0
-
-
-def _seed_region(estimator, position, img):
-    """Return one seed as an image of the kind of `img`, or None."""
-    n_seeds = len(estimator.seed_names_)
-    return image_of_seed(estimator.seed_masker_, position, n_seeds, img)
-
-
 def _draw_volume(img, seed, bg_img, label, options):
     """Draw cuts of a volume, by default through the seed; return the display."""
-    centre, radius = seed
+    centre, radius = seed.sphere()
     if options["cut_coords"] is None and centre is not None:
         mode = options.get("display_mode", "ortho")
         options["cut_coords"] = _cuts_through(centre, mode)
@@ -327,6 +301,22 @@ def _draw_volume(img, seed, bg_img, label, options):
         ink, paper = ("white", "black") if on_black else ("black", "white")
         display.title(with_minus_signs(title), size=11, color=ink, bgcolor=paper)
     return display
+
+
+def _draw_surface(img, seed, bg_img, label, options):
+    """Draw views of a surface; return the figure."""
+    places = {name: options.pop(name) for name in ("axes", "cut_coords")}
+    check_none_on_surface(**places)
+    check_background(bg_img, seed.grid)
+    region = seed.region()
+    if not seed.grid.same_as(grid_of(region)):
+        region = None
+    figure = options.pop("figure")
+    return draw_surface(img, region, bg_img, figure, label, options)
+
+
+DRAWN = {"a volume": _draw_volume, "a surface": _draw_surface}
+"""What draws a map, by the kind of its grid."""
 
 
 def _annotate(cut):
@@ -394,7 +384,9 @@ def _repetition_time(estimator, run):
         return run.t_r
     if not isinstance(estimator.t_r, str):
         return estimator.t_r
-    return getattr(estimator.seed_masker_, "t_r", None)
+    maskers = estimator.seed_masker_, estimator.brain_masker_
+    known = [getattr(masker, "t_r", None) for masker in maskers]
+    return known[1] if known[0] is None else known[0]
 
 
 def _axes_for_signals(figure, axes, n_seeds):

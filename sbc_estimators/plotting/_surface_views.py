@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import Formatter
 
-from .._images.grids import check_vertices, is_surface
+from .._images.opening import grid_of
 
 BAR_LABEL_SIZE = 9
 """Points."""
@@ -99,16 +99,17 @@ def check_none_on_surface(**arguments):
             )
 
 
-def check_background(bg_img, img):
-    """Raise an error unless a map on a surface can be drawn on a background."""
+def check_background(bg_img, grid):
+    """Raise an error unless a map on a mesh can be drawn on a background."""
     if bg_img is None or (isinstance(bg_img, str) and bg_img == "MNI152"):
         return
-    if not is_surface(bg_img):
+    own = grid_of(bg_img)
+    if own is None or own.kind != grid.kind:
         raise TypeError(
             "bg_img must be a SurfaceImage or None for a map on a surface, got "
             f"{bg_img!r}. Pass SurfaceImage(mesh, ...) with the mesh of the run."
         )
-    check_vertices(bg_img.mesh, img.mesh, "the map", "bg_img")
+    grid.check_same(own, "bg_img")
 
 
 def draw_surface(img, region, bg_img, figure, label, options):

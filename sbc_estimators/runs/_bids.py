@@ -8,8 +8,7 @@ from pathlib import Path
 
 from nilearn.interfaces.bids import get_bids_files, parse_bids_filename
 
-from .._support.checks import check_positive_or_none
-from .._support.messages import some_of
+from .._support.messages import check_positive_or_none, naming, some_of
 
 ENTITIES = (
     *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),
@@ -185,7 +184,7 @@ def check_one_version(images, filters, folder):
 # Sidecars
 
 
-def repetition_time(image, folder, where):
+def repetition_time(image, folder):
     """Return an image's repetition time in seconds, or None if no sidecar has it.
 
     A sidecar is a JSON file that says nothing in its name that the image's does not,
@@ -197,8 +196,6 @@ def repetition_time(image, folder, where):
     image : BoldImage
     folder : pathlib.Path
         The derivatives' own folder.
-    where : str
-        Names the run in errors.
 
     Raises
     ------
@@ -206,10 +203,10 @@ def repetition_time(image, folder, where):
         If a sidecar cannot be read, or its time is not a positive number.
     """
     for sidecar in _sidecars(image, folder):
-        value = _read_sidecar(sidecar, where).get("RepetitionTime")
+        value = _read_sidecar(sidecar).get("RepetitionTime")
         if value is not None:
-            words = f"{where}: sidecar {str(sidecar)!r}"
-            check_positive_or_none(value, "RepetitionTime", words)
+            with naming(f"sidecar {str(sidecar)!r}"):
+                check_positive_or_none(RepetitionTime=value)
             return float(value)
     return None
 
@@ -231,14 +228,12 @@ def _sidecars(image, folder):
             return
 
 
-def _read_sidecar(path, where):
+def _read_sidecar(path):
     """Return what a JSON file holds."""
     try:
         content = json.loads(path.read_text("utf-8"))
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not an object")
     except (ValueError, OSError) as error:
-        raise ValueError(
-            f"{where}: sidecar {str(path)!r} cannot be read: {error}"
-        ) from error
+        raise ValueError(f"sidecar {str(path)!r} cannot be read: {error}") from error
     return content

@@ -1,7 +1,6 @@
 """Runs, with their confounds and all else, from a folder written by fMRIPrep."""
 
-from .._support.checks import check_folder
-from .._support.messages import describe_run, some_of
+from .._support.messages import check_folder, describe_run, naming, some_of
 from ._bids import (
     ENTITIES,
     check_one_version,
@@ -142,10 +141,11 @@ def runs_from_fmriprep(
     names = [describe_run(i, image.file) for i, image in enumerate(images)]
     times = _repetition_times(images, names, folder)
     check_tables(images, names, strategy)
-    return [
-        Run(image.file, *load(image.file, strategy, where), t_r=t_r)
-        for image, where, t_r in zip(images, names, times, strict=True)
-    ]
+    runs = []
+    for image, where, t_r in zip(images, names, times, strict=True):
+        with naming(where):
+            runs.append(Run(image.file, *load(image.file, strategy, where), t_r=t_r))
+    return runs
 
 
 def _check_filters(filters, strategy):
@@ -220,10 +220,10 @@ def _check_volumes(images, filters, folder):
 
 def _repetition_times(images, names, folder):
     """Return each image's repetition time in seconds."""
-    times = [
-        repetition_time(image, folder, where)
-        for image, where in zip(images, names, strict=True)
-    ]
+    times = []
+    for image, where in zip(images, names, strict=True):
+        with naming(where):
+            times.append(repetition_time(image, folder))
     without = [i for i, t_r in enumerate(times) if t_r is None]
     if without:
         image = images[without[0]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from nilearn.interfaces.bids import parse_bids_filename
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 
-from .._support.checks import MIN_SCANS
+from .._images.opening import MIN_SCANS
 from .._support.messages import some_of, warn
 
 OPTIONS = tuple(inspect.signature(load_confounds).parameters)[2:]
@@ -149,7 +149,7 @@ def load(file, strategy, where):
     file : str
     strategy : Strategy
     where : str
-        Names the run in messages.
+        Names the run in warnings.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def load(file, strategy, where):
             confounds, sample_mask = strategy.call(file)
     except (ValueError, LookupError, TypeError, OSError) as error:
         raise ValueError(
-            f"{where}: no confounds with {strategy}: {type(error).__name__}: {error}"
+            f"no confounds with {strategy}: {type(error).__name__}: {error}"
         ) from error
     if sample_mask is not None and len(sample_mask) < MIN_SCANS:
         warn(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers import every_pair
 from sbc_estimators._arrays.correlation import (
     MAX_ABS_R,
     NO_SIGNAL_RATIO,
@@ -33,9 +34,10 @@ def pearson(seeds, voxels):
 # Pearson
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_seeds", [1, 3, 40])
+@pytest.mark.parametrize(
+    ("n_seeds", "dtype", "seed"),
+    every_pair([1, 3, 40], [np.float32, np.float64], range(4)),
+)
 def test_is_what_numpy_says(dtype, n_seeds, seed):
     rng = np.random.default_rng(seed)
     seeds, voxels = centred(rng, 60, n_seeds), centred(rng, 60, 25, dtype)

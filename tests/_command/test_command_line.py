@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -19,6 +20,7 @@ from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
 from sbc_estimators._command import mapping as _command
 from sbc_estimators.datasets import load_sample_run
+from sbc_estimators.maskers import SphereSeeds
 
 ONE_SEED = {
     "sbc_z.nii.gz",
@@ -80,20 +82,15 @@ def sample():
 
 
 @pytest.fixture(scope="module")
-def default(tmp_path_factory):
-    """What the command writes without arguments, in a working folder of its own."""
-    folder = tmp_path_factory.mktemp("work")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main([]) == 0
-    return Outcome(folder / "sbc_map", "")
+def default(default_maps):
+    """What the command writes without arguments."""
+    return Outcome(default_maps, "")
 
 
-@pytest.fixture
-def small(tmp_path, simulated):
-    """Files of a simulated run: 4D image, mask, table of confounds; and a seed."""
-    folder = tmp_path / "data"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, simulated):
+    """Files of a simulated run: 4D image, mask, table of confounds."""
+    folder = tmp_path_factory.mktemp("data")
     img = nib.Nifti1Image(
         simulated.img.get_fdata(dtype=np.float32), simulated.img.affine
     )
@@ -105,6 +102,12 @@ def small(tmp_path, simulated):
     table.insert(0, "d", np.r_[np.nan, np.ones(simulated.n_scans - 1)])
     table.to_csv(folder / "confounds.tsv", sep="\t", index=False, na_rep="n/a")
     return folder
+
+
+@pytest.fixture
+def small(tmp_path, written):
+    """A folder with copies of these files, for a test to change."""
+    return shutil.copytree(written, tmp_path / "data")
 
 
 @pytest.fixture
@@ -186,7 +189,7 @@ def test_default_says_what_was_done(default, sample):
     assert (said["n_scans"], said["n_kept_scans"]) == (200, 200)
     assert said["n_voxels"] == len(z)
     # Of 200 scans of 1.5 s, the band has 54 frequencies; the filter's edges are soft.
-    assert 50 < said["rank"] < 192
+    assert 30 < said["effective_dof"] < 60
     assert (said["high_pass_hz"], said["low_pass_hz"]) == (0.01, 0.1)
     assert (said["t_r_s"], said["t_r_source"]) == (1.5, "header")
     (seed,) = said["seeds"]
@@ -202,7 +205,7 @@ def test_default_says_what_was_done(default, sample):
     assert {"python", "nilearn", "numpy", "scipy", "scikit-learn", "nibabel"} <= set(
         said["versions"]
     )
-    estimator = SeedCorrelationMap(NiftiSpheresMasker(), NiftiMasker())
+    estimator = SeedCorrelationMap(SphereSeeds([(0, 0, 0)]), NiftiMasker())
     nested = {"seed_masker", "brain_masker"}
     assert set(said["parameters"]) == set(estimator.get_params()) - nested
 
@@ -259,9 +262,10 @@ def test_prints_shapes_ranges_and_places(small, simulated, tmp_path, capsys):
         f"r {seed['r_min']:.3f} to {seed['r_max']:.3f}",
         f"z {seed['z_min']:.3f} to {seed['z_max']:.3f}",
         "confounds     none (nuisance signals stay in the data; see --confounds)\n",
-        f"after cleaning, {outcome.sidecar['rank']} of {simulated.n_scans} dimensions",
+        f"{outcome.sidecar['effective_dof']:.0f} effective degrees of freedom are left "
+        f"of {simulated.n_scans} scans",
         f"seed          here {describe_centre(simulated.seeds[0])}, "
-        f"{seed['n_voxels']} voxels, {100 * seed['coverage']:.0f} % in the brain, "
+        f"{seed['n_voxels']} voxels, {100 * seed['in_mask']:.0f} % in the brain, "
         f"tSNR {seed['tsnr']:.0f}\n",
         *(str(out / name) for name in outcome.files),
     ):
@@ -304,6 +308,8 @@ def test_mask_is_computed_and_columns_are_all_by_default(
         (0.72, "unknown", 0.72, "header, which has no unit of time"),
     ],
 )
+# A fast run of few scans has little left of the default band.
+@pytest.mark.filterwarnings("ignore:.* effective degrees of freedom")
 @pytest.mark.usefixtures("no_pictures")
 def test_repetition_time_of_header(
     small, simulated, tmp_path, capsys, in_header, unit, t_r, where
@@ -694,3 +700,31 @@ def test_version(capsys):
         main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out == f"sbc-map {sbc_estimators.__version__}\n"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_z_scores_beside_the_variance(small, simulated, tmp_path):
+    arguments = [small / "bold.nii.gz", "--mask", small / "mask.nii.gz"]
+    seeds = seed_arguments(simulated, "here")
+    out = tmp_path / "out"
+    call = [*arguments, *seeds, "--scale", "z_score", "--out", out]
+    assert main(list(map(str, call))) == 0
+    sidecar = json.loads((out / "sbc_z.json").read_text("utf-8"))
+    maps = {"sbc_zscore.nii.gz", "sbc_variance.nii.gz"}
+    assert {name for name in sidecar["files"] if name.endswith("nii.gz")} == maps
+    assert "z score" in sidecar["quantity"]
+    estimator = SeedCorrelationMap(
+        SphereSeeds(simulated.seeds[:1], names=["here"]),
+        NiftiMasker(simulated.mask_img, smoothing_fwhm=6, detrend=True),
+        high_pass=0.01,
+        low_pass=0.1,
+        t_r=simulated.t_r,
+    ).fit(str(small / "bold.nii.gz"))
+    (expected,) = estimator.statistics(str(small / "bold.nii.gz"))
+    for stem, values in (
+        ("sbc_zscore", expected.z_score),
+        ("sbc_variance", expected.variance),
+    ):
+        img = nib.load(out / f"{stem}.nii.gz")
+        written = apply_mask(img, simulated.mask_img)
+        np.testing.assert_allclose(written, values[0], rtol=1e-6)

@@ -33,7 +33,7 @@ from sbc_estimators._support.threads import OneWorker
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals
 
-pytestmark = pytest.mark.usefixtures("seeds_anywhere")
+pytestmark = pytest.mark.usefixtures("seeds_anywhere", "any_dof")
 
 TOLERANCE = 1e-6
 
@@ -258,12 +258,20 @@ WAYS = {
         lambda data, **options: NiftiMasker(data.mask_img, smoothing_fwhm=6, **options),
     ),
     "compiled": (
+        lambda data, **options: NiftiLabelsMasker(
+            data.labels_img, strategy="median", **options
+        ),
+        lambda data, **options: NiftiLabelsMasker(
+            data.labels_img, strategy="standard_deviation", **options
+        ),
+    ),
+    "streamed-high_variance": (
         lambda data, **options: spheres(data, high_variance_confounds=True, **options),
         lambda data, **options: NiftiMasker(
             data.mask_img, high_variance_confounds=True, **options
         ),
     ),
-    "compiled-maps": (
+    "streamed-maps": (
         lambda data, **options: NiftiMapsMasker(data.maps_img, **options),
         lambda data, **options: NiftiLabelsMasker(data.labels_img, **options),
     ),
@@ -284,7 +292,8 @@ WAYS = {
 
 def paths_of(way):
     """Return the beginnings of what `paths_` says of seeds and voxels."""
-    parts = [part for part in way.split("-") if part not in ("smoothed", "maps")]
+    leave_out = ("smoothed", "maps", "high_variance")
+    parts = [part for part in way.split("-") if part not in leave_out]
     return parts[0], parts[-1]
 
 
@@ -359,18 +368,18 @@ def test_seeds_and_voxels_cleaned_differently(
 
 @pytest.mark.parametrize("measure", OTHERS_OUT)
 @pytest.mark.parametrize("fwhm", [None, 6.0])
-def test_parts_of_the_brain_make_one_map(monkeypatch, simulated, fwhm, measure):
+def test_scratch_files_make_the_same_map(monkeypatch, simulated, fwhm, measure):
     seed = spheres(simulated, radius=None, detrend=True)
     brain = NiftiMasker(simulated.mask_img, smoothing_fwhm=fwhm, detrend=True)
-    whole = SeedCorrelationMap(seed, brain, measure=measure)
-    parts = clone(whole)
+    in_memory = SeedCorrelationMap(seed, brain, measure=measure)
+    on_disk = clone(in_memory)
     is_explained = fwhm is None and measure == "partial"
-    fit_quietly(whole, simulated.run, is_explained)
-    monkeypatch.setattr("sbc_estimators._signals.streamed.PART_BYTES", 50_000)
-    fit_quietly(parts, simulated.run, is_explained)
-    np.testing.assert_allclose(parts.correlations_, whole.correlations_, atol=TOLERANCE)
-    assert parts.run_report_.equals(whole.run_report_)
-    assert parts.run_report_.n_explained.tolist() == [10 if is_explained else 0]
+    fit_quietly(in_memory, simulated.run, is_explained)
+    monkeypatch.setattr("sbc_estimators._support.threads.MOST_IN_MEMORY", 1)
+    fit_quietly(on_disk, simulated.run, is_explained)
+    np.testing.assert_array_equal(on_disk.correlations_, in_memory.correlations_)
+    assert on_disk.run_report_.equals(in_memory.run_report_)
+    assert on_disk.run_report_.n_explained.tolist() == [10 if is_explained else 0]
 
 
 def fit_quietly(sbc, run, warns):
@@ -645,7 +654,8 @@ def test_more_seeds_than_directions_of_voxels_that_lie_elsewhere(data, nilearn_s
     seed = NiftiSpheresMasker(many, radius=None, **cleaning)
     with pytest.warns(UserWarning, match="clean differently"):
         sbc = check(seed, brain, run, nilearn_signals, "partial")
-    assert sbc.run_report_["rank"].item() < sbc.n_seeds_
+    with sbc.prepare(run) as prepared:
+        assert prepared.rank < sbc.n_seeds_
 
 
 # scikit-learn's contract

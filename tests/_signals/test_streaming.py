@@ -1,13 +1,14 @@
 """The streamed path: the same r as from scans in memory, while the scans are read.
 
-Each run is mapped twice, streamed and compiled; the second has all scans in float64.
+Each run is mapped twice, streamed and compiled; the second has all scans in float64,
+extracts signals from them, and cleans these.
 """
 
-import functools
 import gc
 import gzip
 import warnings
-import weakref
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import nibabel as nib
@@ -24,19 +25,21 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
+from helpers import read_in_blocks
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays import streaming as _streaming
-from sbc_estimators._images import images as _images
-from sbc_estimators._signals import plans as _plans
-from sbc_estimators._signals import run_signals as _signals
-from sbc_estimators._signals import sources as _sources
-from sbc_estimators._signals import streamed as _path_streamed
+from sbc_estimators._images import volume as _volume
+from sbc_estimators._images.grids import NotLinearError
+from sbc_estimators._images.opening import open_scans
+from sbc_estimators._signals.adapters import Nilearn, OnVolume
+from sbc_estimators._signals.kinds import adapter_of, plan_run
+from sbc_estimators._support import threads as _threads
 from sbc_estimators.runs._opened import open_run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:When confounds are provided, one must perform"),
     pytest.mark.filterwarnings("ignore:.* clean differently"),
-    pytest.mark.usefixtures("seeds_anywhere"),
+    pytest.mark.usefixtures("seeds_anywhere", "any_dof"),
 ]
 
 TOLERANCE = 2e-6
@@ -141,6 +144,25 @@ def write(path, data, affine, slope=1.0, intercept=0.0):
 # Both paths
 
 
+def is_not_known(*_):
+    """Take away what is known of a masker."""
+    raise NotLinearError("the test says so")
+
+
+def extract_in_float64(lay, extract):
+    """Return what extracts voxels by nilearn, and seeds as means over their voxels."""
+
+    def extract_seeds(self, image, not_finite):
+        if self.name == "brain_masker":
+            return extract(self, image, not_finite)
+        spatial = replace(lay(self, open_scans(image).grid), smoothing=None)
+        if self.smoothing_fwhm is not None:
+            image = smooth_img(image, self.smoothing_fwhm)
+        return open_scans(image).signals(spatial), None
+
+    return extract_seeds
+
+
 @pytest.fixture
 def both(monkeypatch):
     """The function ``(seed, brain, run) -> (streamed, compiled)`` of fitted maps."""
@@ -148,17 +170,17 @@ def both(monkeypatch):
     def fit_both(seed, brain, run, block_bytes=None, **options):
         with monkeypatch.context() as patch:
             if block_bytes is not None:
-                in_blocks = functools.partial(
-                    _images.scan_blocks, block_bytes=block_bytes
-                )
-                patch.setattr(_path_streamed, "scan_blocks", in_blocks)
+                read_in_blocks(patch, block_bytes)
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
         one_thread = threadpool_limits(1, user_api="blas")
         with monkeypatch.context() as patch, one_thread:
-            patch.setattr(_plans, "_why_no_stream", lambda *_: "the test says so")
+            patch.setattr(
+                OnVolume, "extract", extract_in_float64(OnVolume.lay, OnVolume.extract)
+            )
+            patch.setattr(Nilearn, "lay", is_not_known)
             compiled = SeedCorrelationMap(seed, brain, **options).fit(run)
         assert streamed.paths_ == STREAMED
-        assert compiled.paths_["brain_masker"] == "compiled: the test says so"
+        assert set(compiled.paths_.values()) == {"compiled: the test says so"}
         return streamed, compiled
 
     return fit_both
@@ -449,7 +471,7 @@ def test_units_play_no_part(assert_agree, scale, dtype, fwhm):
 
 @pytest.mark.filterwarnings("ignore:.* voxels have no signal")
 @pytest.mark.filterwarnings("ignore:overflow")
-@pytest.mark.parametrize("scale", [1e-44, 1e-41, 1e38])
+@pytest.mark.parametrize("scale", [1e-41, 1e38])
 def test_units_beyond_float32_give_no_r_that_is_not_finite(both, scale):
     run = make_run(14)
     data = (run.data / run.data.max() * scale).astype(np.float64)
@@ -458,6 +480,13 @@ def test_units_beyond_float32_give_no_r_that_is_not_finite(both, scale):
         assert np.isfinite(sbc.correlations_).all()
     has_signal = streamed.correlations_[0] != 0
     assert streamed.run_report_.n_without_signal[0] == np.sum(~has_signal)
+
+
+def test_units_in_which_float32_knows_no_signal():
+    run = make_run(14)
+    data = run.data / run.data.max() * 1e-44
+    with pytest.raises(ValueError, match=r"seed 0 .* has no signal"):
+        SeedCorrelationMap(*maskers(run)).fit(image_of(run, data))
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float64])
@@ -500,24 +529,24 @@ def test_drift(assert_agree, times, fwhm):
     assert_agree(*maskers(run, BAND, fwhm=fwhm), image_of(run))
 
 
-@pytest.mark.parametrize("part_bytes", [2**29, 30_000])
-def test_scans_that_drift_are_read_once_more(monkeypatch, part_bytes):
+@pytest.mark.parametrize("most", [2**30, 1])
+def test_scans_that_drift_are_read_once_more(monkeypatch, most):
     run, dtypes = make_run(18), []
-    init = _streaming.VoxelStream.__init__
+    init = _streaming._Sums.__init__
 
     def noted(self, *args):
         init(self, *args)
-        dtypes.append(self.sums.dtype.name)
+        dtypes.append(self.whole.dtype.name)
 
-    monkeypatch.setattr(_streaming.VoxelStream, "__init__", noted)
-    monkeypatch.setattr(_path_streamed, "PART_BYTES", part_bytes)
+    monkeypatch.setattr(_streaming._Sums, "__init__", noted)
+    monkeypatch.setattr(_threads, "MOST_IN_MEMORY", most)
     SeedCorrelationMap(*maskers(run, BAND)).fit(image_of(run))
-    assert set(dtypes) == {"float32"}
-    n_parts = len(dtypes)
+    # Of the brain, and of seeds in holes of its mask.
+    assert dtypes == 2 * ["float32"]
     dtypes.clear()
     run.data += 1e4 * np.linspace(-0.5, 0.5, run.n_scans)
     SeedCorrelationMap(*maskers(run, BAND)).fit(image_of(run))
-    assert dtypes == ["float32", "float64"] * n_parts
+    assert dtypes == 2 * ["float32"] + 2 * ["float64"]
 
 
 # Voxels without signal
@@ -674,10 +703,7 @@ def test_size_of_blocks(monkeypatch, tmp_path, dtype, fwhm):
         SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(run_).correlations_
     )
     for n_scans in (1, 2, 7, 69, 70):
-        in_blocks = functools.partial(
-            _images.scan_blocks, block_bytes=n_scans * data[..., 0].nbytes
-        )
-        monkeypatch.setattr(_path_streamed, "scan_blocks", in_blocks)
+        read_in_blocks(monkeypatch, n_scans * data[..., 0].nbytes)
         sbc = SeedCorrelationMap(*maskers(run, BAND, fwhm=fwhm)).fit(run_)
         np.testing.assert_allclose(sbc.correlations_, expected, atol=TOLERANCE)
 
@@ -749,10 +775,7 @@ def test_scans_are_read_once(monkeypatch, fwhm, seed_kind, censored):
     if seed_kind == "mask":
         seed = NiftiMasker(run.mask_img, **DETREND)
     img = nib.Nifti1Image(CountingProxy(run.data), run.affine)
-    in_blocks = functools.partial(
-        _images.scan_blocks, block_bytes=6 * run.data[..., 0].nbytes
-    )
-    monkeypatch.setattr(_path_streamed, "scan_blocks", in_blocks)
+    read_in_blocks(monkeypatch, 6 * run.data[..., 0].nbytes)
     img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
     kept = np.arange(1, 70, 2) if censored else None
     sbc = SeedCorrelationMap(seed, brain).fit(Run(img, sample_mask=kept))
@@ -775,8 +798,8 @@ def test_file_is_decompressed_once(monkeypatch, tmp_path):
         opened.append(args)
         return igzip_open(*args, **options)
 
-    igzip_open = _images.igzip.open
-    monkeypatch.setattr(_images.igzip, "open", counting_open)
+    igzip_open = _volume.igzip.open
+    monkeypatch.setattr(_volume.igzip, "open", counting_open)
     SeedCorrelationMap(*maskers(run, fwhm=6.0)).fit_transform(path)
     assert len(opened) == 1
 
@@ -825,7 +848,10 @@ def make_labels(run):
     return nib.Nifti1Image(labels.astype(np.int16), run.affine)
 
 
-IN_MEMORY = "compiled: the scans are in memory for brain_masker"
+def make_maps(run):
+    """Return an image of two maps."""
+    weights = (np.asarray(make_labels(run).dataobj)[..., np.newaxis] == [1, 2]) * 1.5
+    return nib.Nifti1Image(weights, run.affine)
 
 
 def test_both_streamed(tmp_path):
@@ -841,17 +867,23 @@ def test_mask_of_several_runs_is_streamed():
     assert paths_of(maskers(run)[0], brain, image_of(run)) == ("streamed", "streamed")
 
 
-def test_labels_as_brain():
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("kind", ["labels", "maps"])
+def test_regions_as_brain(assert_agree, kind, fwhm):
     run = make_run(35)
-    brain = NiftiLabelsMasker(make_labels(run), **DETREND)
-    reason = "compiled: NiftiLabelsMasker is not a linear map that is known beforehand"
-    assert paths_of(maskers(run)[0], brain, image_of(run)) == (IN_MEMORY, reason)
+    options = {"smoothing_fwhm": fwhm, **BAND}
+    if kind == "labels":
+        brain = NiftiLabelsMasker(make_labels(run), **options)
+    else:
+        brain = NiftiMapsMasker(make_maps(run), **options)
+    run_ = Run(image_of(run), run.confounds, run.kept)
+    sbc = assert_agree(maskers(run, BAND)[0], brain, run_, block_bytes=1)
+    assert sbc.n_voxels_ == 2
 
 
 def test_maps_as_seeds():
     run = make_run(35)
-    weights = (np.asarray(make_labels(run).dataobj)[..., np.newaxis] == [1, 2]) * 1.0
-    seed = NiftiMapsMasker(nib.Nifti1Image(weights, run.affine), **DETREND)
+    seed = NiftiMapsMasker(make_maps(run), **DETREND)
     paths = paths_of(seed, maskers(run, fwhm=6.0)[1], image_of(run))
     assert paths == ("streamed", "streamed")
 
@@ -861,7 +893,6 @@ def test_maps_as_seeds():
     [
         ({"strategy": "median"}, "strategy='median' is no mean"),
         ({"strategy": "sum"}, "strategy='sum' is no mean"),
-        ({"high_variance_confounds": True}, "high_variance_confounds are computed"),
     ],
 )
 def test_labels_that_are_no_plain_means(options, reason):
@@ -889,15 +920,28 @@ def test_labels_as_seeds(assert_agree, values, background, cleaning):
     assert assert_agree(seed, brain, run_, block_bytes=1).n_seeds_ == 2
 
 
-def test_high_variance_confounds():
+HIGH_VARIANCE = {**BAND, "high_variance_confounds": True}
+
+
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize(
+    ("seed_cleaning", "brain_cleaning"),
+    [(HIGH_VARIANCE, HIGH_VARIANCE), (BAND, HIGH_VARIANCE), (HIGH_VARIANCE, BAND)],
+)
+def test_high_variance_confounds(assert_agree, seed_cleaning, brain_cleaning, fwhm):
     run = make_run(35)
-    cleaning = {**BAND, "high_variance_confounds": True}
-    reason = "compiled: high_variance_confounds are computed from all voxels first"
-    assert paths_of(*maskers(run, cleaning), image_of(run)) == (reason, reason)
-    seed, brain = maskers(run, BAND, cleaning)
-    assert paths_of(seed, brain, image_of(run)) == (IN_MEMORY, reason)
-    seed, brain = maskers(run, cleaning, BAND)
-    assert paths_of(seed, brain, image_of(run)) == (reason, "streamed")
+    seed, brain = maskers(run, seed_cleaning, brain_cleaning, fwhm=fwhm)
+    assert_agree(seed, brain, Run(image_of(run), run.confounds, run.kept))
+
+
+@pytest.mark.parametrize("cleaning", [BAND, HIGH_VARIANCE])
+def test_high_variance_confounds_alone_are_read_before(monkeypatch, cleaning):
+    run = make_run(31)
+    img = nib.Nifti1Image(CountingProxy(run.data), run.affine)
+    img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
+    SeedCorrelationMap(*maskers(run, cleaning)).fit(img)
+    n_times = 2 if "high_variance_confounds" in cleaning else 1
+    assert img.dataobj.n_reads.tolist() == [n_times] * run.n_scans
 
 
 @pytest.mark.filterwarnings("ignore:.*labels were")
@@ -913,8 +957,7 @@ def test_seeds_that_are_smoothed_and_masked(assert_agree, kind, masked):
     if kind == "labels":
         seed = NiftiLabelsMasker(make_labels(run), **options)
     elif kind == "maps":
-        maps = nib.Nifti1Image((labels[..., np.newaxis] == [1, 2]) * 1.5, run.affine)
-        seed = NiftiMapsMasker(maps, **options)
+        seed = NiftiMapsMasker(make_maps(run), **options)
     else:
         seed = NiftiMasker(**{**options, "mask_img": mask_img})
     assert_agree(seed, maskers(run, DETREND, fwhm=6.0)[1], image_of(run))
@@ -923,17 +966,18 @@ def test_seeds_that_are_smoothed_and_masked(assert_agree, kind, masked):
 def test_fast_smoothing():
     run = make_run(35)
     seed, brain = (masker.fit() for masker in maskers(run))
-    sources = [
-        _sources.SignalSource("seed_masker", seed),
-        _sources.SignalSource("brain_masker", brain),
-    ]
     # Not every nilearn lets a masker be fitted with it.
     brain.smoothing_fwhm = "fast"
-    plans = _plans.plan_sources(sources, open_run(Run(image_of(run)), 0))
-    assert {name: str(plan) for name, plan in plans.items()} == {
-        "seed_masker": IN_MEMORY,
-        "brain_masker": "compiled: smoothing_fwhm='fast' is not one matrix an axis",
-    }
+    adapters = adapter_of(seed, "seed_masker"), adapter_of(brain, "brain_masker")
+    plan = plan_run(*adapters, open_run(Run(image_of(run)), 0))
+    assert plan.seeds.told == "streamed"
+    reason = "smoothing_fwhm='fast' is not one matrix an axis"
+    assert plan.brain.told == f"compiled: {reason}"
+    # Seeds are not made of voxels that nilearn has smoothed.
+    assert not plan.is_shared
+    brain.smoothing_fwhm = 6.0
+    adapters = adapters[0], adapter_of(brain, "brain_masker")
+    assert plan_run(*adapters, plan.opened).is_shared
 
 
 def own_map(seed, brain, img):
@@ -961,7 +1005,7 @@ def test_run_that_is_not_on_the_grid_of_the_mask(how, fwhm):
         sbc = SeedCorrelationMap(seed, brain).fit(image_of(run))
     reason = "the run is not on the grid of the mask and has to be resampled"
     assert sbc.paths_ == {
-        "seed_masker": IN_MEMORY,
+        "seed_masker": "streamed",
         "brain_masker": f"compiled: {reason}",
     }
     for masker in (seed, brain):
@@ -1017,7 +1061,7 @@ def test_target_affine():
 def test_surface(surface):
     seed = SurfaceMasker(surface.mask_img, **BAND)
     paths = paths_of(seed, SurfaceMasker(surface.mask_img, **BAND), surface.img)
-    assert paths == ("compiled: the run is on a surface",) * 2
+    assert paths == ("streamed", "streamed")
 
 
 class OwnMasker(NiftiMasker):
@@ -1094,40 +1138,92 @@ def test_resampled_run_by_nilearn_is_the_run_it_stands_for():
     )
 
 
-# A brain too large to hold
+# A run that is too large to hold when it is projected
+
+
+@pytest.fixture
+def scratch(monkeypatch, tmp_path):
+    """A folder for scratch files, where everything is too large for memory."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(_threads, "MOST_IN_MEMORY", 1)
+    return folder
+
+
+def scratch_in_use(folder):
+    """Return what of a folder exists, or is deleted and still mapped into memory."""
+    gc.collect()
+    maps = Path("/proc/self/maps")
+    mapped = maps.read_text().splitlines() if maps.exists() else []
+    return [*folder.iterdir(), *(line for line in mapped if str(folder) in line)]
 
 
 @pytest.mark.parametrize("fwhm", [None, 6.0])
-@pytest.mark.parametrize("part_bytes", [1, 30_000, 100_000])
-def test_parts_of_the_brain_make_one_map(monkeypatch, fwhm, part_bytes):
+def test_scratch_files_make_the_same_map(scratch, fwhm):
     run = make_run(40)
     seed, brain = maskers(run, BAND, fwhm=fwhm)
     run_ = Run(image_of(run), run.confounds)
-    whole = SeedCorrelationMap(seed, brain).fit(run_)
-    monkeypatch.setattr("sbc_estimators._signals.streamed.PART_BYTES", part_bytes)
-    parts = SeedCorrelationMap(seed, brain).fit(run_)
-    assert parts.paths_ == whole.paths_
-    np.testing.assert_allclose(parts.correlations_, whole.correlations_, atol=TOLERANCE)
-    np.testing.assert_allclose(
-        parts.brain_signals(run_), whole.brain_signals(run_), atol=1e-4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_threads, "MOST_IN_MEMORY", 2**30)
+        in_memory = SeedCorrelationMap(seed, brain).fit(run_)
+        expected = in_memory.brain_signals(run_)
+    on_disk = SeedCorrelationMap(seed, brain).fit(run_)
+    assert on_disk.paths_ == in_memory.paths_
+    np.testing.assert_array_equal(on_disk.correlations_, in_memory.correlations_)
+    np.testing.assert_array_equal(on_disk.brain_signals(run_), expected)
+    assert on_disk.run_report_.equals(in_memory.run_report_)
+    assert on_disk.seed_report_.equals(in_memory.seed_report_)
+    assert scratch_in_use(scratch) == []
+
+
+def test_sums_of_a_large_run_are_no_part_of_memory(scratch, monkeypatch):
+    run, kinds = make_run(40), []
+    finish = _streaming._Sums.finish
+
+    def noted(self, crew):
+        kinds.append(type(self.whole))
+        assert scratch_in_use(scratch) != []
+        return finish(self, crew)
+
+    monkeypatch.setattr(_streaming._Sums, "finish", noted)
+    SeedCorrelationMap(*maskers(run, BAND)).fit(image_of(run))
+    assert kinds == 2 * [np.memmap]
+
+
+def test_a_large_run_is_read_once(scratch, tmp_path, monkeypatch):
+    run, opened = make_run(40), []
+    path = write(tmp_path / "run.nii.gz", run.data.astype("i2"), run.affine)
+    igzip_open = _volume.igzip.open
+    monkeypatch.setattr(
+        _volume.igzip, "open", lambda *args: opened.append(args) or igzip_open(*args)
     )
-    assert parts.run_report_.drop(columns="run").equals(
-        whole.run_report_.drop(columns="run")
-    )
+    SeedCorrelationMap(*maskers(run, fwhm=6.0)).fit_transform(path)
+    assert len(opened) == 1
 
 
-def test_one_part_of_the_brain_in_memory(monkeypatch):
-    run, parts = make_run(40), []
-    read = _signals.RunSignals._part
+@pytest.mark.parametrize("where", ["while reading", "afterwards"])
+def test_scratch_files_are_gone_after_an_error(scratch, tmp_path, monkeypatch, where):
+    run = make_run(40)
+    path = write(tmp_path / "run.nii.gz", run.data.astype("i2"), run.affine)
+    if where == "while reading":
+        read_in_blocks(monkeypatch, 10 * run.data[..., 0].size * 2)
+        path.write_bytes(path.read_bytes()[:-5000])
+    else:
+        run.data[:] = 7.0
+        path = image_of(run)
+    with pytest.raises((OSError, ValueError), match=r"truncated|no signal"):
+        SeedCorrelationMap(*maskers(run)).fit(path)
+    assert scratch_in_use(scratch) == []
 
-    def noted(self, i):
-        gc.collect()
-        assert [part() for part in parts if part() is not None] == []
-        part = read(self, i)
-        parts.append(weakref.ref(part))
-        return part
 
-    monkeypatch.setattr(_signals.RunSignals, "_part", noted)
-    monkeypatch.setattr("sbc_estimators._signals.streamed.PART_BYTES", 30_000)
-    SeedCorrelationMap(*maskers(run, BAND)).fit(Run(image_of(run), run.confounds))
-    assert len(parts) > 1
+def test_no_room_for_scratch_files(scratch, monkeypatch):
+    run = make_run(40)
+    full = SimpleNamespace(free=3 * 2**29)
+    monkeypatch.setattr(_threads.shutil, "disk_usage", lambda _: full)
+    maps = SeedCorrelationMap(*maskers(run)).fit(image_of(run))
+    assert maps.n_voxels_ == run.mask.sum()
+    full.free = 1000
+    expected = rf"^run 0: '{scratch}' has 0\.0 GiB left, and .* GiB .* set TMPDIR"
+    with pytest.raises(OSError, match=expected):
+        SeedCorrelationMap(*maskers(run)).fit(image_of(run))

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import nibabel as nib
 import numpy as np
 import pytest
-from nilearn.maskers import NiftiLabelsMasker, NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import NiftiLabelsMasker, NiftiMasker
 from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 from tqdm import tqdm
 
+from helpers import make_sbc
 from sbc_estimators import SeedCorrelationMap
-from sbc_estimators._support.threads import workers
+from sbc_estimators._support import threads as _threads
+from sbc_estimators._support.threads import OneWorker, room_for, workers
 from sbc_estimators.datasets import make_runs
 
 WAIT_S = 20
@@ -180,7 +182,7 @@ def test_after_an_error_in_a_worker():
 def test_one_within_another():
     with workers() as outer:
         with workers() as inner:
-            assert inner is outer
+            assert type(inner) is OneWorker
             assert inner.map(abs, [-1, 2]) == [1, 2]
         assert counts() == {1}
         assert outer.map(abs, [-3]) == [3]
@@ -276,11 +278,7 @@ def data():
 
 def make(data, **options):
     """Return an unfitted estimator, both sides of which are streamed."""
-    return SeedCorrelationMap(
-        NiftiSpheresMasker(data.seeds[:1], radius=6),
-        NiftiMasker(data.mask_img, smoothing_fwhm=6),
-        **options,
-    )
+    return make_sbc(data, voxels={"smoothing_fwhm": 6}, **options)
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -334,3 +332,28 @@ def test_estimator_in_two_threads_at_once(data):
             fitted = list(pool.map(lambda run: make(data).fit(run.img), data.runs))
             for sbc, r in zip(fitted, expected, strict=True):
                 np.testing.assert_allclose(sbc.correlations_, r, atol=5e-7)
+
+
+# Room for large arrays
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_arrays_lie_in_files_that_nobody_sees(monkeypatch, tmp_path, dtype):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(_threads, "MOST_IN_MEMORY", 100 * np.dtype(dtype).itemsize)
+    for size, kind in ((100, np.ndarray), (101, np.memmap)):
+        array = room_for(size, dtype)
+        assert type(array) is kind
+        assert (array.shape, array.dtype) == ((size,), dtype)
+        array[:] = np.arange(size)
+        np.testing.assert_array_equal(array, np.arange(size))
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_room_is_looked_for_before_it_is_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    size = 2**60
+    with pytest.raises(
+        OSError, match=rf"^'{tmp_path}' has .* GiB left, and 4294967296"
+    ):
+        room_for(size, np.float32)

@@ -1,6 +1,7 @@
 """Pictures: what they show, and that they leave matplotlib as it was."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import matplotlib as mpl
@@ -54,6 +55,15 @@ def fitted_surface(surface):
         SurfaceLabelsMasker(surface.labels_img, detrend=True),
         SurfaceMasker(surface.mask_img, detrend=True),
     ).fit(surface.run)
+
+
+@pytest.fixture(scope="module")
+def draw(sample_box):
+    """`plot_seed_map` over a background of few voxels.
+
+    Most of the time goes to nilearn's own, which other tests leave as it is.
+    """
+    return functools.partial(plot_seed_map, bg_img=sample_box.mask_img)
 
 
 @pytest.fixture
@@ -181,8 +191,8 @@ def test_map_marks_the_seed_in_every_cut(fitted):
     assert plt.get_fignums() == [display.frame_axes.figure.number]
 
 
-def test_circle_is_the_section_of_the_sphere(fitted):
-    display = plot_seed_map(fitted, display_mode="z", cut_coords=[14, 18, 24, 30])
+def test_circle_is_the_section_of_the_sphere(draw, fitted):
+    display = draw(fitted, display_mode="z", cut_coords=[14, 18, 24, 30])
     radii = [[radius for _, radius in _circles(cut)] for cut in display.axes.values()]
     assert radii == [pytest.approx([20**0.5] * 2), [6, 6], [], []]
 
@@ -217,8 +227,8 @@ def _negative(numbers):
         ({"display_mode": "mosaic"}, ["0.4", "1"], "Fisher z\n|z| > 0.4"),
     ],
 )
-def test_colour_bar_says_what_it_shows(fitted, options, numbers, above):
-    figure = plot_seed_map(fitted, vmax=1, **options).frame_axes.figure
+def test_colour_bar_says_what_it_shows(draw, fitted, options, numbers, above):
+    figure = draw(fitted, vmax=1, **options).frame_axes.figure
     figure.canvas.draw()
     assert _texts_of_bar(figure) == ([*_negative(numbers), "0", *numbers], above)
 
@@ -231,18 +241,18 @@ def test_colour_bar_of_a_surface_says_what_it_shows(fitted_surface):
     assert _texts_of_bar(figure) == (expected, "Fisher z\n|z| > 0.4")
 
 
-def test_colour_bar_left_to_nilearn(fitted):
-    figure = plot_seed_map(fitted, cbar_tick_format="%.3f").frame_axes.figure
+def test_colour_bar_left_to_nilearn(draw, fitted):
+    figure = draw(fitted, cbar_tick_format="%.3f").frame_axes.figure
     assert "0.400" in _texts_of_bar(figure)[0]
-    display = plot_seed_map(fitted, colorbar=False)
+    display = draw(fitted, colorbar=False)
     assert not any(axes.axison for axes in display.frame_axes.figure.axes)
 
 
 @pytest.mark.parametrize("is_unicode", [True, False])
-def test_negative_numbers_have_minus_signs(fitted, sample_box, is_unicode):
+def test_negative_numbers_have_minus_signs(draw, fitted, sample_box, is_unicode):
     minus = MINUS if is_unicode else "-"
     with mpl.rc_context({"axes.unicode_minus": is_unicode}):
-        display = plot_seed_map(fitted, title="run-2, -0.5")
+        display = draw(fitted, title="run-2, -0.5")
         figure = plot_signals(fitted, sample_box.run)
     texts = {text.get_text() for cut in display.axes.values() for text in cut.ax.texts}
     assert {f"run-2, {minus}0.5", f"y={minus}52", "x=0"} <= texts
@@ -272,7 +282,7 @@ def test_output_file_is_written_and_closed(fitted, sample_box, tmp_path, suffix)
 @pytest.mark.parametrize("before", [None, b"as it was"])
 @pytest.mark.parametrize("kind", ["map", "surface map", "signals"])
 def test_output_file_is_written_whole_or_not_at_all(
-    fitted, fitted_surface, sample_box, tmp_path, monkeypatch, kind, before
+    draw, fitted, fitted_surface, sample_box, tmp_path, monkeypatch, kind, before
 ):
     def half(figure, path, **_):
         Path(path).write_bytes(PNG)
@@ -282,61 +292,61 @@ def test_output_file_is_written_whole_or_not_at_all(
     path = tmp_path / "picture.png"
     if before is not None:
         path.write_bytes(before)
-    draw = {
-        "map": lambda: plot_seed_map(fitted, output_file=path),
+    drawing = {
+        "map": lambda: draw(fitted, output_file=path),
         "surface map": lambda: plot_seed_map(fitted_surface, output_file=str(path)),
         "signals": lambda: plot_signals(fitted, sample_box.run, output_file=path),
     }
     with pytest.raises(OSError, match="No space left"):
-        draw[kind]()
+        drawing[kind]()
     assert list(tmp_path.iterdir()) == ([] if before is None else [path])
     assert before is None or path.read_bytes() == before
     assert plt.get_fignums() == []
 
 
-def test_output_file_in_no_folder(fitted, sample_box, tmp_path):
+def test_output_file_in_no_folder(draw, fitted, sample_box, tmp_path):
     path = tmp_path / "absent" / "picture.png"
-    for draw in (
-        lambda: plot_seed_map(fitted, output_file=path),
+    for drawing in (
+        lambda: draw(fitted, output_file=path),
         lambda: plot_signals(fitted, sample_box.run, output_file=path),
     ):
         with pytest.raises(FileNotFoundError, match=r"output_file .* no folder"):
-            draw()
+            drawing()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_output_file_in_the_working_directory(fitted, tmp_path, monkeypatch):
+def test_output_file_in_the_working_directory(draw, fitted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    plot_seed_map(fitted, output_file="map.png")
+    draw(fitted, output_file="map.png")
     assert [file.name for file in tmp_path.iterdir()] == ["map.png"]
 
 
-def test_figure_and_axes_are_used(fitted, sample_box):
+def test_figure_and_axes_are_used(draw, fitted, sample_box):
     figure = mpl.figure.Figure()
     left, right = figure.subplots(1, 2)
-    assert plot_seed_map(fitted, axes=left).frame_axes is left
+    assert draw(fitted, axes=left).frame_axes is left
     assert plot_signals(fitted, sample_box.run, axes=right) is figure
     assert right.lines
     figure = mpl.figure.Figure()
-    assert plot_seed_map(fitted, figure=figure).frame_axes.figure is figure
+    assert draw(fitted, figure=figure).frame_axes.figure is figure
     figure = mpl.figure.Figure()
     assert plot_signals(fitted, sample_box.run, figure=figure) is figure
     assert plt.get_fignums() == []
 
 
-def test_matplotlib_is_left_as_it_was(fitted, sample_box, tmp_path):
+def test_matplotlib_is_left_as_it_was(draw, fitted, sample_box, tmp_path):
     with mpl.rc_context({"lines.linewidth": 7, "savefig.dpi": 50}):
         before = dict(mpl.rcParams)
-        plot_seed_map(fitted, output_file=tmp_path / "map.png")
+        draw(fitted, output_file=tmp_path / "map.png")
         plot_signals(fitted, sample_box.run, output_file=tmp_path / "signals.png")
         assert dict(mpl.rcParams) == before
 
 
-def test_no_figure_is_left_open_by_an_error(fitted, sample_box, tmp_path):
+def test_no_figure_is_left_open_by_an_error(draw, fitted, sample_box, tmp_path):
     with pytest.raises(ValueError, match="not supported"):
-        plot_seed_map(fitted, output_file=tmp_path / "map.nope")
+        draw(fitted, output_file=tmp_path / "map.nope")
     with pytest.raises(AttributeError, match="no_such_option"):
-        plot_seed_map(fitted, no_such_option=1)
+        draw(fitted, no_such_option=1)
     with pytest.raises(ValueError, match="not supported"):
         plot_signals(fitted, sample_box.run, output_file=tmp_path / "signals.nope")
     assert plt.get_fignums() == []

@@ -1,0 +1,201 @@
+"""The door: what an image is, is asked here and nowhere else."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from .._support.messages import naming, with_file
+from .meshes import key_of_mesh
+from .surface import SurfaceScans, read_surface
+from .volume import VolumeScans, read_volume
+
+MIN_SCANS = 3
+"""Fewest scans that can be correlated: the r of two scans is always 1 or -1."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How images of one kind are opened.
+
+    Attributes
+    ----------
+    is_one : callable
+        Tells whether an object is an image of this kind.
+    scans : callable
+        Makes the `Scans` of a run of it.
+    still : callable
+        Makes the `Still` of a mask or an atlas of it.
+    run_ndim : int
+        How many dimensions a run has.
+    """
+
+    is_one: Any
+    scans: Any
+    still: Any
+    run_ndim: int
+
+
+def _is_surface(img):
+    """Whether an image is a SurfaceImage (or is made like one)."""
+    return hasattr(img, "mesh") and hasattr(img, "data")
+
+
+def _is_volume(img):
+    """Whether an object is an image as nibabel has them."""
+    return hasattr(img, "dataobj") and hasattr(img, "affine")
+
+
+FORMATS = [
+    Format(_is_surface, SurfaceScans, read_surface, 2),
+    Format(_is_volume, VolumeScans, read_volume, 4),
+]
+"""All kinds of images, the first that knows one opens it."""
+
+
+def open_scans(img, is_run=True):
+    """Return the `Scans` of an image, with its header read and its numbers not.
+
+    Parameters
+    ----------
+    img : str, path, nibabel image or SurfaceImage
+    is_run : bool, default=True
+        Whether it must have scans enough to be correlated.
+
+    Raises
+    ------
+    FileNotFoundError, TypeError, ValueError
+        If there is no such file, it is no image, not of a run's dimensions, or it does
+        not hold plain numbers in places that it tells.
+    OSError
+        If a file is shorter than its header says.
+    """
+    image = _loaded(img)
+    form = _format_of(image, "img", "a path, a 4D nibabel image or a SurfaceImage")
+    if is_run:
+        _check_dimensions(image.shape, form.run_ndim)
+    return form.scans(image)
+
+
+def read_still(img, name, missing=0):
+    """Return the `Still` of a mask or atlas, in memory; `name` names it in errors.
+
+    What is not finite becomes `missing`.
+    """
+    with naming(with_file(name, img)):
+        image = _loaded(img)
+        form = _format_of(image, name, "a 3D image, its path, or a SurfaceImage")
+        return form.still(image, missing)
+
+
+def grid_of(value):
+    """Return the grid of an image in memory, None of what is no image."""
+    forms = [form for form in FORMATS if form.is_one(value)]
+    return forms[0].scans(value).grid if forms else None
+
+
+def is_image(value):
+    """Whether an object is an image in memory."""
+    return any(form.is_one(value) for form in FORMATS)
+
+
+def stored_as_float(img):
+    """Return an image that files will hold in float32, whatever it was made from.
+
+    Some versions of nilearn leave a mask's integer type in the header.
+    """
+    if _is_volume(img):
+        img.set_data_dtype(np.float32)
+    return img
+
+
+def check_enough_scans(n_scans, what="scans"):
+    """Raise ValueError where a correlation over `n_scans` would mean nothing."""
+    if n_scans < MIN_SCANS:
+        raise ValueError(
+            f"{n_scans} {what}, at least {MIN_SCANS} are needed for a correlation."
+        )
+
+
+def _loaded(img):
+    """Return a path's image with its header read; an image as it is."""
+    if not isinstance(img, str | os.PathLike):
+        return img
+    return _load(img)
+
+
+def _format_of(image, name, expected):
+    """Return the first format that knows an image."""
+    for form in FORMATS:
+        if form.is_one(image):
+            return form
+    raise TypeError(f"{name} must be {expected}, got {type(image).__name__}.")
+
+
+def _check_dimensions(shape, ndim):
+    """Raise ValueError unless a run has as many dimensions as its kind of image."""
+    names = {4: "a 4D image (x, y, z, scans)", 2: "of shape (vertices, scans)"}
+    if len(shape) != ndim:
+        cure = ""
+        if ndim == 4 and len(shape) < 4:
+            cure = " Join 3D volumes of one acquisition with nilearn.image.concat_imgs."
+        elif ndim == 4:
+            cure = _cure_of_many_dimensions(shape)
+        raise ValueError(
+            f"a run must be {names[ndim]}, got {len(shape)}D with shape "
+            f"{tuple(shape)}.{cure}"
+        )
+    check_enough_scans(shape[-1])
+
+
+def _cure_of_many_dimensions(shape):
+    """Return how to take one 4D image out of one of more dimensions."""
+    axes = [axis for axis in range(3, len(shape)) if shape[axis] > 1]
+    time = axes[-1] if axes else len(shape) - 1
+    picks = [":" if axis < 3 or axis == time else "0" for axis in range(len(shape))]
+    return f" Take one 4D image out of it, such as img.slicer[{', '.join(picks)}]."
+
+
+def key_of(value):
+    """Return what of a parameter counts in a key, the same whatever holds it.
+
+    Images and meshes count by their content, numbers by their value.
+    """
+    if is_image(value):
+        return read_still(value, "img").key
+    if hasattr(value, "parts"):
+        return key_of_mesh(value)
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return [(str(name), key_of(own)) for name, own in sorted(value.items())]
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [key_of(own) for own in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return float(value) if is_number else value
+
+
+def _load(path):
+    """Return a file's image with its header read and its data not.
+
+    Raises FileNotFoundError without a file, and ValueError where it is no image.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"there is no file {os.fspath(path)!r}. Check the path; patterns such as "
+            "'*' are not expanded."
+        )
+    try:
+        return nibabel.load(path)
+    # Each format has a parser of its own, and a spoilt file makes it fail in any way.
+    except Exception as error:
+        raise ValueError(
+            f"not an image that nibabel can open: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,432 @@
+"""One run to its correlation map, and many runs in turn, in parallel, or from disk."""
+
+from dataclasses import asdict, dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm import tqdm
+
+from .._arrays.correlation import CleanedSignals, fisher_z
+from .._arrays.dimensions import median_dof
+from .._arrays.uncertainty import z_score
+from .._signals.kept import map_key
+from .._signals.kinds import members_in_brain, plan_run
+from .._signals.reading import read_run
+from .._support.messages import naming, unknown_option, warn
+from .._support.threads import workers
+from ..runs._opened import SentRun
+from .seeds import (
+    MEASURES,
+    SUMMARIES,
+    SeedQuality,
+    taken,
+)
+
+FACTS = (
+    *("n_scans", "n_kept_scans", "n_without_signal", "n_explained"),
+    *("seed_path", "brain_path"),
+)
+"""What is kept beside r of a map, but for the qualities of seeds."""
+
+SCALES = {
+    "fisher_z": lambda r, dof: fisher_z(r),
+    "z_score": z_score,
+    "r": lambda r, dof: r,
+}
+"""What rows may hold: a function of r and its effective degrees of freedom."""
+
+VOXELS_OF_MEDIAN = 5000
+"""About how many voxels the median of degrees of freedom is taken of."""
+
+RUNS_PER_JOB = 16
+"""How many runs are handed out at a time: all their maps may wait to be taken."""
+
+
+def check_options(seed_summary, measure, scale, n_jobs):
+    """Raise ValueError where a parameter is none of what it may be."""
+    for name, value, options in (
+        ("seed_summary", seed_summary, SUMMARIES),
+        ("measure", measure, MEASURES),
+        ("scale", scale, SCALES),
+    ):
+        if not isinstance(value, str) or value not in options:
+            raise ValueError(unknown_option(name, value, [*options]))
+    _check_n_jobs(n_jobs)
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """What turns a run into its map.
+
+    Attributes
+    ----------
+    seeds, brain : Adapter
+        Of fitted maskers.
+    summary : str
+        From the voxels of a seed to one signal.
+    measure : str
+        What r is.
+    kept : KeptRuns or None
+    scale : str
+        What rows hold.
+    n_jobs : int or None
+        How many runs are mapped at the same time.
+    verbose : int
+        Any value but 0 shows the progress over runs.
+    """
+
+    seeds: Any
+    brain: Any
+    summary: str
+    measure: str
+    kept: Any = None
+    scale: str = "fisher_z"
+    n_jobs: Any = None
+    verbose: int = 0
+
+    def __post_init__(self):
+        check_options(self.summary, self.measure, self.scale, self.n_jobs)
+        if self.scale == "z_score":
+            self.check_known('scale="z_score"')
+
+    def check_known(self, what):
+        """Raise ValueError where a masker cleans by itself, so that nobody knows D."""
+        for adapter in (self.seeds, self.brain):
+            if not adapter.is_known:
+                raise ValueError(
+                    f"{what} needs to know how signals are cleaned, but "
+                    f"{adapter.name} ({type(adapter.masker).__name__}) cleans them by "
+                    "itself, and nobody knows how many degrees of freedom that leaves. "
+                    'Use a nilearn masker, or scale="fisher_z".'
+                )
+
+    @property
+    def needs_dof(self):
+        """Whether degrees of freedom are needed voxel by voxel."""
+        return self.scale == "z_score" or self.kept is not None
+
+
+@dataclass(frozen=True)
+class SeedMap:
+    """The correlation map of one run.
+
+    Attributes
+    ----------
+    r : ndarray of shape (n_seeds, n_voxels), float32
+    dof : ndarray of shape (n_seeds, n_voxels), float32, or None
+        Effective degrees of freedom, where they are needed of each voxel.
+    n_scans, n_kept_scans : int
+    n_without_signal : int
+        Voxels whose r is 0 because there is nothing to correlate.
+    seed_path, brain_path : str
+        How the signals of each side were obtained.
+    qualities : list of SeedQuality
+        One for each seed.
+    n_explained : int
+        Voxels whose partial r is 0 where other seeds leave nothing of them.
+    names : list of str
+        Of the seeds.
+    where : str
+        Names the run in messages.
+    """
+
+    r: np.ndarray
+    dof: Any
+    n_scans: int
+    n_kept_scans: int
+    n_without_signal: int
+    seed_path: str
+    brain_path: str
+    qualities: list
+    n_explained: int
+    names: list
+    where: str = ""
+
+    @property
+    def effective_dof(self):
+        """Median over seeds of their median over voxels."""
+        return float(np.median([own.effective_dof for own in self.qualities]))
+
+
+def map_run(mapper, opened):
+    """Return the correlation map of one run.
+
+    Parameters
+    ----------
+    mapper : Mapper
+    opened : OpenedRun or SentRun
+
+    Returns
+    -------
+    seed_map : SeedMap
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If a run that was sent here cannot be opened.
+    ValueError
+        If a seed has no signal, or the maskers return different numbers of scans, or
+        the other seeds are to be taken out of seeds that are sums of others.
+    RuntimeError
+        If something else went wrong: names the run, and has the error as its cause.
+    """
+    if isinstance(opened, SentRun):
+        opened = opened.here()
+    with naming(opened.where):
+        plan = plan_run(mapper.seeds, mapper.brain, opened)
+        if mapper.kept is not None:
+            return replace(_kept(mapper, plan), where=opened.where)
+        with workers() as crew:
+            return replace(_mapped(mapper, plan, crew), where=opened.where)
+
+
+def _kept(mapper, plan):
+    """Return the map of a run from where maps are kept, or keep it there."""
+    key = map_key(plan, mapper.summary, mapper.measure)
+    found = mapper.kept.map(key)
+    if found is not None:
+        arrays, facts = found
+        facts["qualities"] = [SeedQuality(**own) for own in facts["qualities"]]
+        names = mapper.seeds.names(len(arrays["r"]), "seed")
+        return SeedMap(arrays["r"], arrays.get("dof"), **facts, names=names)
+    with workers() as crew:
+        seed_map = _mapped(mapper, plan, crew)
+    facts = {name: getattr(seed_map, name) for name in FACTS}
+    facts["qualities"] = [asdict(quality) for quality in seed_map.qualities]
+    arrays = {"r": seed_map.r, "dof": seed_map.dof}
+    arrays = {name: values for name, values in arrays.items() if values is not None}
+    mapper.kept.keep_map(key, arrays, facts)
+    return seed_map
+
+
+def _mapped(mapper, plan, crew):
+    """Return the map of a run from the scans or what is kept of them."""
+    signals = RunSignals.of(mapper, plan, crew)
+    products = signals.products
+    r, n_explained = products.r(signals.voxels, crew)
+    dof, medians = None, np.full(len(r), np.nan)
+    if signals.bands is not None:
+        directions = products.directions(signals.bands)
+        # Of the same voxels whether or not all are asked for.
+        some = products.dof(directions, _some_of(signals.voxels), crew)
+        medians = median_dof(some, crew)
+        if mapper.needs_dof:
+            dof = products.dof(directions, signals.voxels, crew)
+    qualities = [
+        replace(quality, effective_dof=float(own))
+        for quality, own in zip(signals.qualities, medians, strict=True)
+    ]
+    return SeedMap(
+        r,
+        dof,
+        plan.opened.n_scans,
+        len(plan.opened.kept),
+        int(np.sum(signals.voxels.norms == 0)),
+        plan.seeds.told,
+        plan.brain.told,
+        qualities,
+        n_explained,
+        signals.names,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RunSignals:
+    """The cleaned signals of a run, checked.
+
+    Attributes
+    ----------
+    voxels : CleanedSignals
+    bands : Bands or None
+        Of the voxels' basis; None where nobody knows how signals are cleaned.
+    products : Plain or Remainders
+        What is correlated with voxels.
+    qualities : list of SeedQuality
+    names : list of str
+        Of the seeds.
+    """
+
+    voxels: Any
+    bands: Any
+    products: Any
+    qualities: list
+    names: list
+
+    @classmethod
+    def of(cls, mapper, plan, crew):
+        """Return the signals of a run from the scans or what is kept of them."""
+        brain, signals = read_run(plan, mapper.kept, crew)
+        voxels, in_brain = brain.outputs, None
+        if signals.spatial is None:
+            n_seeds = len(signals.outputs.norms)
+        else:
+            in_brain, n_seeds = members_in_brain(plan), signals.spatial.n_outputs
+        names = mapper.seeds.names(n_seeds, "seed")
+        how = mapper.summary, mapper.measure
+        products, qualities = taken(signals, voxels, how, names, in_brain, crew)
+        is_known = plan.seeds.adapter.is_known and plan.brain.adapter.is_known
+        bands = brain.operator.bands if is_known else None
+        return cls(voxels, bands, products, qualities, names)
+
+
+def _some_of(voxels):
+    """Return some thousand of the voxels that lie evenly in the brain."""
+    step = max(1, len(voxels.norms) // VOXELS_OF_MEDIAN)
+    some = voxels.coordinates[:, ::step], voxels.norms[::step]
+    return CleanedSignals(*some, voxels.basis)
+
+
+# Many runs
+
+
+def _check_n_jobs(value):
+    """Raise ValueError unless `value` is None or an integer but 0, as joblib wants."""
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    if value is not None and not (is_integer and value != 0):
+        raise ValueError(
+            "n_jobs must be None, a positive integer, or a negative one to count from "
+            f"all cores down (-1: all), got {value!r}."
+        )
+
+
+def map_runs(mapper, opened):
+    """Return a generator of many runs' maps in order, holding only those in flight."""
+    maps = in_order(map_run, mapper, opened)
+    if not mapper.verbose:
+        return maps  # even a bar that is not shown starts a thread that stays
+    return tqdm(maps, "seed maps", len(opened), unit="run", leave=False)
+
+
+def in_order(function, mapper, opened):
+    """Yield what a function of mapper and run makes of each run.
+
+    A batch at a time, as joblib goes on and on ahead of whoever takes the maps, or of
+    a slow first run.
+    """
+    n_runs = RUNS_PER_JOB * effective_n_jobs(mapper.n_jobs)
+    with Parallel(n_jobs=mapper.n_jobs, return_as="generator") as parallel:
+        for start in range(0, len(opened), n_runs):
+            batch = opened[start : start + n_runs]
+            yield from parallel(delayed(function)(mapper, run) for run in batch)
+
+
+def rows_of(maps, n_runs, scale):
+    """Return maps as rows of a scale, filled one map at a time."""
+    rows, scaled = None, SCALES[scale]
+    for i, seed_map in enumerate(maps):
+        if rows is None:
+            rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
+        with workers(len(seed_map.r)) as crew:
+            _fill(rows[i].reshape(seed_map.r.shape), seed_map, scaled, crew)
+    return rows
+
+
+def _fill(rows, seed_map, scaled, crew):
+    """Fill a row for each seed, one by one: what lies between stays in cache."""
+
+    def fill(k):
+        dof = None if seed_map.dof is None else seed_map.dof[k]
+        rows[k] = scaled(seed_map.r[k], dof)
+
+    crew.fill(fill, len(rows))
+
+
+# What there is to say of maps
+
+LEAST_DOF = 10
+"""Effective degrees of freedom below which we warn."""
+
+LEAST_COVERAGE = 0.5
+"""Part of a seed's voxels with a signal below which we warn."""
+
+
+def told_of(maps):
+    """Return what the fitted estimator tells of its maps, as names and values."""
+    return {
+        "paths_": _paths(maps),
+        "run_report_": _run_report(maps),
+        "seed_report_": _seed_report(maps),
+    }
+
+
+def _run_report(maps):
+    """Return a table with a row for each run, from `SeedMap` of all."""
+    names = (
+        "n_scans",
+        "n_kept_scans",
+        "effective_dof",
+        "n_without_signal",
+        "n_explained",
+    )
+    return pd.DataFrame(
+        [
+            {"run": seed_map.where, **{name: getattr(seed_map, name) for name in names}}
+            for seed_map in maps
+        ]
+    )
+
+
+def _seed_report(maps):
+    """Return a table with a row for each run and seed."""
+    report = pd.DataFrame(
+        [
+            {"run": seed_map.where, "seed": name, **asdict(quality)}
+            for seed_map in maps
+            for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
+        ]
+    )
+    # Integers, some of which may be missing.
+    return report.astype({"n_voxels": "Int64"})
+
+
+def _paths(maps):
+    """Return how the signals of each masker were obtained, over all runs."""
+    return {
+        "seed_masker": "; ".join(dict.fromkeys(own.seed_path for own in maps)),
+        "brain_masker": "; ".join(dict.fromkeys(own.brain_path for own in maps)),
+    }
+
+
+def warn_of_map(seed_map):
+    """Warn once per run of each thing that is not as it was asked for."""
+    n_voxels = seed_map.r.shape[1]
+    if seed_map.n_without_signal:
+        warn(
+            f"{seed_map.where}: {seed_map.n_without_signal} of {n_voxels} voxels have "
+            "no signal (constant, not finite, or nothing left after cleaning). Their r "
+            "and z are 0."
+        )
+    if seed_map.n_explained:
+        warn(
+            f"{seed_map.where}: the other seeds leave nothing of "
+            f"{seed_map.n_explained} of {n_voxels} voxels (each is a seed by itself, "
+            "or a sum of seeds). There partial r and z are 0."
+        )
+    if seed_map.effective_dof < LEAST_DOF:
+        warn(
+            f"{seed_map.where}: cleaning leaves {seed_map.effective_dof:.1f} effective "
+            f"degrees of freedom, too few for a map to tell much. Use fewer "
+            "confounds, a wider band, or keep more scans."
+        )
+    low = _of_low_coverage(seed_map)
+    if low:
+        more = " and more" if len(low) > 5 else ""
+        count = "1 seed" if len(low) == 1 else f"{len(low)} seeds"
+        warn(
+            f"{seed_map.where}: less than half of the voxels of {count} have a "
+            f"signal: {', '.join(low[:5])}{more}. "
+            "Move them, make them smaller, or look at seed_report_."
+        )
+
+
+def _of_low_coverage(seed_map):
+    """Return the names of seeds that lie for the most part outside, with how much."""
+    return [
+        f"{name} ({quality.coverage:.0%})"
+        for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
+        if quality.coverage < LEAST_COVERAGE
+    ]

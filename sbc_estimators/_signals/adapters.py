@@ -1,0 +1,429 @@
+"""What the rest of the package needs to know of a masker, and of nilearn's own."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+from nilearn.maskers import (
+    MultiNiftiLabelsMasker,
+    MultiNiftiMapsMasker,
+    MultiNiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    SurfaceMasker,
+)
+
+from .._arrays.cleaning import CleaningParameters
+from .._arrays.spatial import fitted_map, label_map, position_map
+from .._images.grids import NotLinearError
+from .._images.opening import key_of, read_still
+from .._support.digests import digest
+from .._support.messages import with_file
+from ..maskers._places import coordinates, point, radii_of_seeds
+from .extraction import IMAGES, IRRELEVANT, extracted, saying_what_failed, spoilt
+from .masks import computed_mask
+
+
+class Adapter:
+    """A masker, and the answers that the rest of the package needs of it.
+
+    Parameters
+    ----------
+    name : str
+        "seed_masker" or "brain_masker", as messages call it.
+    masker : masker
+        A clone, fitted in place by `fit`.
+
+    Attributes
+    ----------
+    parameters : dict
+        The masker's own parameters.
+    cleaning : CleaningParameters
+        What the masker's parameters do to signals over time.
+    smoothing_fwhm : float, sequence of 3 float, str or None
+        Width in mm that the masker smooths with.
+    """
+
+    path = "streamed"
+    """How signals are obtained where `lay` gives a map."""
+
+    grid_kind = None
+    """The kind of the grid that the masker is for, None for any."""
+
+    has_own_cleaning = True
+    """Whether the masker says how its signals are cleaned; else the other side does."""
+
+    is_known = True
+    """Whether what the masker does is known: a matrix cleans what it extracts."""
+
+    def __init__(self, name, masker, shared=None):
+        self.name, self.masker = name, masker
+        self.laid, self.stills = {}, {}
+        self.parameters = masker.get_params(deep=False)
+        self._set_shared(shared or {})
+        self.parameters = self.masker.get_params(deep=False)
+        self.cleaning = CleaningParameters.of(self.parameters)
+        self.smoothing_fwhm = self.parameters.get("smoothing_fwhm")
+
+    def __getstate__(self):
+        # Maps and images are large, and made again where they are needed.
+        return {**self.__dict__, "laid": {}, "stills": {}}
+
+    def _set_shared(self, values):
+        """Set the estimator's own values of parameters that hold for both maskers."""
+        for name, value in values.items():
+            if name not in self.parameters:
+                raise ValueError(
+                    f"{name}={value!r} is set for both maskers, but {self.name} "
+                    f"({type(self.masker).__name__}) has no parameter {name}. Set it "
+                    "on the other masker alone."
+                )
+        if values:
+            self.masker.set_params(**values)
+
+    def scans_of(self, opened):
+        """Return the scans of a run that the masker takes."""
+        return opened.seed_scans if self.name == "seed_masker" else opened.scans
+
+    def check_run(self, opened):
+        """Raise an error where a run is not one that the masker can take."""
+        kind = self.scans_of(opened).grid.kind
+        if self.grid_kind not in (None, kind):
+            own = self.scans_of(opened) is opened.scans
+            what = "the run" if own else "its seed_img"
+            raise TypeError(
+                f"a {type(self.masker).__name__} needs {self.grid_kind}, but {what} "
+                f"is {kind}. Use a masker of the run's kind, or Run(img, "
+                "seed_img=...) where seeds and voxels are in images of their own."
+            )
+
+    def fit(self, opened):
+        """Fit the masker to runs, reading no more of them than it needs."""
+        self.masker.fit()
+
+    def on(self, grid):
+        """Return the masker's `SpatialMap` on a grid, laid there once.
+
+        Raises
+        ------
+        NotLinearError
+            If it is no such map, or not known; says why.
+        ValueError
+            If something of it lies outside.
+        """
+        if grid.key not in self.laid:
+            try:
+                self.laid[grid.key] = self.lay(grid)
+            except NotLinearError as reason:
+                self.laid[grid.key] = reason
+        laid = self.laid[grid.key]
+        if isinstance(laid, NotLinearError):
+            raise laid
+        return laid
+
+    def lay(self, grid):
+        """Return the fitted masker's `SpatialMap` on a grid; raises as `on`."""
+        raise NotLinearError(
+            f"{type(self.masker).__name__} is not a linear map that is known beforehand"
+        )
+
+    def still(self, name):
+        """Return an image of the fitted masker as a `Still`, or None."""
+
+    def check_fitted(self, opened):
+        """Raise ValueError where the fitted masker does not go with a run."""
+        grid = self.scans_of(opened).grid
+        if grid.key not in self.laid:
+            self.check_on(grid)
+            with suppress(NotLinearError):
+                self.on(grid)
+
+    def check_on(self, grid):
+        """Raise ValueError where nothing of the fitted masker lies on a grid."""
+
+    def identity_in(self, opened):
+        """Return what determines the raw signals in a run, None if nobody knows."""
+        return self.on(self.scans_of(opened).grid).key
+
+    def extract(self, image, not_finite):
+        """Return raw signals of a masker that is no known map, and which are spoilt.
+
+        Parameters
+        ----------
+        image : Nifti1Image or SurfaceImage
+            The kept scans.
+        not_finite : Still or None
+            Which positions had a scan that was not finite, and are 0 now.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_kept_scans, n_signals)
+        spoilt : ndarray of bool of shape (n_signals,) or None
+            Which had a scan that was not finite, where the signals do not show it.
+        """
+        raise NotImplementedError
+
+    def names(self, n_signals, prefix):
+        """Return a name for each signal; numbers where there are no others."""
+        names = self._own_names()
+        if names is None or len(names) != n_signals or len(set(names)) < n_signals:
+            names = [f"{prefix}{i}" for i in range(n_signals)]
+        return names
+
+    def _own_names(self):
+        """Return the names that the masker has for its signals, or None."""
+
+    def sphere(self, position):
+        """Return centre and radius in mm of one sphere, None for other seeds."""
+
+    def image_of(self, position, n_signals):
+        """Return the image in which one signal is 1 and others are 0, or None."""
+        row = np.zeros((1, n_signals))
+        row[0, position] = 1
+        return self.masker.inverse_transform(row)
+
+
+# nilearn's own maskers
+
+VOLUME_KINDS = (
+    NiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiSpheresMasker,
+    MultiNiftiMasker,
+    MultiNiftiLabelsMasker,
+    MultiNiftiMapsMasker,
+)
+SURFACE_KINDS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
+
+DEFAULTS = {"a volume": NiftiMasker, "a surface": SurfaceMasker}
+"""The masker of all positions, by the kind of grid."""
+
+
+class Nilearn(Adapter):
+    """What nilearn's maskers have in common."""
+
+    def still(self, name):
+        """Return an image of the fitted masker as a `Still`, or None."""
+        if name not in self.stills:
+            img = getattr(self.masker, f"{name}_", None)
+            self.stills[name] = None if img is None else read_still(img, name)
+        return self.stills[name]
+
+    def lay(self, grid):
+        """Return the fitted masker's `SpatialMap` on a grid; raises as `on`."""
+        for kind, build in self.builders().items():
+            if isinstance(self.masker, kind):
+                spatial = build(grid)
+                if self.smoothing_fwhm is None:
+                    return spatial
+                try:
+                    smoothing = grid.smoothing(self.smoothing_fwhm)
+                except NotLinearError as reason:
+                    raise NotLinearError(str(reason), spatial) from None
+                return replace(spatial, smoothing=smoothing)
+        return super().lay(grid)
+
+    def fit(self, opened):
+        """Fit to the grid of the first run, computing a mask where there is none."""
+        mask_img = self.masker.get_params(deep=False).get("mask_img")
+        if mask_img is not None:
+            self._read_mask(mask_img)
+        with saying_what_failed(self.masker, opened[0].where):
+            self.masker.fit(*self._what_fit_needs(opened))
+
+    def _what_fit_needs(self, opened):
+        """Return the arguments for the masker's `fit`: a grid, and no scans."""
+        is_complete = isinstance(self.masker, NiftiSpheresMasker) or (
+            isinstance(self.masker, NiftiMasker | MultiNiftiMasker | SurfaceMasker)
+            and self.masker.mask_img is not None
+        )
+        return [] if is_complete else [self.scans_of(opened[0]).first_image()]
+
+    def _read_mask(self, mask_img):
+        """Read a mask image, or raise an error where it is unreadable or empty."""
+        still = read_still(mask_img, "mask_img")
+        if not still.values.any():
+            raise ValueError(
+                f"{with_file('mask_img', mask_img)} is empty, it holds no voxel that "
+                "is not 0. Pass a mask of the brain."
+            )
+        if self.parameters.get("target_affine") is None:
+            self.stills["mask_img"] = still
+
+    def check_on(self, grid):
+        """Raise ValueError where nothing of the fitted masker lies on a grid."""
+        for name in IMAGES:
+            still = self.still(name)
+            if still is not None:
+                self._check_resampling(name, still, grid)
+                is_given = self.parameters.get(name) is not None
+                what = name if is_given else "the first run of fit"
+                grid.check_holds(self._without_background(name, still), what)
+
+    def _check_resampling(self, name, still, grid):
+        """Raise ValueError where grids differ and the masker was told to leave them."""
+        target = getattr(self.masker, "resampling_target", "data")
+        if target is None and name != "mask_img" and not grid.same_as(still.grid):
+            raise ValueError(
+                f"the image is not on the grid of {name}, and resampling_target=None "
+                'leaves both as they are. Set resampling_target="data", or bring both '
+                "to one grid."
+            )
+
+    def _without_background(self, name, still):
+        """Return a still that is 0 outside of all regions."""
+        if name != "labels_img":
+            return still
+        is_region = still.values != self.masker.background_label
+        return type(still)(still.grid, is_region)
+
+    def identity_in(self, opened):
+        """Return what determines the raw signals in a run, as text."""
+        try:
+            return super().identity_in(opened)
+        except NotLinearError:
+            given = self.parameters
+            counting = {name: given[name] for name in given.keys() - IRRELEVANT}
+            for name in counting.keys() & {*IMAGES, "seeds"}:
+                counting[name] = getattr(self.masker, f"{name}_", None)
+            kind = f"{type(self.masker).__module__}.{type(self.masker).__qualname__}"
+            return digest(
+                kind, *((name, key_of(counting[name])) for name in sorted(counting))
+            )
+
+    def extract(self, image, not_finite):
+        """Return what the masker extracts from scans in memory, not cleaned."""
+        signals = extracted(self.masker, image)
+        is_voxelwise = isinstance(self.masker, NiftiMasker | SurfaceMasker)
+        if not_finite is None or not is_voxelwise or self.smoothing_fwhm is None:
+            return signals, None
+        # Only smoothing hides them, without it they are constant.
+        return signals, spoilt(self.masker, not_finite)
+
+    def _own_names(self):
+        """Return the names of labelled regions in the order of the signals, or None."""
+        if not isinstance(self.masker, NiftiLabelsMasker | SurfaceLabelsMasker):
+            return None
+        names = getattr(self.masker, "region_names_", None)
+        names = getattr(self.masker, "label_names_", {}) if names is None else names
+        return [str(n) for n in (names.values() if isinstance(names, dict) else names)]
+
+
+def means_over(labels, wanted):
+    """Return the map of labelled regions."""
+    if not len(wanted):
+        raise NotLinearError("no label is left")
+    return label_map(labels, wanted)
+
+
+# Volumes
+
+
+class OnVolume(Nilearn):
+    """nilearn's maskers of volumes."""
+
+    grid_kind = "a volume"
+
+    def fit(self, opened):
+        """Fit to the grid of the first run, computing a mask where there is none."""
+        if isinstance(self.masker, NiftiMasker) and self.masker.mask_img is None:
+            runs = [(run.where, self.scans_of(run), run.kept) for run in opened]
+            with saying_what_failed(self.masker, opened[0].where):
+                mask_img = computed_mask(self.masker, self.name, runs)
+            self.masker.set_params(mask_img=mask_img)
+        super().fit(opened)
+        if isinstance(self.masker, NiftiSpheresMasker):
+            _check_spheres(self.masker.seeds_, self.masker.radius)
+
+    def _why_not_here(self, grid, name):
+        """Raise NotLinearError where regions or mask don't lie on a grid."""
+        for what in (name, "mask_img"):
+            still = self.still(what)
+            if still is not None and not grid.same_as(still.grid):
+                has_to = " and has to be resampled" * (name == "mask_img")
+                words = what.removesuffix("_img")
+                raise NotLinearError(
+                    f"the run is not on the grid of the {words}{has_to}"
+                )
+
+    def _mask(self, grid):
+        """Return each voxel of a mask."""
+        self._why_not_here(grid, "mask_img")
+        return position_map(np.flatnonzero(self.still("mask_img").values))
+
+    def _labels(self, grid):
+        """Return labelled regions, those that the mask leaves, ascending."""
+        masker = self.masker
+        if masker.strategy != "mean":
+            raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
+        self._why_not_here(grid, "labels_img")
+        labels, mask = self.still("labels_img").values, self.still("mask_img")
+        background = masker.background_label
+        wanted = np.unique(labels)
+        if mask is not None:
+            labels = np.where(mask.values, labels, background)
+            if not masker.keep_masked_labels:
+                wanted = np.unique(labels)
+        return means_over(labels, wanted[wanted != background])
+
+    def _maps(self, grid):
+        """Return maps, those that the mask leaves anything of."""
+        masker = self.masker
+        if not masker.allow_overlap:
+            raise NotLinearError(
+                "allow_overlap=False changes maps as nilearn looks for overlaps"
+            )
+        self._why_not_here(grid, "maps_img")
+        still, mask = self.still("maps_img"), self.still("mask_img")
+        maps = still.values.reshape(len(still.values), -1)
+        if mask is not None:
+            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
+            if not masker.keep_masked_maps:
+                maps = maps[:, maps.any(axis=0)]
+        if not maps.any():
+            raise NotLinearError("no map is left")
+        return fitted_map(maps)
+
+    def _spheres(self, grid):
+        """Return spheres."""
+        masker, names = self.masker, self._own_names()
+        words = [f"seed {i} at {name} mm" for i, name in enumerate(names)]
+        mask = self.still("mask_img")
+        return grid.lay_spheres(
+            words, masker.seeds_, masker.radius, mask, masker.allow_overlap
+        )
+
+    def builders(self):
+        """Return what lays each kind of masker on a grid."""
+        return {
+            NiftiMasker: self._mask,
+            NiftiLabelsMasker: self._labels,
+            NiftiMapsMasker: self._maps,
+            NiftiSpheresMasker: self._spheres,
+        }
+
+    def _own_names(self):
+        if isinstance(self.masker, NiftiSpheresMasker):
+            return [coordinates(seed) for seed in self.masker.seeds_]
+        return super()._own_names()
+
+    def sphere(self, position):
+        """Return centre and radius in mm of one sphere, None for other seeds."""
+        if isinstance(self.masker, NiftiSpheresMasker):
+            centre = tuple(float(value) for value in self.masker.seeds_[position])
+            return centre, self.masker.radius or 0
+        return None
+
+
+def _check_spheres(seeds, radius):
+    """Raise ValueError unless seeds are coordinates in mm, and the radius a length."""
+    if not len(seeds) or any(point(seed) is None for seed in seeds):
+        raise ValueError(
+            f"seeds must be at least one triplet of coordinates in mm, got {seeds!r}."
+        )
+    radii_of_seeds(radius, len(seeds))

@@ -1,0 +1,244 @@
+"""Adapters of nilearn's maskers of surfaces, of our own seeds, and of all others."""
+
+import copy
+import inspect
+
+import numpy as np
+from nilearn.maskers import SurfaceLabelsMasker, SurfaceMapsMasker, SurfaceMasker
+from sklearn.base import clone
+
+from .._arrays.spatial import fitted_map, position_map
+from .._images.grids import NotLinearError
+from .._support.digests import digest
+from .._support.messages import naming
+from .adapters import Adapter, Nilearn, OnVolume, means_over
+from .extraction import saying_what_failed
+
+
+class Ours(Adapter):
+    """Our own places of seeds: cleaned as the brain masker says, never smoothed."""
+
+    has_own_cleaning = False
+    smoothing_fwhm = None
+
+    def _set_shared(self, values):
+        """Leave the cleaning to the brain masker."""
+
+    def check_run(self, opened):
+        """Leave it to the grid, which refuses what cannot be laid on it."""
+
+    def fit(self, opened):
+        """Fit to the grid of the first run."""
+        run, scans = opened[0], self.scans_of(opened[0])
+        try:
+            self.masker.fit_on(scans.grid)
+        except Exception:
+            clone(self.masker).fit()  # fails too where the run is not at fault
+            with naming(run.where), run.naming_image(scans):
+                raise
+
+    def lay(self, grid):
+        """Return the places of the seeds on a grid."""
+        return self.masker.on(grid)
+
+    def _own_names(self):
+        return self.masker.seed_names_
+
+    def sphere(self, position):
+        """Return centre and radius in mm of one sphere, None for other seeds."""
+        place = getattr(self.masker, "sphere", None)
+        return place(position) if place else None
+
+
+class Given(Adapter):
+    """Signals that come with the run."""
+
+    path = "given"
+    smoothing_fwhm = None
+
+    @property
+    def has_own_cleaning(self):
+        """Whether the signals are clean already."""
+        return not self.masker.clean
+
+    def _set_shared(self, values):
+        """Leave the cleaning to the brain masker."""
+
+    def check_run(self, opened):
+        """Raise an error where a run brings no signals, or not these."""
+        if self.name == "brain_masker":
+            raise TypeError(
+                "it must give signals of the run's voxels, got GivenSignals. Pass it "
+                "as seed_masker."
+            )
+        if opened.run.seed_signals is None:
+            raise ValueError(
+                "it is a GivenSignals, but the run brings no signals. Pass "
+                "Run(img, seed_signals=...)."
+            )
+
+    def fit(self, opened):
+        """Fit to the signals of the first run."""
+        with naming(opened[0].where), naming("seed_signals"):
+            self.masker.fit(opened[0].run.seed_signals)
+
+    def read(self, opened):
+        """Return the signals of a run, `(n_kept_scans, n_seeds)`."""
+        own, kept = opened.run.seed_signals, opened.kept
+        with naming("seed_signals"):
+            return self.masker.read(own, opened.n_scans, kept)[kept]
+
+    def check_fitted(self, opened):
+        """Raise ValueError where a run's signals are not those of `fit`."""
+        self.read(opened)
+
+    def identity_in(self, opened):
+        """Return what determines the signals of a run: their numbers."""
+        return digest("given", self.read(opened))
+
+    def lay(self, grid):
+        """Refuse: the signals lie nowhere."""
+        raise NotLinearError("the signals come with the run")
+
+    def _own_names(self):
+        return self.masker.seed_names_
+
+    def image_of(self, position, n_signals):
+        """Return None: the signals lie nowhere."""
+
+
+class Foreign(Adapter):
+    """A masker of another package, which does everything itself."""
+
+    path = "reference"
+    is_known = False
+
+    def check_run(self, opened):
+        """Leave it to the masker."""
+
+    def fit(self, opened):
+        """Fit to the first run as it was passed."""
+        with saying_what_failed(self.masker, opened[0].where):
+            self.masker.fit(self._image(opened[0]))
+
+    def _image(self, opened):
+        """Return the image of a run as the user passed it."""
+        own = self.scans_of(opened) is opened.scans
+        return opened.run.img if own else opened.run.seed_img
+
+    def check_fitted(self, opened):
+        """Leave it to the masker."""
+
+    def lay(self, grid):
+        """Refuse: nobody knows what the masker does."""
+        kind = type(self.masker).__name__
+        raise NotLinearError(f"{kind} is none of nilearn's own maskers, nor of ours")
+
+    def identity_in(self, opened):
+        """Return None: nobody knows what its signals depend on."""
+
+    def read(self, opened):
+        """Return what the masker gives for a run, `(n_kept_scans, n_signals)`.
+
+        Raises
+        ------
+        ValueError
+            If the run has confounds or a sample mask and `transform` takes none, or
+            what it returns is not a matrix of signals.
+        """
+        masker = self.masker
+        if opened.t_r is not None and "t_r" in self.parameters:
+            masker = copy.copy(masker).set_params(t_r=opened.t_r)
+        arguments = {}
+        if opened.confounds is not None:
+            arguments["confounds"] = opened.confounds
+        if opened.run.sample_mask is not None:
+            arguments["sample_mask"] = opened.kept
+        self._check_accepts(arguments)
+        signals = masker.transform(self._image(opened), **arguments)
+        signals = np.asarray(signals, dtype=np.float64)
+        if signals.ndim != 2:
+            raise ValueError(
+                f"transform of {self.name} ({type(masker).__name__}) must return "
+                f"shape (n_scans, n_signals), got shape {signals.shape}."
+            )
+        return signals
+
+    def _check_accepts(self, arguments):
+        """Raise ValueError where `transform` has no place for an argument."""
+        parameters = inspect.signature(self.masker.transform).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return
+        for name in arguments:
+            if name not in parameters:
+                raise ValueError(
+                    f"the run has {name}, but transform of {self.name} "
+                    f"({type(self.masker).__name__}) takes no {name}: they would be "
+                    "lost. Use a masker that takes them, or a run without."
+                )
+
+
+class OnSurface(Nilearn):
+    """nilearn's maskers of surfaces."""
+
+    grid_kind = "a surface"
+
+    def _why_not_here(self, grid, name):
+        """Raise NotLinearError where regions don't lie on a mesh."""
+        if not grid.same_as(self.still(name).grid):
+            raise NotLinearError("the run is on another mesh")
+
+    def _mask(self, grid):
+        """Return each vertex of a mask."""
+        self._why_not_here(grid, "mask_img")
+        return position_map(np.flatnonzero(self.still("mask_img").values))
+
+    def _labels(self, grid):
+        """Return labelled regions; the mask is in the labels of the fitted masker."""
+        masker = self.masker
+        if masker.strategy != "mean":
+            raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
+        self._why_not_here(grid, "labels_img")
+        labels = self.still("labels_img").values
+        wanted = np.unique(labels)
+        return means_over(labels, wanted[wanted != masker.background_label])
+
+    def _maps(self, grid):
+        """Return maps; one that the mask leaves nothing of stays, and has no signal."""
+        if not self.masker.allow_overlap:
+            raise NotLinearError("allow_overlap=False looks for overlaps")
+        self._why_not_here(grid, "maps_img")
+        still, mask = self.still("maps_img"), self.still("mask_img")
+        maps = still.values.reshape(len(still.values), -1)
+        if mask is not None:
+            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
+        return fitted_map(maps)
+
+    def builders(self):
+        """Return what lays each kind of masker on a grid."""
+        return {
+            SurfaceMasker: self._mask,
+            SurfaceLabelsMasker: self._labels,
+            SurfaceMapsMasker: self._maps,
+        }
+
+
+class _Heir(Foreign):
+    """A subclass of one of nilearn's maskers: it may do anything, but is made alike."""
+
+    def _what_fit_needs(self, opened):
+        """Return the arguments for the masker's `fit`."""
+        needed = super()._what_fit_needs(opened)
+        return [self._image(opened[0])] if needed else []
+
+
+class HeirOnVolume(_Heir, OnVolume):
+    """A subclass of one of nilearn's maskers of volumes."""
+
+    fit = OnVolume.fit
+
+
+class HeirOnSurface(_Heir, OnSurface):
+    """A subclass of one of nilearn's maskers of surfaces."""
+
+    fit = OnSurface.fit

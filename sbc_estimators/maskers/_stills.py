@@ -1,0 +1,117 @@
+"""Masks and atlases that the user passes, read and checked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._images.grids import Still
+from .._images.opening import read_still
+from .._support.messages import naming, with_file
+
+ROUNDING = 1e-3
+"""How far a label in a file with a scale factor may lie from the integer it means."""
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """Which labels there are, and where.
+
+    Attributes
+    ----------
+    codes : Still of int
+        0 in the background, and outside of the image wherever it is laid; the place in
+        `labels`, counted from 1, in each region.
+    labels : list of int
+        Ascending.
+    """
+
+    codes: Still
+    labels: list
+
+    @property
+    def grid(self):
+        """The atlas' own grid."""
+        return self.codes.grid
+
+    def places(self, grid, mask=None):
+        """Return the positions of each label on a grid, ascending, in a dict.
+
+        Labels that are nowhere, or nowhere where the mask (a `Still`) is not 0, are
+        left out.
+        """
+        grid.check_holds(self.codes, "labels_img")
+        codes = grid.values_of(self.codes)
+        if mask is not None:
+            grid.check_holds(mask, "mask_img")
+            codes = np.where(grid.values_of(mask) != 0, codes, 0)
+        positions = np.flatnonzero(codes)
+        positions = positions[np.argsort(codes[positions], kind="stable")]
+        found, firsts = np.unique(codes[positions], return_index=True)
+        labels = [self.labels[code - 1] for code in found]
+        pieces = np.split(positions, firsts[1:])  # one at least, though none be found
+        return dict(zip(labels, pieces, strict=False))
+
+
+def read_atlas(labels_img, background):
+    """Return the `Atlas` in an image.
+
+    Parameters
+    ----------
+    labels_img : str, path, nibabel image or SurfaceImage
+        Whole numbers, up to rounding; what is not finite is background.
+    background : int
+        The label outside of all regions.
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError, OSError
+        If it is no such image.
+    """
+    still = _read(labels_img, "labels_img", background)
+    with naming(with_file("labels_img", labels_img)):
+        whole = _without_rounding(still.values)
+    is_region = whole != background
+    labels, places = np.unique(whole[is_region], return_inverse=True)
+    codes = np.zeros(len(whole), np.int32)
+    codes[is_region] = places + 1
+    return Atlas(Still(still.grid, codes), [int(label) for label in labels])
+
+
+def read_mask(mask_img):
+    """Return a mask as a `Still` of 0 and 1; raises as `read_atlas` does."""
+    still = _read(mask_img, "mask_img", 0)
+    inside = (still.values != 0).astype(np.uint8)
+    if not inside.any():
+        where = with_file("mask_img", mask_img)
+        raise ValueError(f"{where} is empty: it is 0 everywhere.")
+    return Still(still.grid, inside)
+
+
+def _read(img, name, missing):
+    """Return an image of one volume of real numbers as a `Still`."""
+    still = read_still(img, name, missing)
+    with naming(with_file(name, img)):
+        values = still.values
+        if values.dtype.kind not in "biuf":
+            raise TypeError(f"it must hold real numbers, got dtype {values.dtype}.")
+        if values.ndim > 1:
+            raise ValueError(
+                "it must be a 3D image, or a SurfaceImage of one number a vertex, got "
+                f"{values.shape[1]} volumes. Pass one of them."
+            )
+    return still
+
+
+def _without_rounding(values):
+    """Return labels as whole numbers."""
+    if values.dtype.kind != "f":
+        return values
+    whole = np.rint(values)
+    off = np.abs(values - whole) > ROUNDING
+    if off.any():
+        raise ValueError(
+            "an atlas must hold an integer for each region, got values such as "
+            f"{values[off][0]:g}. Use nilearn's NiftiMapsMasker or SurfaceMapsMasker "
+            "for probabilistic maps."
+        )
+    return whole

@@ -1,0 +1,110 @@
+"""What tests share and pytest need not hand to them: plain functions and classes."""
+
+import collections
+import itertools
+import re
+
+import nibabel as nib
+import numpy as np
+from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.surface import SurfaceImage
+
+from sbc_estimators import SeedCorrelationMap
+
+
+def words(*parts):
+    """Return a pattern for `match` that wants all these parts, in any order."""
+    return "(?s)" + "".join(f"(?=.*{re.escape(str(part))})" for part in parts)
+
+
+def every_pair(*factors):
+    """Return few combinations in which every two values of two factors meet.
+
+    As tuples for `pytest.mark.parametrize`, all pairs about equally often. A fault of
+    one value, or of two that come together, shows as it does where all are crossed;
+    where three have to come together, cross them.
+    """
+    factors = [list(factor) for factor in factors]
+    places = list(itertools.product(*(range(len(factor)) for factor in factors)))
+    pairs = {
+        place: list(itertools.combinations(enumerate(place), 2)) for place in places
+    }
+    met, chosen = collections.Counter(), []
+    missing = {pair for of_place in pairs.values() for pair in of_place}
+    while missing:
+
+        def gain(place):
+            news = sum(pair in missing for pair in pairs[place])
+            return news, -sum(met[pair] for pair in pairs[place])
+
+        chosen.append(max(places, key=gain))
+        missing.difference_update(pairs[chosen[-1]])
+        met.update(pairs[chosen[-1]])
+    return [
+        tuple(factor[i] for factor, i in zip(factors, place, strict=True))
+        for place in sorted(chosen)
+    ]
+
+
+# Estimators
+
+
+def make_sbc(
+    data, seeds=1, radius=6, *, spheres=None, voxels=None, cleaning=None, **parameters
+):
+    """Return an unfitted estimator of spheres and of the voxels in the mask.
+
+    `seeds` are coordinates, or how many of the data's own. Both maskers detrend and
+    have the parameters in `cleaning`, one of them those in `spheres` or `voxels`.
+    """
+    seeds = data.seeds[:seeds] if isinstance(seeds, int) else seeds
+    both = {"detrend": True, **(cleaning or {})}
+    return SeedCorrelationMap(
+        NiftiSpheresMasker(seeds, radius=radius, **both, **(spheres or {})),
+        NiftiMasker(**{"mask_img": data.mask_img, **both, **(voxels or {})}),
+        **parameters,
+    )
+
+
+class OwnSpheres(NiftiSpheresMasker):
+    """A third-party masker."""
+
+
+# Images
+
+
+def images(data):
+    """Return the images of runs, without what belongs to them."""
+    return [run.img for run in data.runs]
+
+
+def save(img, path):
+    """Write a copy of an image, and return its path.
+
+    nibabel would note the file in an image that other tests share.
+    """
+    nib.save(nib.Nifti1Image(np.asarray(img.dataobj), img.affine), path)
+    return path
+
+
+def image_like(img, array):
+    """Return an array as an image of the grid (mesh) of another one."""
+    if not hasattr(img, "mesh"):
+        return nib.Nifti1Image(array.astype("u1"), img.affine)
+    n_left = img.mesh.parts["left"].n_vertices
+    return SurfaceImage(img.mesh, {"left": array[:n_left], "right": array[n_left:]})
+
+
+def read_in_blocks(patch, n_bytes):
+    """Let files be read so many bytes at a time, whatever else there is to consider."""
+    sizes = {"BLOCK_BYTES": n_bytes, "BLOCK_SCANS": 0, "MAX_BLOCK_BYTES": 0}
+    for name, value in sizes.items():
+        patch.setattr(f"sbc_estimators._images.volume.{name}", value)
+
+
+def sphere(data, seed, radius):
+    """Return the voxels of a sphere, bool of the shape of the grid."""
+    grid = np.indices(data.mask_img.shape).reshape(3, -1).T
+    mm = nib.affines.apply_affine(data.mask_img.affine, grid)
+    inside = np.linalg.norm(mm - seed, axis=1) <= radius
+    return inside.reshape(data.mask_img.shape)
