@@ -148,9 +148,8 @@ class PreparedRun:
 
     def close(self):
         """Let go of the arrays, and of their files."""
-        positions, self._positions, self._key = self._positions, None, None
-        if positions is not None:
-            positions.close()
+        # The last to hold a mapped file closes it.
+        self._positions = self._key = None
 
     def __enter__(self):
         return self

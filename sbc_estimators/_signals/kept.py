@@ -67,10 +67,6 @@ class StoredPositions:
         rows = self.entry.rows("plain", self.places_of(positions))
         return positions, np.ascontiguousarray(rows.T)
 
-    def close(self):
-        """Let go of the files."""
-        self.entry.close()
-
 
 @dataclass(frozen=True)
 class KeptRuns:

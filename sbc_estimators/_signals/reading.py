@@ -283,11 +283,6 @@ class Positions:
             prepared = self.kept_runs.put(key, prepared, crew)
         self.read[place] = prepared
 
-    def close(self):
-        """Let go of files."""
-        for prepared in (self.brain, *self.read.values()):
-            getattr(prepared.plain, "close", lambda: None)()
-
     def _of(self, positions, dtype, crew):
         """Return what is prepared of some positions, from disk or from the scans."""
         place = digest(positions, dtype.name)

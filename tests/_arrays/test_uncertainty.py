@@ -34,10 +34,10 @@ CREW = OneWorker()
 
 @pytest.mark.parametrize("dof", [11, 20, 50, 200, 1000])
 def test_z_score_is_the_normal_deviate_of_students_t(dof):
-    z = np.linspace(-5, 5, 101)
+    z = np.linspace(-5, 5, 100)  # without 0, which has no relative error
     t = np.where(z > 0, 1, -1) * stats.t.isf(stats.norm.sf(np.abs(z)), dof - 1)
     r = t / np.sqrt(dof - 1 + t**2)
-    np.testing.assert_allclose(z_score(r, np.full(101, float(dof))), z, rtol=0.005)
+    np.testing.assert_allclose(z_score(r, np.full(100, float(dof))), z, rtol=0.005)
 
 
 def test_few_degrees_of_freedom_are_conservative():

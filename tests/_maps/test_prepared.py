@@ -579,7 +579,10 @@ def test_files_are_let_go_after_an_error(make, data, folder):
 
 def test_arrays_lie_in_files(make, data, folder):
     run = data.runs[0]
-    with make(**on_disk(folder)).fit(run).prepare(run):
+    sbc = make().fit(run).set_params(**on_disk(folder))
+    # Also those that have just been written.
+    with sbc.prepare(run) as prepared:
+        np.testing.assert_array_equal(prepared.map(), sbc.correlations_)
         assert mapped_files(folder) != [] or not Path("/proc/self/maps").exists()
 
 
@@ -603,6 +606,18 @@ def in_memory_of(run):
     img = nib.load(run.img)
     img = nib.Nifti1Image(np.asarray(img.dataobj), img.affine)
     return Run(img, run.confounds, t_r=2.0)
+
+
+def test_of_an_atlas_no_more_than_its_path_is_sent(make, data, folder, tmp_path):
+    run, path = data.runs[0], tmp_path / "atlas.nii.gz"
+    nib.save(atlas(data), path)
+    seeds = RegionSeeds(path, [2, 3])
+    sbc = make(seed_masker=seeds, **on_disk(folder)).fit(run)
+    with sbc.prepare(run) as prepared:
+        sent = pickle.dumps(prepared)
+    assert len(sent) < 5000
+    with pickle.loads(sent) as arrived:
+        np.testing.assert_array_equal(arrived.map(), sbc.correlations_)
 
 
 def mapped_there(prepared, seeds):

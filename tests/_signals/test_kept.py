@@ -385,6 +385,16 @@ def test_other_seeds_beside_a_brain_that_is_kept(make, data, readings, kind):
         mapped_anew(make, data.runs[0], **options, seed_masker__radius=radius)
 
 
+@pytest.mark.filterwarnings("ignore:seed_masker and brain_masker clean differently")
+@pytest.mark.filterwarnings("ignore:.*being resampled")
+def test_scans_in_memory_are_not_taken_for_those_of_the_file(make, data):
+    # They round otherwise.
+    options = {"seed_masker__low_pass": 0.08}
+    resampled = other_kind(data, "resampled, brain")
+    mapped_anew(make, data.runs[0], **options, **resampled)
+    mapped_anew(make, data.runs[0], **options)
+
+
 def test_a_large_run_is_read_once(make, data, tmp_path, monkeypatch, readings):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -422,6 +432,19 @@ def test_signals_are_kept(make, data, readings):
             found = getattr(sbc, f"{name}_signals")(run)
             np.testing.assert_array_equal(found, signals)
     assert readings == []
+
+
+def test_cleaning_is_kept_with_what_it_left(make, data, readings):
+    # Of confounds that are computed from the scans.
+    signals = np.random.default_rng(0).standard_normal((60, 2))
+    run = Run(data.runs[0].img, seed_signals=signals, t_r=2.0)
+    options = {"brain_masker__high_variance_confounds": True}
+    options["seed_masker"] = GivenSignals()
+    make(**options).fit(run)
+    readings.clear()
+    sbc = make(**options, measure="semipartial").fit(run)
+    assert readings == []
+    assert_same(sbc, clone(sbc).set_params(memory=None).fit(run))
 
 
 def test_given_signals_count_by_their_numbers(make, data, folder, readings):
@@ -572,6 +595,9 @@ OTHER_RUNS = {
     "confounds": lambda run, img: Run(img, run.confounds * [1, 0], t_r=2.0),
     "no confounds": lambda run, img: Run(img, t_r=2.0),
     "sample mask": lambda run, img: Run(img, run.confounds, np.arange(5, 60), t_r=2.0),
+    "one scan for another": lambda run, img: Run(
+        img, None, np.r_[0:30, 31:60], t_r=2.0
+    ),
     "t_r": lambda run, img: Run(img, run.confounds, t_r=1.7),
     "affine": lambda run, img: Run(
         nib.Nifti1Image(np.asarray(img.dataobj), img.affine * [[1], [1], [-1], [1]]),
@@ -588,7 +614,10 @@ def test_other_run_in_memory_is_mapped_anew(make, data, folder, change, level):
     options = {"brain_masker__mask_img": None, "memory_level": level}
     if change == "affine":
         options["seed_masker"] = NiftiMasker(**BAND)
-    make(**options).fit(Run(img, data.runs[0].confounds, t_r=2.0))
+    first = Run(img, data.runs[0].confounds, t_r=2.0)
+    if change == "one scan for another":
+        first = Run(img, None, np.r_[0:29, 30:60], t_r=2.0)
+    make(**options).fit(first)
     mapped_anew(make, OTHER_RUNS[change](data.runs[0], img), **options)
     assert counts(folder)["maps"] == 2
 
