@@ -8,6 +8,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import Formatter
+from nilearn.surface import InMemoryMesh, PolyMesh
 
 from .._images.opening import grid_of
 
@@ -155,8 +156,13 @@ def _draw_view(img, region, place, options):
 
 
 def _flat(img, is_mask=False):
-    """Return a SurfaceImage of one map with 1D data."""
+    """Return a SurfaceImage of one map with 1D data, on a mesh of its own."""
     parts = {name: np.ravel(data) for name, data in img.data.parts.items()}
     if is_mask:
         parts = {name: (data > 0).astype(int) for name, data in parts.items()}
-    return type(img)(mesh=img.mesh, data=parts)
+    # nilearn 0.14.1 moves the mesh that it draws to the origin, in place.
+    mesh = {
+        name: InMemoryMesh(np.array(part.coordinates), part.faces)
+        for name, part in img.mesh.parts.items()
+    }
+    return type(img)(mesh=PolyMesh(**mesh), data=parts)

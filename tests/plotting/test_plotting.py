@@ -566,3 +566,11 @@ def test_lines_break_where_scans_are_left_out(fitted, sample_box, as_boolean):
 def test_names_of_wrong_length(fitted, sample_box):
     with pytest.raises(ValueError, match=r"names must have one name a seed, 3, got 1"):
         plot_signals(fitted, sample_box.run, names=["PCC"])
+
+
+def test_a_picture_leaves_the_mesh_where_it_is(fitted_surface):
+    mesh = fitted_surface.brain_masker_.mask_img_.mesh
+    before = {part: np.array(mesh.parts[part].coordinates) for part in mesh.parts}
+    plot_seed_map(fitted_surface, figure=plt.figure())
+    for part, coordinates in before.items():
+        np.testing.assert_array_equal(mesh.parts[part].coordinates, coordinates)
