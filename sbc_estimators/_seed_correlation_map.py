@@ -199,7 +199,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     images in memory count by their values. On disk a map takes 8 bytes per seed and
     voxel, a prepared run 4 bytes per voxel and dimension that cleaning leaves in time,
     twice where voxels are smoothed: for 70,000 voxels and a band of 0.01 to 0.1 Hz in
-    176 scans about 0.6 and 80 MB. Entries are arrays and text with checksums, and know
+    176 scans about 0.6 and 95 MB. Entries are arrays and text with checksums, and know
     their keys: nothing of them is ever run, and what does not fit is computed anew.
     Nothing is ever deleted: call :meth:`joblib.Memory.reduce_size`. Maskers of any
     other package are run anew each time.

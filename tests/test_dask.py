@@ -124,6 +124,36 @@ def test_cluster_makes_the_same_maps(cluster, data):
     np.testing.assert_array_equal(sbc.transform(data.runs[::-1]), expected[::-1])
 
 
+@pytest.mark.parametrize("level", [1, 2])
+def test_cluster_shares_a_cache(cluster, data, tmp_path, level):
+    sbc = make(data, high_pass=0.01)
+    expected = alone(lambda: clone(sbc).fit_transform(data.runs))
+    sbc.set_params(memory=str(tmp_path), memory_level=level)
+    for _ in ("cold", "warm"):
+        np.testing.assert_array_equal(sbc.fit_transform(data.runs), expected)
+    assert len(list(tmp_path.rglob("maps/*/entry"))) == N_RUNS
+    assert len(list(tmp_path.rglob("prepared/*/entry"))) == N_RUNS * (level == 2)
+    # And it is that of this machine.
+    np.testing.assert_array_equal(alone(lambda: sbc.transform(data.runs)), expected)
+
+
+def map_of(prepared, measure):
+    """Return the map of a prepared run."""
+    with prepared:
+        return prepared.map(measure=measure)
+
+
+def test_cluster_maps_prepared_runs(cluster, data, tmp_path):
+    sbc = make(data, high_pass=0.01, memory=str(tmp_path), memory_level=2)
+    sbc.fit(data.runs)
+    prepared = [sbc.prepare(run) for run in data.runs]
+    jobs = [joblib.delayed(map_of)(own, "partial") for own in prepared]
+    found = joblib.Parallel()(jobs)
+    sbc.set_params(measure="partial", memory=None)
+    expected = alone(lambda: sbc.set_params(scale="r").fit_transform(data.runs))
+    np.testing.assert_array_equal(np.stack(found).reshape(N_RUNS, -1), expected)
+
+
 def test_readme_shows_how(cluster, data):
     blocks = re.findall(r"^```python\n([^`]*)^```$", README.read_text("utf-8"), re.M)
     (block,) = (block for block in blocks if "dask" in block)

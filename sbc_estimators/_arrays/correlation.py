@@ -86,11 +86,14 @@ class CleanedSignals:
         0 where there is no signal.
     basis : ndarray of shape (n_kept_scans, n_components) or None
         None where the coordinates are the scans themselves.
+    shares : ndarray of shape (n_bands, n_signals) or None
+        How the power of each spreads over bands of `basis`, where that is kept.
     """
 
     coordinates: np.ndarray
     norms: np.ndarray
     basis: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     def series(self):
         """Return the signals scan by scan, `(n_kept_scans, n_signals)`."""

@@ -89,12 +89,6 @@ class Bands:
         """Return sums over the axes of each band, `(n_bands, n_columns)`."""
         return np.add.reduceat(values, self.starts, axis=0)
 
-    def members(self, dtype):
-        """Return which axes are in each band, 0 or 1, `(n_bands, rank)`."""
-        axes = np.arange(len(self.expected))
-        bands = np.searchsorted(self.ends, axes, side="right")
-        return (bands == np.arange(len(self.ends))[:, np.newaxis]).astype(dtype)
-
 
 def in_bands(basis, projection, kept):
     """Rotate the axes of a cleaning into bands of time.
@@ -307,14 +301,17 @@ def band_shares(voxels, norms, bands, crew):
     Returns
     -------
     shares : ndarray of shape (n_bands, n_voxels), float32
-        They sum to 1 for each voxel, and are NaN where there is no signal.
+        They sum to 1 for each voxel, and are NaN where there is no signal. To the last
+        bit they are the same whatever other voxels there are.
     """
-    members = bands.members(voxels.dtype)
-    shares = np.empty((len(members), len(norms)), np.float32)
+    shares = np.empty((len(bands.ends), len(norms)), np.float32)
 
     def fill(chunk):
-        part = voxels[:, chunk] * scales(norms[chunk]).astype(voxels.dtype)
-        shares[:, chunk] = members @ np.square(part, out=part)
+        per_norm = scales(norms[chunk]).astype(voxels.dtype)
+        part = np.multiply(voxels[:, chunk], per_norm, order="C")
+        np.square(part, out=part)
+        for k, band in enumerate(bands.slices):
+            shares[k, chunk] = part[band].sum(axis=0)
 
     crew.map(fill, chunks(len(norms), len(voxels)))
     return shares
@@ -360,6 +357,52 @@ def chunks(n_voxels, n_rows):
 
 
 # What there is to report
+
+MANY = 5000
+"""About how many voxels a median is taken of, where nothing else is asked for."""
+
+NEIGHBOURS = 16
+"""Voxels next to each other that are taken: those of a line of cache."""
+
+
+class Sampled:
+    """Some thousand of cleaned signals that lie evenly among all of them.
+
+    Parameters
+    ----------
+    signals : CleanedSignals
+
+    Attributes
+    ----------
+    coordinates, norms, shares : ndarray
+        As those of `signals`.
+    """
+
+    def __init__(self, signals):
+        self._signals = signals
+        self._step = max(1, len(signals.norms) // MANY)
+
+    @property
+    def coordinates(self):
+        return self._some_of(self._signals.coordinates)
+
+    @property
+    def norms(self):
+        return self._some_of(self._signals.norms)
+
+    @property
+    def shares(self):
+        shares = self._signals.shares
+        return None if shares is None else self._some_of(shares)
+
+    def _some_of(self, rows):
+        """Return some columns: a few neighbours in each of many pieces."""
+        if self._step == 1:
+            return rows
+        size = self._step * NEIGHBOURS
+        n_pieces = rows.shape[-1] // size
+        pieces = rows[..., : n_pieces * size].reshape(*rows.shape[:-1], n_pieces, size)
+        return pieces[..., :NEIGHBOURS].reshape(*rows.shape[:-1], -1)
 
 
 def median_dof(dof, crew):

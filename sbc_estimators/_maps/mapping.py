@@ -10,8 +10,8 @@ from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
-from .._arrays.correlation import CleanedSignals, fisher_z
-from .._arrays.dimensions import median_dof
+from .._arrays.correlation import fisher_z
+from .._arrays.dimensions import Sampled, median_dof
 from .._arrays.uncertainty import z_score
 from .._signals.kept import map_key
 from .._signals.kinds import members_in_brain, plan_run
@@ -38,9 +38,6 @@ SCALES = {
     "r": lambda r, dof: r,
 }
 """What rows may hold: a function of r and its effective degrees of freedom."""
-
-VOXELS_OF_MEDIAN = 5000
-"""About how many voxels the median of degrees of freedom is taken of."""
 
 RUNS_PER_JOB = 16
 """How many runs are handed out at a time: all their maps may wait to be taken."""
@@ -212,7 +209,7 @@ def _mapped(mapper, plan, crew):
     if signals.bands is not None:
         directions = products.directions(signals.bands)
         # Of the same voxels whether or not all are asked for.
-        some = products.dof(directions, _some_of(signals.voxels), crew)
+        some = products.dof(directions, Sampled(signals.voxels), crew)
         medians = median_dof(some, crew)
         if mapper.needs_dof:
             dof = products.dof(directions, signals.voxels, crew)
@@ -271,13 +268,6 @@ class RunSignals:
         is_known = plan.seeds.adapter.is_known and plan.brain.adapter.is_known
         bands = brain.operator.bands if is_known else None
         return cls(voxels, bands, products, qualities, names)
-
-
-def _some_of(voxels):
-    """Return some thousand of the voxels that lie evenly in the brain."""
-    step = max(1, len(voxels.norms) // VOXELS_OF_MEDIAN)
-    some = voxels.coordinates[:, ::step], voxels.norms[::step]
-    return CleanedSignals(*some, voxels.basis)
 
 
 # Many runs

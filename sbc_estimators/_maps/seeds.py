@@ -183,8 +183,9 @@ class Plain:
 
     def dof(self, directions, voxels, crew):
         """Return effective degrees of freedom, `(n_seeds, n_voxels)`."""
-        bands = directions.bands
-        shares = band_shares(voxels.coordinates, voxels.norms, bands, crew)
+        shares, bands = voxels.shares, directions.bands
+        if shares is None:
+            shares = band_shares(voxels.coordinates, voxels.norms, bands, crew)
         return effective_dof(directions, shares, crew)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from .. import __version__
 from .._arrays.cleaning import CleaningOperator
 from .._arrays.correlation import CleanedSignals
-from .._arrays.dimensions import Bands
+from .._arrays.dimensions import Bands, band_shares
 from .._arrays.streaming import look_up, lookup
 from .._images.opening import key_of
 from .._support.digests import digest
@@ -124,6 +124,11 @@ class KeptRuns:
         """Keep what is prepared under a key, and return it as such, if it could be."""
         if key is None:
             return found
+        if found.outputs is not None:
+            outputs, bands = found.outputs, found.operator.bands
+            signals = outputs.coordinates, outputs.norms
+            shares = band_shares(*signals, bands, crew)
+            found = replace(found, outputs=replace(outputs, shares=shares))
         with self.store.writing(PREPARED, key) as writing:
             _fill(writing, found, crew)
         return replace(found, key=key if writing.kept else None)
@@ -159,7 +164,7 @@ def prepared_key(plan, side):
     if side.spatial is not None and side.adapter.name == "seed_masker":
         is_smooth = side.path == "compiled"
         what = side.spatial.inputs, side.adapter.smoothing_fwhm if is_smooth else None
-    how = side.adapter.name, side.path, plan.is_whole(side.scans)
+    how = side.adapter.name, plan.is_whole(side.scans)
     return digest(side_key(plan, side), how, what)
 
 
@@ -202,6 +207,7 @@ def _fill(writing, found, crew):
     if outputs is not None:
         _write(writing, "outputs", outputs.coordinates)
         _write(writing, "norms", outputs.norms)
+        _write(writing, "shares", outputs.shares)
 
 
 def _write(writing, name, values):
@@ -219,7 +225,6 @@ def _from_entry(entry, key):
         positions, means, deviations = map(entry.whole, names)
         plain = StoredPositions(operator, positions, entry, means, deviations)
     if "outputs" in entry.shapes:
-        outputs = CleanedSignals(
-            entry.whole("outputs"), entry.whole("norms"), operator.basis
-        )
+        signals = entry.whole("outputs"), entry.whole("norms")
+        outputs = CleanedSignals(*signals, operator.basis, entry.whole("shares"))
     return Prepared(operator, plain, outputs, key=key)

@@ -180,29 +180,19 @@ class Plan:
         None for one that is not asked for.
     is_alike : bool
         Whether one operator cleans the seeds and the voxels.
+    is_shared : bool
+        Whether seeds are taken from the positions that are read of the brain, as far as
+        these go: they are alike, and read in the same way of the same image.
+    tolerance : float
+        Directions of time that cleaning shrinks below this are left out.
     """
 
     opened: Any
     seeds: Any
     brain: Any
     is_alike: bool
-
-    @property
-    def tolerance(self):
-        """Directions of time that cleaning shrinks below this are left out."""
-        return ALIKE_TOLERANCE if self.is_alike else 0.0
-
-    @property
-    def is_shared(self):
-        """Whether seeds are taken from the positions that are read of the brain.
-
-        As far as these go: they are alike, and read in the same way of the same image.
-        """
-        if self.seeds is None or not self.is_alike:
-            return False
-        if self.seeds.scans is not self.brain.scans:
-            return False
-        return self.seeds.path == self.brain.path == "streamed"
+    is_shared: bool = False
+    tolerance: float = ALIKE_TOLERANCE
 
     def is_whole(self, scans):
         """Whether the scans of an image are in memory, for nilearn to work on them."""
@@ -230,7 +220,11 @@ def plan_run(seeds, brain, opened, names=("seed_masker", "brain_masker")):
         side_of(adapter, brain, opened) if adapter.name in names else None
         for adapter in (seeds, brain)
     ]
-    return Plan(opened, *sides, _are_alike(*sides))
+    if not _are_alike(*sides):
+        return Plan(opened, *sides, is_alike=False, tolerance=0.0)
+    seeds, brain = sides
+    is_shared = seeds.scans is brain.scans and seeds.path == brain.path == "streamed"
+    return Plan(opened, *sides, is_alike=True, is_shared=is_shared)
 
 
 def plan_brain(brain, opened):

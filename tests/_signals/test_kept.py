@@ -21,6 +21,7 @@ from nilearn.maskers import (
     NiftiMapsMasker,
     NiftiMasker,
     NiftiSpheresMasker,
+    SurfaceLabelsMasker,
     SurfaceMasker,
 )
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
@@ -190,7 +191,8 @@ def test_only_what_a_parameter_changes_is_read(make, data, folder, readings, cha
 def test_what_has_no_part_in_a_map_computes_none(make, data, folder, readings, change):
     expected = make().fit(data.runs[:2])
     readings.clear()
-    sbc = make(**NO_PART[change]).fit(data.runs[:2])
+    with joblib.parallel_config("threading"):  # processes share a cache below
+        sbc = make(**NO_PART[change]).fit(data.runs[:2])
     assert readings == []
     assert counts(folder)["maps"] == 2
     assert_same(sbc, expected)
@@ -387,12 +389,38 @@ def test_other_seeds_beside_a_brain_that_is_kept(make, data, readings, kind):
 
 @pytest.mark.filterwarnings("ignore:seed_masker and brain_masker clean differently")
 @pytest.mark.filterwarnings("ignore:.*being resampled")
-def test_scans_in_memory_are_not_taken_for_those_of_the_file(make, data):
-    # They round otherwise.
+def test_scans_in_memory_are_not_taken_for_those_of_the_file(make, data, tmp_path):
+    # They round otherwise: here with a slope before the sums, there after them.
+    img = nib.load(data.runs[0].img)
+    img = nib.Nifti1Image(1.2345 * np.asarray(img.dataobj), img.affine)
+    img.set_data_dtype(np.int16)
+    nib.save(img, tmp_path / "run.nii.gz")
+    run = Run(tmp_path / "run.nii.gz", t_r=2.0)
     options = {"seed_masker__low_pass": 0.08}
     resampled = other_kind(data, "resampled, brain")
-    mapped_anew(make, data.runs[0], **options, **resampled)
-    mapped_anew(make, data.runs[0], **options)
+    mapped_anew(make, run, **options, **resampled)
+    mapped_anew(make, run, **options)
+
+
+def test_what_nilearn_smooths_is_not_taken_for_what_it_does_not(surface, folder):
+    # On surfaces, where it is known which vertices a masker takes after smoothing.
+    clean = {**BAND, "t_r": 2.0}
+    widths = [(None, None), (None, 5.0), (5.0, None), (8.0, None), (8.0, 8.0)]
+    maps = []
+    for of_seeds, of_brain in widths:
+        sbc = SeedCorrelationMap(
+            SurfaceLabelsMasker(surface.labels_img, smoothing_fwhm=of_seeds, **clean),
+            SurfaceMasker(surface.mask_img, smoothing_fwhm=of_brain, **clean),
+        )
+        for summary in ("mean", "median"):
+            kept = clone(sbc).set_params(
+                memory=folder, memory_level=2, seed_summary=summary
+            )
+            expected = clone(sbc).set_params(seed_summary=summary).fit(surface.img)
+            assert_same(kept.fit(surface.img), expected)
+        maps.append(expected.correlations_)
+    for i, r in enumerate(maps):
+        assert all(np.abs(r - other).max() > 0.01 for other in maps[:i])
 
 
 def test_a_large_run_is_read_once(make, data, tmp_path, monkeypatch, readings):
