@@ -243,11 +243,10 @@ def _surface(space, background):
         shade = _shade(vertices(background)[:, 0])
     place_of_vertex = np.full(len(shade), -1, np.int32)
     place_of_vertex[space.vertex_of_place] = np.arange(space.n_places)
-    shifts = _shifts(space)
-    sizes = list(n_vertices(space.mesh).values())
+    shifts, shown = _shifts(space), space.coordinates.copy()
+    shown[:, 0] += np.repeat(shifts, list(n_vertices(space.mesh).values()))
     parts = {
-        "vertices": space.coordinates
-        + np.repeat(shifts, sizes)[:, np.newaxis] * (1, 0, 0),
+        "vertices": shown,
         "faces": space.faces.astype(np.int32),
         "shade": shade,
         "place_of_vertex": place_of_vertex,
@@ -277,9 +276,8 @@ def _faces(mesh):
     """Return the faces of a mesh, counted through its parts."""
     starts = np.cumsum([0, *n_vertices(mesh).values()])
     parts = zip(mesh.parts.values(), starts, strict=False)
-    return np.concatenate([part.faces + start for part, start in parts]).astype(
-        np.int32
-    )
+    faces = [part.faces + start for part, start in parts]
+    return np.concatenate(faces).astype(np.int32)
 
 
 def _shade(depth):

@@ -187,14 +187,14 @@ def _run(script, run, name):
     """Return the code of a run."""
     prefix = name.removeprefix("run").lstrip("_")
     suffix = f"_{prefix}" if prefix else ""
-    rest = {}
+    img, rest = script.file(run.img, f"img{suffix}"), {}
     if run.confounds is not None:
         rest["confounds"] = script.file(run.confounds, f"confounds{suffix}")
     if run.sample_mask is not None:
         rest["sample_mask"] = script.literal(run.sample_mask, f"sample_mask{suffix}")
     if run.t_r is not None:
         rest["t_r"] = script.literal(run.t_r, "t_r")
-    return script.call("Run", script.file(run.img, f"img{suffix}"), **rest)
+    return script.call("Run", img, **rest)
 
 
 def _brain(script, sbc, space, fitted):

@@ -7,8 +7,8 @@ const SUMMARY_WORDS = {
 };
 const MESSAGE_MILLISECONDS = 3200;
 const QUANTITIES = [
-  { name: "r", digits: 3, of: (map, place) => map.r[place] },
-  { name: "Fisher z", digits: 2, of: (map, place) => Math.atanh(map.r[place]) },
+  { name: "r", digits: 4, of: (map, place) => map.r[place] },
+  { name: "Fisher z", digits: 3, of: (map, place) => Math.atanh(map.r[place]) },
 ];
 /* seed and here are places; map and series are the last answers. */
 const state = { seed: -1, here: -1, map: null, heldSeries: null, wanted: null, isAsking: false, serial: 0 };
@@ -138,11 +138,11 @@ function drawAll() {
 }
 
 function drawCortex(shown) {
+  cortexTimer = null;
   if (!state.cortex) return;
   if (state.isNewMap) state.cortex.setMap(state.map.r, shown);
   state.isNewMap = false;
   state.cortex.draw(shown);
-  document.body.dataset.drawn = state.serial;
 }
 
 function drawWords() {
@@ -151,7 +151,7 @@ function drawWords() {
   $("readout").replaceChildren(...QUANTITIES.map(({ name, digits, of }) => {
     const box = document.createElement("div"), value = of(state.map, state.here);
     box.append(Object.assign(document.createElement("dt"), { textContent: name }));
-    box.append(Object.assign(document.createElement("dd"), { textContent: signed(value, digits) }));
+    box.append(Object.assign(document.createElement("dd"), { textContent: signed(value, digits), title: value }));
     return box;
   }));
   const n = state.space.around(state.seed, radius).length, { unit } = state.space;
