@@ -1,14 +1,16 @@
 """What lies under a map: an image of the brain, and a cortex to colour."""
 
-import os
 from dataclasses import dataclass, field
 
 import nibabel
 import numpy as np
 from nilearn import datasets
+from nilearn.image import index_img
 
-from .._images.grids import check_vertices, is_surface, n_vertices, vertices
-from .._images.images import load_image
+from .._images.grids import VolumeGrid
+from .._images.meshes import SurfaceGrid
+from .._images.opening import read_still
+from .spaces import SurfaceSpace
 
 SAME_SPACE = 0.85
 """Dice coefficient of a brain mask and that of MNI152 from which it is in its space.
@@ -33,6 +35,9 @@ OTHER_AXES = ((1, 2), (0, 2), (0, 1))
 
 HEMISPHERE_GAP = 4.0
 """Millimetres between hemispheres that are moved apart."""
+
+PLAIN_SHADE = 150
+"""Of 255: the grey of a cortex whose folds nothing tells."""
 
 PLACES = {
     "PCC": (0, -52, 18),
@@ -67,15 +72,15 @@ class Anatomy:
     places: dict = field(default_factory=dict)
 
 
-def anatomy_of(space, background, image):
+def anatomy_of(space, background, run):
     """Return the anatomy under the maps of a space.
 
     Parameters
     ----------
     space : VolumeSpace or SurfaceSpace
     background : image, path or None
-    image : nibabel image or SurfaceImage
-        Of a run, averaged where nothing else is known of its brain.
+    run : Run
+        Averaged where nothing else is known of its brain.
 
     Returns
     -------
@@ -86,71 +91,76 @@ def anatomy_of(space, background, image):
     TypeError, ValueError, FileNotFoundError
         If the background is no image of the space.
     """
+    still = None if background is None else _still(space, background)
     if space.kind == "surface":
-        return _surface(space, background)
-    template = datasets.load_mni152_template(resolution=1)
-    in_mni = _overlap_with_mni(space, template) >= SAME_SPACE
-    if background is None:
-        background = template if in_mni else _mean_of_first_scans(image)
-    under = _under(space, _volume(background))
+        return _surface(space, still)
+    template = read_still(datasets.load_mni152_template(resolution=1), "template")
+    in_mni = _overlap(space, template) >= SAME_SPACE
+    if still is None:
+        still = template if in_mni else _mean_of_first_scans(run)
+    parts, config = _under(space, still)
     if not in_mni:
-        return Anatomy(*under)
-    parts, config = _fsaverage(space)
-    return Anatomy(under[0] | parts, under[1] | config, PLACES)
+        return Anatomy(parts, config)
+    cortex_parts, cortex_config = _fsaverage(space)
+    return Anatomy(parts | cortex_parts, config | cortex_config, PLACES)
+
+
+def _still(space, background):
+    """Return a background that goes with a space."""
+    still = read_still(background, "background")
+    if not isinstance(still.grid, type(space.grid)):
+        raise TypeError(
+            f"background is {still.grid.kind}, but the run is {space.grid.kind}. Pass "
+            "an image of the run's kind, or None."
+        )
+    if isinstance(still.grid, SurfaceGrid):
+        space.grid.check_same(still.grid, "background")
+    if still.values.ndim > 1 and still.values.shape[1] > 1:
+        raise ValueError(
+            f"background must be one image, got {still.values.shape[1]}. Pass one of "
+            "them, or None."
+        )
+    return still
 
 
 # Volumes
 
 
-def _volume(background):
-    """Return a background as an image of one volume."""
-    if is_surface(background):
-        raise TypeError(
-            "background must be a volume, as the run is one, got a SurfaceImage. Pass "
-            "a 3D image in the space of the run, or None."
-        )
-    is_path = isinstance(background, str | os.PathLike)
-    img = load_image(background, "background") if is_path else background
-    if not hasattr(img, "dataobj"):
-        raise TypeError(
-            "background must be a 3D image, its path or None, got "
-            f"{type(background).__name__}. Pass an image in the space of the run."
-        )
-    if len(img.shape) != 3:
-        raise ValueError(
-            f"background must be one volume, got an image of shape {img.shape}. Pass "
-            "a 3D image in the space of the run."
-        )
-    return img
+def _mean_of_first_scans(run):
+    """Return the mean of the first scans of a run."""
+    first = index_img(run.img, slice(FIRST_SCANS))
+    mean = np.asarray(first.dataobj, dtype=np.float32).mean(axis=3)
+    return read_still(nibabel.Nifti1Image(mean, first.affine), "background")
 
 
-def _mean_of_first_scans(image):
-    """Return the mean of the first scans of a run as an image."""
-    scans = np.asarray(image.dataobj[..., :FIRST_SCANS], dtype=np.float32)
-    return nibabel.Nifti1Image(scans.mean(axis=3), image.affine)
-
-
-def _under(space, img):
+def _under(space, still):
     """Return the part and the config of a background near the brain."""
-    first, last = _box_of_brain(space, img.affine, img.shape)
-    near = tuple(map(slice, first, last))
-    values = np.nan_to_num(np.asarray(img.dataobj[near], dtype=np.float32))
+    grid, first, last = _around_brain(space, still.grid)
+    values = still.values.reshape(still.grid.shape)
+    values = values[tuple(map(slice, first, last))].astype(np.float32)
     some = values.ravel()[:: max(1, values.size // 10**5)]
     top = np.percentile(some[some > 0], 99.8) if (some > 0).any() else 1.0
     grey = np.rint(255 * np.clip(values / top, 0, 1)).astype(np.uint8)
-    affine = np.array(img.affine, dtype=float)
+    extent = _shown(space, grey, grid.affine)
+    return {"background": grey}, {"background": _told(grid), "extent": extent}
+
+
+def _around_brain(space, grid):
+    """Return the part of a grid around the brain, its first and its last voxel."""
+    ends = space.points.min(axis=0) - AROUND, space.points.max(axis=0) + AROUND
+    corners = _corners(zip(*ends, strict=True))
+    voxels = nibabel.affines.apply_affine(np.linalg.inv(grid.affine), corners)
+    last_of_all = np.subtract(grid.shape, 1)
+    first = np.clip(np.floor(voxels.min(axis=0)), 0, last_of_all).astype(int)
+    last = np.clip(np.ceil(voxels.max(axis=0)) + 1, first + 1, grid.shape).astype(int)
+    affine = np.array(grid.affine, dtype=float)
     affine[:3, 3] += affine[:3, :3] @ first
-    config = {"background": _grid(grey, affine), "extent": _shown(space, grey, affine)}
-    return {"background": grey}, config
+    return VolumeGrid(tuple((last - first).tolist()), affine), first, last
 
 
-def _box_of_brain(space, affine, shape):
-    """Return the first and last voxels of an image around the brain."""
-    corners = np.array(np.meshgrid(*zip(*_extent(space), strict=True))).reshape(3, -1).T
-    voxels = nibabel.affines.apply_affine(np.linalg.inv(affine), corners)
-    first = np.clip(np.floor(voxels.min(axis=0)), 0, np.array(shape) - 1).astype(int)
-    last = np.clip(np.ceil(voxels.max(axis=0)) + 1, first + 1, shape).astype(int)
-    return first, last
+def _corners(ends):
+    """Return the corners of a box, `(8, 3)`, from both ends along each axis."""
+    return np.array(np.meshgrid(*ends)).reshape(3, -1).T
 
 
 def _shown(space, grey, affine):
@@ -158,22 +168,15 @@ def _shown(space, grey, affine):
     points = [space.points]
     bright = [np.flatnonzero(grey.max(axis=axes) >= BRIGHT) for axes in OTHER_AXES]
     if all(map(len, bright)):
-        ends = [(along[0], along[-1]) for along in bright]
-        corners = np.array(np.meshgrid(*ends)).reshape(3, -1).T
+        corners = _corners((along[0], along[-1]) for along in bright)
         points.append(nibabel.affines.apply_affine(affine, corners))
     points = np.concatenate(points)
     return np.stack([points.min(axis=0), points.max(axis=0)], axis=1).tolist()
 
 
-def _extent(space):
-    """Return the least and largest coordinates in mm of what may be shown."""
-    points = space.points
-    return points.min(axis=0) - AROUND, points.max(axis=0) + AROUND
-
-
-def _grid(values, affine):
+def _told(grid):
     """Return shape and affine as JSON has them."""
-    return {"shape": list(values.shape), "affine": affine[:3].tolist()}
+    return {"shape": list(grid.shape), "affine": grid.affine[:3].tolist()}
 
 
 def halved(anatomy):
@@ -194,20 +197,17 @@ def halved(anatomy):
     affine[:3, :3] *= 2
     return Anatomy(
         anatomy.parts | {"background": coarse},
-        anatomy.config | {"background": _grid(coarse, affine)},
+        anatomy.config | {"background": _told(VolumeGrid(coarse.shape, affine))},
         anatomy.places,
     )
 
 
-def _overlap_with_mni(space, template):
-    """Return the Dice coefficient of the brain mask and the brain of the template."""
-    inside = np.asarray(template.dataobj) > 0
-    voxels = nibabel.affines.apply_affine(np.linalg.inv(template.affine), space.points)
-    voxels = np.rint(voxels).astype(int)
-    held = ((voxels >= 0) & (voxels < inside.shape)).all(axis=1)
-    common = inside[tuple(voxels[held].T)].sum() / len(voxels)
-    own = len(voxels) * abs(np.linalg.det(space.affine[:3, :3]))
-    theirs = np.count_nonzero(inside) * abs(np.linalg.det(template.affine))
+def _overlap(space, template):
+    """Return the Dice coefficient of the brain mask and the brain of a template."""
+    inside = np.append(template.values > 0, False)
+    common = inside[template.grid.holding(space.points)].mean()
+    own = space.n_places * abs(np.linalg.det(space.grid.affine))
+    theirs = np.count_nonzero(inside) * abs(np.linalg.det(template.grid.affine))
     return 2 * common * own / (own + theirs)
 
 
@@ -215,12 +215,17 @@ def _fsaverage(space):
     """Return parts and config of the cortex that a volume in MNI space colours."""
     mesh = datasets.load_fsaverage("fsaverage5")
     depth = datasets.load_fsaverage_data(mesh="fsaverage5", data_type="sulcal")
-    pial, white = (_coordinates(mesh[name]) for name in ("pial", "white_matter"))
+    nowhere = np.zeros(0, bool)
+    pial, white = (
+        SurfaceSpace(SurfaceGrid(mesh[name]), nowhere)
+        for name in ("pial", "white_matter")
+    )
+    middle = (pial.coordinates + white.coordinates) / 2
     parts = {
-        "vertices": pial.astype(np.float32),
-        "faces": _faces(mesh["pial"]),
-        "shade": _shade(-vertices(depth).ravel()),
-        "place_of_vertex": space.places_at((pial + white) / 2).astype(np.int32),
+        "vertices": pial.coordinates,
+        "faces": pial.faces,
+        "shade": _shade(-read_still(depth, "sulcal depth").values.ravel()),
+        "place_of_vertex": space.places_at(middle).astype(np.int32),
     }
     return parts, {"cortex": "fsaverage5"}
 
@@ -228,26 +233,18 @@ def _fsaverage(space):
 # Surfaces
 
 
-def _surface(space, background):
+def _surface(space, still):
     """Return the mesh of a run, shaded by its background."""
-    if background is None:
-        shade = np.full(len(space.coordinates), 150, np.uint8)
-    elif not is_surface(background):
-        raise TypeError(
-            "background must be a SurfaceImage, as the run is on a surface, got "
-            f"{type(background).__name__}. Pass the sulcal depth on the run's mesh, or "
-            "None."
-        )
-    else:
-        check_vertices(background.mesh, space.mesh, "the run", "background")
-        shade = _shade(vertices(background)[:, 0])
+    shade = np.full(len(space.coordinates), PLAIN_SHADE, np.uint8)
+    if still is not None:
+        shade = _shade(still.values.ravel())
     place_of_vertex = np.full(len(shade), -1, np.int32)
     place_of_vertex[space.vertex_of_place] = np.arange(space.n_places)
     shifts, shown = _shifts(space), space.coordinates.copy()
-    shown[:, 0] += np.repeat(shifts, list(n_vertices(space.mesh).values()))
+    shown[:, 0] += np.repeat(shifts, list(space.grid.sizes.values()))
     parts = {
         "vertices": shown,
-        "faces": space.faces.astype(np.int32),
+        "faces": space.faces,
         "shade": shade,
         "place_of_vertex": place_of_vertex,
     }
@@ -256,28 +253,15 @@ def _surface(space, background):
 
 def _shifts(space):
     """Return by how many mm each part is moved along x, so that none is in another."""
-    if len(space.starts) != 2:
-        return [0.0] * len(space.starts)
-    (_, start) = space.starts.values()
-    x = space.coordinates[:, 0]
-    overlap = float(x[:start].max() - x[start:].min()) + HEMISPHERE_GAP
+    starts = list(space.grid.starts.values())
+    if len(starts) != 2:
+        return [0.0] * len(starts)
+    left, right = np.split(space.coordinates[:, 0], starts[1:])
+    overlap = float(left.max() - right.min()) + HEMISPHERE_GAP
     # Pial surfaces touch each other, inflated ones lie half within each other.
     if overlap < 4 * HEMISPHERE_GAP:
         return [0.0, 0.0]
     return [-overlap / 2, overlap / 2]
-
-
-def _coordinates(mesh):
-    """Return the coordinates of all vertices of a mesh, `(n_vertices, 3)`."""
-    return np.concatenate([part.coordinates for part in mesh.parts.values()])
-
-
-def _faces(mesh):
-    """Return the faces of a mesh, counted through its parts."""
-    starts = np.cumsum([0, *n_vertices(mesh).values()])
-    parts = zip(mesh.parts.values(), starts, strict=False)
-    faces = [part.faces + start for part, start in parts]
-    return np.concatenate(faces).astype(np.int32)
 
 
 def _shade(depth):

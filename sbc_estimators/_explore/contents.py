@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
-from .._signals.seeds import SUMMARIES
+from .._maps.seeds import SUMMARIES
 from .recipes import recipe
 
 LARGEST_RADIUS = 16
@@ -55,22 +55,23 @@ def named_places(sbc, space, anatomy):
     """
     own = {
         name: xyz
-        for name, xyz in _own_places(sbc)
+        for name, xyz in _own_places(sbc, space)
         if not (name.startswith("(") and xyz in anatomy.places.values())
     }
+    known = {**own, **{k: xyz for k, xyz in anatomy.places.items() if k not in own}}
     return {
         name: list(map(float, xyz))
-        for name, xyz in {**anatomy.places, **own}.items()
+        for name, xyz in known.items()
         if _is_inside(space, xyz)
     }
 
 
-def _own_places(sbc):
-    """Yield name and coordinates of the estimator's seeds that have any."""
-    seeds = getattr(sbc.seed_masker_, "seeds_", None) or []
-    for name, seed in zip(sbc.seed_names_, seeds, strict=False):
-        if np.shape(seed) == (3,):
-            yield name, tuple(map(float, seed))
+def _own_places(sbc, space):
+    """Yield name and coordinates of the estimator's seeds that are one place each."""
+    for position, name in enumerate(sbc.seed_names_):
+        xyz = space.point_of(sbc.seed_masker_, position)
+        if xyz is not None:
+            yield name, xyz
 
 
 def _is_inside(space, xyz):
@@ -84,7 +85,7 @@ def _is_inside(space, xyz):
 
 def _start(sbc, space, places):
     """Return with which seed the page opens: the estimator's first, if it has any."""
-    own = [list(xyz) for _, xyz in _own_places(sbc) if _is_inside(space, xyz)]
+    own = [list(xyz) for _, xyz in _own_places(sbc, space) if _is_inside(space, xyz)]
     if own or places:
         place = space.place_at([*own, *places.values()][0])
     else:

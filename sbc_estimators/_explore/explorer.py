@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..runs._opened import open_runs
-from ..runs._run import as_runs
+from ..runs._run import as_runs, open_run
 from . import html
 from .anatomy import anatomy_of
 from .contents import page_contents
@@ -115,14 +114,15 @@ class Explorer:
 
     def __init__(self, sbc, X, background, port, origins=None):
         _check_port(port)
-        opened = open_runs(as_runs(X))
-        self._space = space_of(sbc, opened[0].image)
-        self._anatomy = anatomy_of(self._space, background, opened[0].image)
+        runs = as_runs(X)
+        opened = [open_run(run, position) for position, run in enumerate(runs)]
+        self._space = space_of(sbc, opened[0].scans.grid)
+        self._anatomy = anatomy_of(self._space, background, runs[0])
         self._contents = page_contents(
             sbc, opened, self._space, self._anatomy, origins or Origins()
         )
         self._stopped = threading.Event()
-        self._runs = PreparedRuns(sbc, [one.run for one in opened], self._space)
+        self._runs = PreparedRuns(sbc, runs, self._space)
         try:
             self._server = self._serve(port)
         except BaseException:
@@ -237,22 +237,27 @@ class Explorer:
             html.policy(viewer, is_file=False),
             html.refusal(),
             parts,
-            {"map": self._answer_map, "series": self._answer_series},
+            self._answers(),
             port,
         )
 
-    def _answer_map(self, query):
-        """Return r of all places, and the seed's time series."""
-        place, seeding = self._read(query)
-        return self._runs.r(place, seeding), self._runs.seed_series(place, seeding)
+    def _answers(self):
+        """Return what answers the questions of the page, by name."""
+        runs = self._runs
+        return {
+            "map": self._answering(
+                lambda place, how: (runs.r(place, how), runs.seed_series(place, how))
+            ),
+            "series": self._answering(
+                lambda place, how: (runs.series(place, how.run),)
+            ),
+            "scores": self._answering(runs.z_scores),
+        }
 
-    def _answer_series(self, query):
-        """Return the time series of a place."""
-        place, seeding = self._read(query)
-        return (self._runs.series(place, seeding.run),)
-
-    def _read(self, query):
-        return read_question(query, self._space.n_places, self._runs.n_runs)
+    def _answering(self, answer):
+        """Return what answers a question with arrays, from its words."""
+        sizes = self._space.n_places, self._runs.n_runs
+        return lambda query: answer(*read_question(query, *sizes))
 
     def _as_file(self):
         """Return the page as one file."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._arrays.dimensions import Bands
 from .._support.threads import workers
 
 ENERGY = 0.9995
@@ -45,14 +46,17 @@ class Signals:
     ----------
     basis : ndarray of shape (n_kept_scans, rank)
         Orthonormal.
-    mapped, plain : ndarray of shape (rank, n_places)
+    mapped, plain : ndarray of shape (rank, n_places), or None
         Coordinates of each place's signal in the basis: as it is mapped, and as seeds
-        are made of it. The same array where nothing is smoothed.
+        are made of it, None where that is the same.
+    bands : Bands
+        Of the basis.
     """
 
     basis: np.ndarray
     mapped: np.ndarray
-    plain: np.ndarray
+    plain: np.ndarray | None
+    bands: Bands
 
 
 @workers()
@@ -69,12 +73,14 @@ def packed(signals, before):
     -------
     parts : dict of str to ndarray
         ``basis``; ``norms`` of the plain signals; ``mapped`` and ``mapped_large``, and
-        if signals are smoothed ``plain`` and ``plain_large``: the differences.
+        if signals are smoothed ``plain`` and ``plain_large``: the differences;
+        ``axes``, from dimensions to those that bands cut, and ``expected`` of these.
     config : dict
-        ``n_dimensions``, ``step``, and the coefficients of the predictions.
+        ``n_dimensions``, ``step``, the coefficients of the predictions, and the
+        ``ends`` of bands.
     """
     sides = {"mapped": signals.mapped}
-    if signals.plain is not signals.mapped:
+    if signals.plain is not None:
         sides["plain"] = signals.plain
     norms = {name: np.linalg.norm(side, axis=0) for name, side in sides.items()}
     units = {name: _divided(side, norms[name]) for name, side in sides.items()}
@@ -82,8 +88,15 @@ def packed(signals, before):
     parts = {
         "basis": (signals.basis @ axes).astype(np.float32),
         "norms": norms.get("plain", norms["mapped"]).astype(np.float32),
+        "axes": axes.astype(np.float32),
+        "expected": signals.bands.expected.astype(np.float32),
     }
-    config = {"n_dimensions": axes.shape[1], "step": STEP, "coefficients": {}}
+    config = {
+        "n_dimensions": axes.shape[1],
+        "step": STEP,
+        "coefficients": {},
+        "ends": signals.bands.ends.tolist(),
+    }
     for name, side in units.items():
         numbers = np.rint(axes.T @ side / STEP).astype(np.int32)
         coefficients = _coefficients(numbers, before)

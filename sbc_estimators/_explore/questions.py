@@ -2,7 +2,7 @@
 
 import math
 
-from .._signals.seeds import SUMMARIES
+from .._maps.seeds import SUMMARIES
 from .seeding import Seeding
 
 MAX_RADIUS = 30.0

@@ -97,12 +97,28 @@ class PreparedRuns:
         if run is None:
             return np.empty(0)
         with self._lock:
-            return _scaled(run.basis @ run.coordinates[:, place])
+            return _scaled(run.basis @ run.coordinates([place])[:, 0])
+
+    def z_scores(self, place, seeding):
+        """Return z scores and effective degrees of freedom of a map, `(2, n_places)`.
+
+        Of the mean of several runs there are none, `(2, 0)`.
+        """
+        run = self._only_run(seeding.run)
+        if run is None:
+            return np.empty((2, 0))
+        seed = self.space.seed(place, seeding.radius)
+        with self._lock:
+            found = run.statistics(seed, seeding.summary)
+        return np.nan_to_num([found.z_score[0], found.dof[0]])
 
     def signals(self):
         """Yield the `Signals` of each run."""
         for run in self.prepared:
-            yield Signals(run.basis, run.coordinates, run.plain)
+            mapped, plain = run.coordinates(), run.coordinates(plain=True)
+            is_smoothed = not np.array_equal(mapped, plain)
+            plain = plain if is_smoothed else None
+            yield Signals(run.basis, mapped, plain, run.bands)
 
     def _only_run(self, run):
         """Return the prepared run that is meant, None for the mean of several."""

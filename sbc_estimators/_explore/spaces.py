@@ -12,24 +12,25 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from .._arrays.discs import nearest_vertex
-from .._arrays.spheres import held_by, is_in_grid
-from .._images.grids import is_surface, n_vertices, vertices
+from .._images.grids import VolumeGrid
+from .._images.meshes import FARTHEST_VERTEX, SurfaceGrid, nearest_vertex
+from .._images.opening import read_still
+from .._signals.kinds import adapter_of
 from ..maskers import SphereSeeds, SurfaceSeeds
 
-FARTHEST_VERTEX = 10.0
-"""Millimetres beyond which coordinates are not those of a place on the mesh."""
+HEADER_SIZE = 352
+"""Bytes of a NIfTI file before its numbers."""
 
 
-def space_of(sbc, image):
+def space_of(sbc, grid):
     """Return the space of a fitted estimator's maps.
 
     Parameters
     ----------
     sbc : SeedCorrelationMap
         Fitted.
-    image : nibabel image or SurfaceImage
-        Of a run; its scans are not read.
+    grid : VolumeGrid or SurfaceGrid
+        Of a run.
 
     Returns
     -------
@@ -41,22 +42,29 @@ def space_of(sbc, image):
         If the maps are not of the voxels (vertices) of a mask.
     """
     mask_img = getattr(sbc.brain_masker_, "mask_img_", None)
-    if mask_img is None:
-        space, n_places = None, 0
-    elif is_surface(mask_img):
-        mesh = getattr(sbc.seed_masker_, "mesh", None) or image.mesh
-        space = SurfaceSpace(mask_img, mesh)
-        n_places = space.n_places
-    else:
-        space = VolumeSpace(mask_img)
-        n_places = space.n_places
-    if n_places != sbc.n_voxels_:
-        raise TypeError(
-            "sbc must map the voxels (vertices) of a mask to be explored, got the "
-            f"brain_masker {type(sbc.brain_masker_).__name__}. Pass a NiftiMasker or a "
-            "SurfaceMasker as brain_masker, and fit again."
-        )
-    return space
+    if mask_img is not None:
+        still = read_still(mask_img, "mask_img")
+        make = {VolumeGrid: _volume_space, SurfaceGrid: _surface_space}
+        space = make[type(still.grid)](sbc, mask_img, still, grid)
+        if space.n_places == sbc.n_voxels_:
+            return space
+    raise TypeError(
+        "sbc must map the voxels (vertices) of a mask to be explored, got the "
+        f"brain_masker {type(sbc.brain_masker_).__name__}. Pass a NiftiMasker or a "
+        "SurfaceMasker as brain_masker, and fit again."
+    )
+
+
+def _volume_space(sbc, mask_img, still, grid):
+    """Return the space of the voxels of a mask, on its own grid as maps are."""
+    return VolumeSpace(mask_img, still.grid, still.values != 0)
+
+
+def _surface_space(sbc, mask_img, still, grid):
+    """Return the space of the vertices of a mask, on the mesh that seeds are on."""
+    mesh = getattr(sbc.seed_masker_, "mesh", None)
+    grid = grid if mesh is None else SurfaceGrid(mesh)
+    return SurfaceSpace(grid, still.values != 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,22 +75,22 @@ class VolumeSpace:
     ----------
     mask_img : nibabel image
         The brain.
+    grid : VolumeGrid
+        Of the mask.
+    inside : ndarray of bool of shape (n_positions,)
+        Which positions of the grid the mask holds.
     """
 
     mask_img: Any
+    grid: VolumeGrid
+    inside: np.ndarray
 
     kind = "volume"
-    unit = "voxel"
 
-    @cached_property
-    def affine(self):
-        """Takes voxels to mm."""
-        return np.asarray(self.mask_img.affine, dtype=float)
-
-    @cached_property
+    @property
     def mask(self):
         """The brain, bool `(n_x, n_y, n_z)`."""
-        return np.asarray(self.mask_img.dataobj) != 0
+        return self.inside.reshape(self.grid.shape)
 
     @cached_property
     def voxels(self):
@@ -90,10 +98,15 @@ class VolumeSpace:
         return np.argwhere(self.mask)
 
     @cached_property
+    def points(self):
+        """Coordinates of all places in mm, `(n_places, 3)`."""
+        return nibabel.affines.apply_affine(self.grid.affine, self.voxels)
+
+    @cached_property
     def _places(self):
-        """The place of each voxel of the grid, -1 outside of the mask."""
-        places = np.full(self.mask.shape, -1)
-        places[self.mask] = np.arange(self.n_places)
+        """The place at each position, -1 outside of the mask; one more for none."""
+        places = np.full(len(self.inside) + 1, -1)
+        places[np.flatnonzero(self.inside)] = np.arange(self.n_places)
         return places
 
     @property
@@ -101,16 +114,9 @@ class VolumeSpace:
         """Number of voxels in the mask."""
         return len(self.voxels)
 
-    @property
-    def points(self):
-        """Coordinates of all places in mm, `(n_places, 3)`."""
-        return nibabel.affines.apply_affine(self.affine, self.voxels)
-
     def places_at(self, points):
         """Return the places that hold points `(n_points, 3)` in mm, -1 for none."""
-        voxels = held_by(points, self.affine)
-        inside = is_in_grid(voxels, self.mask.shape)
-        return np.where(inside, self._places[tuple(voxels * inside)], -1)
+        return self._places[self.grid.holding(points)]
 
     def place_at(self, xyz):
         """Return the place that holds coordinates in mm; raises ValueError outside."""
@@ -121,30 +127,29 @@ class VolumeSpace:
 
     def point(self, place):
         """Return the coordinates of a place in mm."""
-        xyz = nibabel.affines.apply_affine(self.affine, self.voxels[place])
-        return tuple(xyz.tolist())
+        return tuple(self.points[place].tolist())
 
     def seed(self, place, radius):
         """Return a seed masker of the voxels of the mask around a place."""
-        return SphereSeeds([self.point(place)], radius or None, mask_img=self.mask_img)
+        return SphereSeeds([self.point(place)], radius, mask_img=self.mask_img)
+
+    def point_of(self, seed_masker, position):
+        """Return the centre of a fitted masker's seed in mm, None if it has none."""
+        sphere = adapter_of(seed_masker, "seed_masker").sphere(position)
+        return None if sphere is None else tuple(map(float, sphere[0]))
 
     def config(self):
         """Return what the page must know of the grid, as JSON has it."""
-        return {
-            "kind": self.kind,
-            "unit": self.unit,
-            "shape": list(self.mask.shape),
-            "affine": self.affine[:3].tolist(),
-        }
+        affine = np.asarray(self.grid.affine, dtype=float)
+        shape = [int(n) for n in self.grid.shape]
+        return {"kind": self.kind, "shape": shape, "affine": affine[:3].tolist()}
 
     def parts(self):
         """Return the arrays from which the page knows the places."""
-        header = nibabel.Nifti1Image(np.zeros(self.mask.shape, np.float32), self.affine)
-        header.header["descrip"] = b"Fisher z of the correlation with a seed"
-        return {
-            "mask": self.mask.astype(np.uint8),
-            "header": np.frombuffer(header.to_bytes()[:352], np.uint8),
-        }
+        img = nibabel.Nifti1Image(np.zeros(self.mask.shape, "f4"), self.grid.affine)
+        img.header["descrip"] = b"Fisher z of the correlation with a seed"
+        header = np.frombuffer(img.to_bytes()[:HEADER_SIZE], np.uint8)
+        return {"mask": self.inside.astype(np.uint8), "header": header}
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,46 +158,36 @@ class SurfaceSpace:
 
     Attributes
     ----------
-    mask_img : SurfaceImage
-        The brain.
-    mesh : PolyMesh
+    grid : SurfaceGrid
         On which distances are measured, and which is shown.
+    inside : ndarray of bool of shape (n_positions,)
+        Which vertices the mask holds, counted through the parts of the mesh.
     """
 
-    mask_img: Any
-    mesh: Any
+    grid: SurfaceGrid
+    inside: np.ndarray
 
     kind = "surface"
-    unit = "vertex"
-
-    @cached_property
-    def mask(self):
-        """The brain, bool `(n_vertices,)`, through all parts."""
-        return vertices(self.mask_img).ravel() != 0
 
     @cached_property
     def coordinates(self):
         """Coordinates of all vertices in mm, those outside of the mask too."""
-        parts = [np.asarray(part.coordinates) for part in self.mesh.parts.values()]
-        return np.concatenate(parts).astype(np.float32)
+        parts = self.grid.mesh.parts.values()
+        return np.concatenate([part.coordinates for part in parts]).astype(np.float32)
 
     @cached_property
     def faces(self):
         """The faces of all parts, `(n_faces, 3)`."""
-        starts = self.starts.values()
-        parts = zip(self.mesh.parts.values(), starts, strict=True)
-        return np.concatenate([np.asarray(part.faces) + start for part, start in parts])
-
-    @cached_property
-    def starts(self):
-        """The number of the first vertex of each part."""
-        sizes = n_vertices(self.mesh)
-        return dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+        parts = zip(
+            self.grid.mesh.parts.values(), self.grid.starts.values(), strict=True
+        )
+        faces = [np.asarray(part.faces) + start for part, start in parts]
+        return np.concatenate(faces).astype(np.int32)
 
     @cached_property
     def vertex_of_place(self):
         """The vertex of each place, counted through the parts."""
-        return np.flatnonzero(self.mask)
+        return np.flatnonzero(self.inside)
 
     @property
     def n_places(self):
@@ -221,23 +216,31 @@ class SurfaceSpace:
     def seed(self, place, radius):
         """Return a seed masker of the disc around a place."""
         vertex = int(self.vertex_of_place[place])
-        part = [name for name, start in self.starts.items() if start <= vertex][-1]
+        starts = self.grid.starts.items()
+        part, start = [own for own in starts if own[1] <= vertex][-1]
         return SurfaceSeeds(
-            [vertex - self.starts[part]],
-            radius or None,
-            hemisphere=part,
-            mesh=self.mesh,
+            [vertex - start], radius, hemisphere=part, mesh=self.grid.mesh
         )
+
+    def point_of(self, seed_masker, position):
+        """Return the centre of a fitted masker's seed in mm, None if it has none."""
+        places = getattr(seed_masker, "places_", None)
+        if places is None or len(places[position]) != 1:
+            return None
+        (place,), (side,) = places[position], seed_masker.hemispheres_[position]
+        if not isinstance(place, int):
+            return place
+        return tuple(self.coordinates[self.grid.starts[side] + place].tolist())
 
     def config(self):
         """Return what the page must know of the mesh, as JSON has it."""
-        sizes = n_vertices(self.mesh)
-        hemispheres = [{"name": k, "n_vertices": n} for k, n in sizes.items()]
-        return {"kind": self.kind, "unit": self.unit, "hemispheres": hemispheres}
+        sizes = self.grid.sizes.items()
+        hemispheres = [{"name": name, "n_vertices": n} for name, n in sizes]
+        return {"kind": self.kind, "hemispheres": hemispheres}
 
     def parts(self):
         """Return the arrays from which the page knows the places."""
-        return {"mask": self.mask.astype(np.uint8)}
+        return {"mask": self.inside.astype(np.uint8)}
 
 
 def _told(xyz):

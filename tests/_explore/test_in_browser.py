@@ -42,7 +42,8 @@ def seed_of(page):
 def readout(page):
     """Return the numbers at the crosshair, by name."""
     words = page.run("return probes.readout()")
-    return {name: float(value.replace(MINUS, "-")) for name, value in words}
+    numbers = {name: value.replace(MINUS, "-") for name, value in words}
+    return {name: float(text) for name, text in numbers.items() if text != "…"}
 
 
 def n_coloured(page, name):
@@ -74,6 +75,20 @@ def test_r_on_the_screen_is_the_estimators(page, explorer):
     here = r[place_at(explorer, ANGULAR)]
     assert readout(page)["r"] == pytest.approx(here, abs=1e-4)
     assert readout(page)["Fisher z"] == pytest.approx(np.arctanh(here), abs=1e-3)
+
+
+def test_the_z_score_on_the_screen_is_the_estimators(page, explorer, sample):
+    page.seed_at(ANGULAR)
+    page.press("l")
+    page.click("sagittal", 60, -10)
+    page.wait_for("state.scores && $('readout').textContent.match(/z score[^…]/)")
+    seed, here = seed_of(page)
+    seeds = SphereSeeds([seed], 6, mask_img=sample.mask_img)
+    sbc = SeedCorrelationMap(seeds, sample.brain, scale="z_score")
+    z = sbc.fit_transform(sample.run)[0, place_at(explorer, here)]
+    assert seed != here
+    assert readout(page)["z score"] == pytest.approx(z, abs=6e-3)
+    page.press("l")
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
@@ -480,7 +495,18 @@ def test_a_wrong_token_is_told(browser, explorer):
     browser.get_log("browser")
 
 
-def test_one_file_shows_the_same(browser, file_page, explorer, open_page):
+def check_scores_of_file(page, explorer, sample):
+    """Compare z scores in a file with the estimator's."""
+    seed, places = seed_of(page)[0], range(0, explorer._space.n_places, 997)
+    page.wait_for("state.scores")
+    found = page.run("return args[0].map((at) => state.scores(at).z)", [*places])
+    seeds = SphereSeeds([seed], 6, mask_img=sample.mask_img)
+    sbc = SeedCorrelationMap(seeds, sample.brain, seed_summary="pca", scale="z_score")
+    z = sbc.fit_transform(sample.run)[0, [*places]]
+    np.testing.assert_allclose(found, z, atol=0.05)
+
+
+def test_one_file_shows_the_same(browser, file_page, explorer, open_page, sample):
     page = open_page(browser, file_page.as_uri())
     assert "nearly all of the run's signals" in page.text("credit")
     for xyz, radius in ((PCC, 6), (ANGULAR, 0), ((38, 18, -2), 10)):
@@ -495,6 +521,7 @@ def test_one_file_shows_the_same(browser, file_page, explorer, open_page):
     expected = explorer.map(ANGULAR, radius=6, seed_summary="pca")
     np.testing.assert_allclose(shown_map(page), expected, atol=5e-3)
     assert page.run("return state.map.series.length") == 200
+    check_scores_of_file(page, explorer, sample)
     assert page.run("return probes.cortexColoured()")[0] > 1000
     assert page.console() == []
 
@@ -598,7 +625,7 @@ def test_a_run_on_a_surface(browser, explorer, balls, open_page, tmp_path):
         paths = downloaded(tmp_path, "*.func.gii", n=2)
         assert [path.name[-12] for path in paths] == ["L", "R"]
         z = np.concatenate([nib.load(path).darrays[0].data for path in paths])
-        np.testing.assert_allclose(z[explored._space.mask], np.arctanh(r), atol=1e-5)
+        np.testing.assert_allclose(z[explored._space.inside], np.arctanh(r), atol=1e-5)
         told = r'SurfaceSeeds\(\[\d+\], radius=12, hemisphere="left"\)'
         assert re.search(told, page.run("return pythonText()"))
         explored.save_as_html(tmp_path / "page.html")

@@ -2,11 +2,13 @@
 
 import base64
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from sbc_estimators._arrays.dimensions import Bands
 from sbc_estimators._explore.packing import (
     ALPHABET,
     LARGE,
@@ -18,11 +20,13 @@ from sbc_estimators._explore.packing import (
     places_before,
 )
 from sbc_estimators._explore.spaces import VolumeSpace
+from sbc_estimators._images.opening import read_still
 
 
 @pytest.fixture(scope="module")
 def space(simulated):
-    return VolumeSpace(simulated.mask_img)
+    still = read_still(simulated.mask_img, "mask")
+    return VolumeSpace(simulated.mask_img, still.grid, still.values != 0)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,9 @@ def make_signals(space, rank=30, n_scans=80):
         side = gaussian_filter(noise, (0, sigma, sigma, sigma))[:, space.mask]
         side[:, 7] = 0  # a voxel without a signal
         sides.append(side.astype(np.float32))
-    return Signals(basis, *sides)
+    ends = np.array([rank // 2, rank])
+    bands = Bands(ends, np.full(rank, 2 / rank), np.full(2, rank / 2))
+    return Signals(basis, *sides, bands)
 
 
 def unpacked(parts, config, side, before):
@@ -73,13 +79,13 @@ def correlations(seed, voxels):
 def test_r_of_what_is_read_back(space, before, is_smoothed):
     signals = make_signals(space)
     if not is_smoothed:
-        signals = Signals(signals.basis, signals.mapped, signals.mapped)
+        signals = replace(signals, plain=None)
     parts, config = packed(signals, before)
     assert ("plain" in parts) == is_smoothed
     mapped = unpacked(parts, config, "mapped", before)
     plain = unpacked(parts, config, "plain", before) if is_smoothed else mapped
     for places in ([0], [100], list(range(200, 220))):
-        seed = signals.plain[:, places].sum(axis=1)
+        seed = (signals.plain if is_smoothed else signals.mapped)[:, places].sum(axis=1)
         expected = correlations(seed, signals.mapped)
         seed = (plain * parts["norms"])[:, places].sum(axis=1)
         r = seed @ mapped / np.linalg.norm(seed)

@@ -7,6 +7,7 @@ from nilearn.maskers import NiftiMasker, SurfaceMasker
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._explore.recipes import Origins, recipe
 from sbc_estimators._explore.spaces import space_of
+from sbc_estimators._images.opening import grid_of
 from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
 
 NOTHING = Origins()
@@ -15,7 +16,7 @@ NOTHING = Origins()
 def made(brain, runs, seeds, image, origins=NOTHING, **options):
     """Return the recipe of an estimator that is fitted to runs."""
     sbc = SeedCorrelationMap(seeds, brain, **options).fit(runs)
-    return recipe(sbc, runs, space_of(sbc, image), origins)
+    return recipe(sbc, runs, space_of(sbc, grid_of(image)), origins)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_a_surface_has_no_command(surface):
     vertex = int(np.argmax(surface.mask_img.data.parts["left"]))
     seeds = SurfaceSeeds([vertex], 0.5, hemisphere="left")
     sbc = SeedCorrelationMap(seeds, SurfaceMasker(surface.mask_img)).fit(surface.run)
-    found = recipe(sbc, [surface.run], space_of(sbc, surface.img), NOTHING)
+    found = recipe(sbc, [surface.run], space_of(sbc, grid_of(surface.img)), NOTHING)
     assert found.why_no_command == "sbc-map takes volumes: copy the Python."
     line = 'seed = SurfaceSeeds([@VERTEX@], radius=@RADIUS@, hemisphere="@HEMISPHERE@")'
     assert line in found.python
@@ -110,6 +111,7 @@ def test_words_that_are_no_files_stay_words(files, simulated, seeds):
     assert "psc" not in python
 
 
+@pytest.mark.filterwarnings("ignore:.*Generation of a mask:RuntimeWarning")
 def test_a_masker_of_our_own_is_imported_from_us(simulated):
     class Own(NiftiMasker):
         """A masker of somebody's own."""
@@ -141,7 +143,7 @@ def test_the_script_makes_the_map(
     brain = NiftiMasker(files / "mask.nii" if has_mask else None, high_pass=0.01)
     runs = [Run(files / "bold.nii", t_r=2.0)] * n_runs
     sbc = SeedCorrelationMap(SphereSeeds(simulated.seeds[:1]), brain).fit(runs)
-    space = space_of(sbc, simulated.img)
+    space = space_of(sbc, grid_of(simulated.img))
     found = recipe(sbc, runs, space, NOTHING)
     place = space.place_at(simulated.seeds[0])
     left = run_script(found.python, space.point(place), tmp_path, monkeypatch)

@@ -6,10 +6,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nilearn.maskers import NiftiLabelsMasker
-from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+from nilearn.surface import InMemoryMesh, PolyMesh
 
 from sbc_estimators import SeedCorrelationMap
 from sbc_estimators._explore.spaces import SurfaceSpace, VolumeSpace, space_of
+from sbc_estimators._images.grids import VolumeGrid
+from sbc_estimators._images.meshes import SurfaceGrid
+from sbc_estimators._images.opening import grid_of
 from sbc_estimators.maskers import SphereSeeds
 
 OBLIQUE = np.array([[2, 0.3, 0, -9], [-0.3, 2, 0.1, -8], [0, 0.1, 3, -7], [0, 0, 0, 1]])
@@ -20,7 +23,8 @@ def volume():
     mask = np.zeros((9, 8, 6), np.uint8)
     mask[1:-1, 1:-1, 1:-1] = 1
     mask[4, 4, 3] = 0
-    return VolumeSpace(nib.Nifti1Image(mask, OBLIQUE))
+    grid = VolumeGrid(mask.shape, OBLIQUE)
+    return VolumeSpace(nib.Nifti1Image(mask, OBLIQUE), grid, mask.ravel() != 0)
 
 
 def strip(n):
@@ -36,8 +40,7 @@ def surface():
     left, right = strip(12), strip(10)
     right.coordinates[:, 0] += 100
     mesh = PolyMesh(left=left, right=right)
-    mask = {"left": np.arange(24) >= 4, "right": np.ones(20, bool)}
-    return SurfaceSpace(SurfaceImage(mesh, mask), mesh)
+    return SurfaceSpace(SurfaceGrid(mesh), np.arange(44) >= 4)
 
 
 def test_a_place_is_a_voxel_of_the_mask_in_order(volume):
@@ -59,16 +62,14 @@ def test_no_place_outside_of_the_mask(volume, xyz):
 
 
 def test_a_seed_holds_voxels_of_the_mask_around_the_place(volume):
-    seed = volume.seed(17, 4.0)
-    regions = seed.fit(volume.mask_img).regions_on(volume.mask_img, "here", "seed")
+    regions = volume.seed(17, 4.0).fit(volume.mask_img).on(volume.grid)
     gaps = np.linalg.norm(volume.points - volume.point(17), axis=1)
-    inside = np.flatnonzero(volume.mask.ravel())[gaps <= 4.0]
+    inside = np.flatnonzero(volume.inside)[gaps <= 4.0]
     np.testing.assert_array_equal(np.sort(regions.members), inside)
 
 
 def test_a_seed_of_no_radius_is_its_voxel(volume):
-    seed = volume.seed(17, 0.0)
-    regions = seed.fit(volume.mask_img).regions_on(volume.mask_img, "here", "seed")
+    regions = volume.seed(17, 0.0).fit(volume.mask_img).on(volume.grid)
     assert len(regions.members) == 1
 
 
@@ -83,12 +84,11 @@ def test_a_place_on_a_surface_is_a_vertex_of_the_mask(surface):
 def test_a_seed_on_a_surface_is_a_disc(surface):
     seed = surface.seed(surface.place_at((106, 0, 0)), 2.0)
     assert (seed.seeds, seed.hemisphere, seed.radius) == ([6], "right", 2.0)
-    assert surface.seed(3, 0.0).radius is None
+    assert surface.seed(3, 0.0).radius == 0
 
 
 def test_faces_are_counted_through_the_parts(surface):
     assert surface.faces.max() == 43
-    assert surface.starts == {"left": 0, "right": 24}
 
 
 def test_the_header_makes_an_image(volume):
@@ -103,7 +103,7 @@ def test_maps_of_regions_cannot_be_explored(simulated):
     seeds = SphereSeeds(simulated.seeds[:1], radius=8)
     sbc = SeedCorrelationMap(seeds, brain).fit(simulated.run)
     with pytest.raises(TypeError, match=r"got the brain_masker NiftiLabelsMasker\. Pa"):
-        space_of(sbc, simulated.img)
+        space_of(sbc, grid_of(simulated.img))
 
 
 def test_maps_without_a_mask_cannot_be_explored():

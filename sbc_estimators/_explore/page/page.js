@@ -6,12 +6,12 @@ const SUMMARY_WORDS = {
   mean: "mean", median: "median", pca: "first principal component", standardized_mean: "mean of scaled signals",
 };
 const MESSAGE_MILLISECONDS = 3200;
-const QUANTITIES = [
-  { name: "r", digits: 4, of: (map, place) => map.r[place] },
-  { name: "Fisher z", digits: 3, of: (map, place) => Math.atanh(map.r[place]) },
-];
-/* seed and here are places; map and series are the last answers. */
-const state = { seed: -1, here: -1, map: null, heldSeries: null, wanted: null, isAsking: false, serial: 0 };
+const REST_MILLISECONDS = 120; // without a new seed, after which scores are asked for
+const SCORE_HINT = "standard normal where nothing correlates";
+/* seed and here are places; the others are the last answers, and what is on its way. */
+const state = {
+  seed: -1, here: -1, map: null, heldSeries: null, scores: null, wanted: null, isAsking: false, serial: 0,
+};
 
 function $(id) { return document.getElementById(id); }
 
@@ -56,7 +56,8 @@ async function seedAt(place) {
 }
 
 async function show(place, map, serial, start) {
-  Object.assign(state, { seed: place, map });
+  Object.assign(state, { seed: place, map, scores: null });
+  readScoresSoon();
   if (!$("hold").checked) state.here = place;
   state.planes?.setMap(map.r);
   await drawSoon(true);
@@ -100,6 +101,20 @@ async function readSeries() {
   if (!$("hold").checked) return;
   if (place !== state.here) readSeries();
   else drawWords();
+}
+
+/* Scores take longer than a map, and wait until the seed rests. */
+let rest = null;
+function readScoresSoon() {
+  clearTimeout(rest);
+  if (settings().run === "mean") return;
+  rest = setTimeout(async () => {
+    const { map, seed } = state;
+    const scores = await state.source.scores({ place: seed, ...settings() }).catch(() => null);
+    if (map !== state.map) return; // meanwhile there is another seed
+    state.scores = scores;
+    drawReadout();
+  }, REST_MILLISECONDS);
 }
 
 /* What is drawn */
@@ -147,13 +162,7 @@ function drawCortex(shown) {
 
 function drawWords() {
   const { run, radius } = settings(), held = $("hold").checked, here = state.space.point(state.here);
-  $("here").textContent = `${told(here)} mm`;
-  $("readout").replaceChildren(...QUANTITIES.map(({ name, digits, of }) => {
-    const box = document.createElement("div"), value = of(state.map, state.here);
-    box.append(Object.assign(document.createElement("dt"), { textContent: name }));
-    box.append(Object.assign(document.createElement("dd"), { textContent: signed(value, digits), title: value }));
-    return box;
-  }));
+  drawReadout();
   const n = state.space.around(state.seed, radius).length, { unit } = state.space;
   $("members").textContent = `${n} ${n === 1 ? unit : { voxel: "voxels", vertex: "vertices" }[unit]}`;
   if (!$("go").contains(document.activeElement)) fillFields(state.space.point(state.seed));
@@ -163,6 +172,23 @@ function drawWords() {
   drawChart(series, run === "mean" ? null : CONFIG.runs[Number(run)]);
   $("copy-command").disabled = Boolean(whyNoCommand());
   $("copy-command").title = whyNoCommand();
+}
+
+/* The numbers at the crosshair; of several runs there is no z score. */
+function drawReadout() {
+  $("here").textContent = `${told(state.space.point(state.here))} mm`;
+  const r = state.map.r[state.here], scores = state.scores?.(state.here);
+  const shown = [["r", signed(r, 4), r], ["Fisher z", signed(Math.atanh(r), 3), Math.atanh(r)]];
+  if (settings().run !== "mean") {
+    const hint = scores ? `${scores.z}, ${SCORE_HINT}; ${scores.dof.toFixed(0)} effective degrees of freedom` : "";
+    shown.push(["z score", scores ? signed(scores.z, 2) : "…", hint]);
+  }
+  $("readout").replaceChildren(...shown.map(([name, text, hint]) => {
+    const box = document.createElement("div");
+    box.append(Object.assign(document.createElement("dt"), { textContent: name }));
+    box.append(Object.assign(document.createElement("dd"), { textContent: text, title: hint }));
+    return box;
+  }));
 }
 
 function fillFields(mm) { ["x", "y", "z"].forEach((id, i) => { $(id).value = signed(mm[i]); $(id).ariaInvalid = null; }); }

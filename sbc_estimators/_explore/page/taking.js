@@ -12,7 +12,7 @@ function filledIn(template) {
   const name = state.space.name?.(state.seed) ?? {};
   const words = {
     X: x, Y: y, Z: z, SUMMARY: summary,
-    RADIUS: radius > 0 ? String(radius) : "None", COMMAND_RADIUS: String(radius || RADIUS_OF_ONE),
+    RADIUS: String(radius), COMMAND_RADIUS: String(radius || RADIUS_OF_ONE),
     VERTEX: name.vertex, HEMISPHERE: name.hemisphere,
   };
   return template.replace(/@(\w+)@/g, (mark, key) => words[key] ?? mark);

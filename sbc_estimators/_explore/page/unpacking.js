@@ -65,6 +65,9 @@ async function unpackedRun(source, i, before, nPlaces) {
     step: told.step,
     basis: new Float32Array(await source.part(`basis-${i}`)),
     norms: new Float32Array(await source.part(`norms-${i}`)),
+    axes: new Float32Array(await source.part(`axes-${i}`)),
+    expected: new Float32Array(await source.part(`expected-${i}`)),
+    ends: told.ends,
     mapped,
     plain: told.coefficients.plain ? await numbers("plain") : mapped,
   });
@@ -99,6 +102,31 @@ class UnpackedRun {
 
   seriesOf(place) { return this.inTime(this.coordinates(this.mapped, place, 1)); }
 
+  /* z score and effective degrees of freedom: see dimensions.py and uncertainty.py. */
+  scores(seed, place) {
+    const voxel = this.coordinates(this.mapped, place, 1), length = norm(voxel);
+    if (!length) return { z: 0, dof: 0 };
+    const squares = (own) => this.inBands(own).map((x) => x * x);
+    const u = squares(seed.coordinates), v = squares(divided(voxel, length));
+    let variance = 0, start = 0;
+    for (const end of this.ends) {
+      let weight = 0, share = 0;
+      for (let i = start; i < end; i++) { weight += this.expected[i] * u[i]; share += v[i]; }
+      variance += weight * share;
+      start = end;
+    }
+    const dof = 1 / Math.max(variance, 1e-30), t = Math.max(dof - 1, 1);
+    const r = clipped(seed.coordinates.reduce((sum, x, k) => sum + x * voxel[k], 0));
+    const z = Math.sign(r) * (8 * t + 1) / (8 * t + 3) * Math.sqrt(-t * Math.log((1 - Math.abs(r)) * (1 + Math.abs(r))));
+    return { z, dof };
+  }
+
+  /* Coordinates along the directions of time that are cut into bands. */
+  inBands(own) {
+    const d = own.length;
+    return Float64Array.from(this.expected, (_, i) => own.reduce((sum, x, k) => sum + x * this.axes[i * d + k], 0));
+  }
+
   correlations(seed) {
     const r = new Float32Array(this.nPlaces), n = r.length, { mapped } = this;
     const weights = [...seed.coordinates].map((weight) => weight * this.step);
@@ -108,12 +136,11 @@ class UnpackedRun {
       const [ob, oc, od] = [1, 2, 3].map((i) => o + Math.min(i, has) * n);
       for (let p = 0; p < n; p++) r[p] += a * mapped[o + p] + b * mapped[ob + p] + c * mapped[oc + p] + d * mapped[od + p];
     }
-    for (let place = 0; place < r.length; place++) {
-      if (Math.abs(r[place]) > MAX_ABS_R) r[place] = Math.sign(r[place]) * MAX_ABS_R;
-    }
-    return r;
+    return r.map(clipped);
   }
 }
+
+function clipped(r) { return Math.max(-MAX_ABS_R, Math.min(MAX_ABS_R, r)); }
 
 function norm(x) { return Math.hypot(...x); }
 
