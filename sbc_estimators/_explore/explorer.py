@@ -13,7 +13,13 @@ from . import html
 from .anatomy import anatomy_of
 from .contents import page_contents
 from .niivue import check_nilearn, niivue_script
-from .questions import check_radius, check_run, check_summary, read_question
+from .questions import (
+    check_radius,
+    check_run,
+    check_summary,
+    read_place,
+    read_question,
+)
 from .recipes import Origins
 from .saving import page_as_file
 from .seeding import PreparedRuns, Seeding
@@ -237,27 +243,23 @@ class Explorer:
             html.policy(viewer, is_file=False),
             html.refusal(),
             parts,
-            self._answers(),
+            {"map": self._answer_map, "here": self._answer_here},
             port,
         )
 
-    def _answers(self):
-        """Return what answers the questions of the page, by name."""
-        runs = self._runs
-        return {
-            "map": self._answering(
-                lambda place, how: (runs.r(place, how), runs.seed_series(place, how))
-            ),
-            "series": self._answering(
-                lambda place, how: (runs.series(place, how.run),)
-            ),
-            "scores": self._answering(runs.z_scores),
-        }
+    def _answer_map(self, query):
+        """Return r of all places, and the seed's time series."""
+        question = self._read(query)
+        return self._runs.r(*question), self._runs.seed_series(*question)
 
-    def _answering(self, answer):
-        """Return what answers a question with arrays, from its words."""
-        sizes = self._space.n_places, self._runs.n_runs
-        return lambda query: answer(*read_question(query, *sizes))
+    def _answer_here(self, query):
+        """Return z score, effective degrees of freedom and time series of a place."""
+        at = read_place(query, "at", self._space.n_places)
+        return self._runs.here(*self._read(query), at)
+
+    def _read(self, query):
+        """Return the place and the `Seeding` of a question."""
+        return read_question(query, self._space.n_places, self._runs.n_runs)
 
     def _as_file(self):
         """Return the page as one file."""

@@ -9,6 +9,11 @@ MAX_RADIUS = 30.0
 """In mm."""
 
 
+def read_place(query, name, n_places):
+    """Return a place that a request names."""
+    return _whole(_given(query, name), name, n_places)
+
+
 def read_question(query, n_places, n_runs):
     """Return the place and the `Seeding` that a request is about.
 
@@ -29,7 +34,7 @@ def read_question(query, n_places, n_runs):
     ValueError
         If something is missing, or makes no sense.
     """
-    place = _whole(_given(query, "place"), "place", n_places)
+    place = read_place(query, "place", n_places)
     radius = check_radius(_given(query, "radius"))
     summary = check_summary(_given(query, "summary"))
     run = _given(query, "run")

@@ -91,26 +91,34 @@ class PreparedRuns:
             signals = run.signals(seed, seeding.summary)
         return _scaled(signals[:, 0])
 
-    def series(self, place, run):
-        """Return the time series of a place as it is mapped, or nothing as above."""
-        run = self._only_run(run)
-        if run is None:
-            return np.empty(0)
-        with self._lock:
-            return _scaled(run.basis @ run.coordinates([place])[:, 0])
+    def here(self, place, seeding, at):
+        """Return what there is to know of another place than the seed's.
 
-    def z_scores(self, place, seeding):
-        """Return z scores and effective degrees of freedom of a map, `(2, n_places)`.
+        Parameters
+        ----------
+        place : int
+            Of the seed.
+        seeding : Seeding
+        at : int
+            The place to look at.
 
-        Of the mean of several runs there are none, `(2, 0)`.
+        Returns
+        -------
+        scores : ndarray of shape (2,)
+            z score, and effective degrees of freedom. Of the mean of several runs there
+            are none, `(0,)`.
+        series : ndarray of shape (n_kept_scans,)
+            The time series there, as it is mapped; or nothing, as above.
         """
         run = self._only_run(seeding.run)
         if run is None:
-            return np.empty((2, 0))
+            return np.empty(0), np.empty(0)
         seed = self.space.seed(place, seeding.radius)
         with self._lock:
-            found = run.statistics(seed, seeding.summary)
-        return np.nan_to_num([found.z_score[0], found.dof[0]])
+            found = run.statistics(seed, seeding.summary, voxels=[at])
+            series = run.basis @ run.coordinates([at])[:, 0]
+        scores = np.nan_to_num([found.z_score[0, 0], found.dof[0, 0]])
+        return scores, _scaled(series)
 
     def signals(self):
         """Yield the `Signals` of each run."""

@@ -112,9 +112,16 @@ def test_what_the_server_answers(sample, explorer):
     numbers = fetch(explorer, f"map{question}")
     r, series = numbers[:-n_scans], numbers[-n_scans:]
     np.testing.assert_array_equal(r, explorer.map(POINT, radius=6))
-    here = fetch(explorer, f"series{question}")
+    z, dof, *here = fetch(explorer, f"here{question}&at={place}")
     expected = sample.sbc.brain_signals(sample.run)[:, place]
     np.testing.assert_allclose(here, expected / expected.std(), atol=1e-4)
+    xyz = explorer._space.point(place)
+    seeds = SphereSeeds([xyz], 6, mask_img=sample.mask_img)
+    (known,) = (
+        SeedCorrelationMap(seeds, sample.brain).fit(sample.run).statistics(sample.run)
+    )
+    np.testing.assert_allclose(z, known.z_score[0, place], rtol=1e-4)
+    np.testing.assert_allclose(dof, known.dof[0, place], rtol=1e-4)
     # r is the correlation of both series that are drawn.
     np.testing.assert_allclose(np.corrcoef(series, here)[0, 1], r[place], atol=1e-5)
 
@@ -151,7 +158,8 @@ def test_the_mean_of_runs_has_no_time_series(two_explored):
     question = "?place=3&radius=6&summary=mean&run="
     n_places = two_explored._space.n_places
     assert len(fetch(two_explored, f"map{question}mean")) == n_places
-    assert len(fetch(two_explored, f"series{question}mean")) == 0
+    assert len(fetch(two_explored, f"here{question}mean&at=4")) == 0
+    assert len(fetch(two_explored, f"here{question}0&at=4")) == 2 + 55
     assert len(fetch(two_explored, f"map{question}1")) == n_places + 45
 
 

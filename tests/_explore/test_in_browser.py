@@ -81,7 +81,7 @@ def test_the_z_score_on_the_screen_is_the_estimators(page, explorer, sample):
     page.seed_at(ANGULAR)
     page.press("l")
     page.click("sagittal", 60, -10)
-    page.wait_for("state.scores && $('readout').textContent.match(/z score[^…]/)")
+    page.wait_for("state.known && state.here !== state.seed")
     seed, here = seed_of(page)
     seeds = SphereSeeds([seed], 6, mask_img=sample.mask_img)
     sbc = SeedCorrelationMap(seeds, sample.brain, scale="z_score")
@@ -142,13 +142,13 @@ def test_with_the_seed_held_r_is_read_elsewhere(page, explorer, sample):
     page.seed_at(PCC)
     page.press("l")
     page.click("sagittal", 60, -10)
-    page.wait_for("state.heldSeries && state.heldSeries.place === state.here")
+    page.wait_for("state.known && state.here !== state.seed")
     seed, here = seed_of(page)
     assert place_at(explorer, seed) == place_at(explorer, PCC)
     assert seed != here
     r = explorer.map(PCC)[place_at(explorer, here)]
     assert readout(page)["r"] == pytest.approx(r, abs=1e-4)
-    series = np.array(page.run("return Array.from(state.heldSeries.values)"))
+    series = np.array(page.run("return Array.from(state.known.series)"))
     expected = sample.sbc.brain_signals(sample.run)[:, place_at(explorer, here)]
     np.testing.assert_allclose(series, expected / expected.std(), atol=1e-4)
     assert re.match(r"seed .*here ", page.text("legend"))
@@ -497,12 +497,17 @@ def test_a_wrong_token_is_told(browser, explorer):
 
 def check_scores_of_file(page, explorer, sample):
     """Compare z scores in a file with the estimator's."""
-    seed, places = seed_of(page)[0], range(0, explorer._space.n_places, 997)
-    page.wait_for("state.scores")
-    found = page.run("return args[0].map((at) => state.scores(at).z)", [*places])
+    seed, places = seed_of(page)[0], [*range(0, explorer._space.n_places, 997)]
+    found = page.run(
+        "const question = { place: state.seed, ...settings() }, all = [];"
+        "for (const at of args[0]) {"
+        "  all.push(await state.source.here({ ...question, at })); }"
+        "return all.map((known) => known.z)",
+        places,
+    )
     seeds = SphereSeeds([seed], 6, mask_img=sample.mask_img)
     sbc = SeedCorrelationMap(seeds, sample.brain, seed_summary="pca", scale="z_score")
-    z = sbc.fit_transform(sample.run)[0, [*places]]
+    z = sbc.fit_transform(sample.run)[0, places]
     np.testing.assert_allclose(found, z, atol=0.05)
 
 

@@ -6,11 +6,11 @@ const SUMMARY_WORDS = {
   mean: "mean", median: "median", pca: "first principal component", standardized_mean: "mean of scaled signals",
 };
 const MESSAGE_MILLISECONDS = 3200;
-const REST_MILLISECONDS = 120; // without a new seed, after which scores are asked for
+const REST_MILLISECONDS = 120; // without a new seed, after which more is asked of the crosshair
 const SCORE_HINT = "standard normal where nothing correlates";
 /* seed and here are places; the others are the last answers, and what is on its way. */
 const state = {
-  seed: -1, here: -1, map: null, heldSeries: null, scores: null, wanted: null, isAsking: false, serial: 0,
+  seed: -1, here: -1, map: null, known: null, wanted: null, isAsking: false, serial: 0,
 };
 
 function $(id) { return document.getElementById(id); }
@@ -56,9 +56,9 @@ async function seedAt(place) {
 }
 
 async function show(place, map, serial, start) {
-  Object.assign(state, { seed: place, map, scores: null });
-  readScoresSoon();
+  Object.assign(state, { seed: place, map });
   if (!$("hold").checked) state.here = place;
+  readHereIn(REST_MILLISECONDS);
   state.planes?.setMap(map.r);
   await drawSoon(true);
   const total = performance.now() - start;
@@ -74,7 +74,7 @@ function pointAt(place) {
   } else if (place !== state.here) {
     state.here = place;
     drawSoon(false);
-    readSeries();
+    readHereIn(0);
   }
   return true;
 }
@@ -88,33 +88,23 @@ function step(axis, sign) {
   if (place >= 0) pointAt(place);
 }
 
-async function readSeries() {
-  const place = state.here;
-  if (state.isReading) return;
-  state.isReading = true;
-  try {
-    state.heldSeries = { place, values: await state.source.series({ place, ...settings() }) };
-  } catch (error) {
-    say(error.message);
-  }
-  state.isReading = false;
-  if (!$("hold").checked) return;
-  if (place !== state.here) readSeries();
-  else drawWords();
-}
-
-/* Scores take longer than a map, and wait until the seed rests. */
+/* Read more of the place at the crosshair, unless it moves on meanwhile. */
 let rest = null;
-function readScoresSoon() {
+function readHereIn(milliseconds) {
   clearTimeout(rest);
-  if (settings().run === "mean") return;
+  state.known = null;
   rest = setTimeout(async () => {
-    const { map, seed } = state;
-    const scores = await state.source.scores({ place: seed, ...settings() }).catch(() => null);
-    if (map !== state.map) return; // meanwhile there is another seed
-    state.scores = scores;
-    drawReadout();
-  }, REST_MILLISECONDS);
+    const question = { place: state.seed, ...settings(), at: state.here }, { map } = state;
+    try {
+      const known = await state.source.here(question);
+      if (map !== state.map || question.at !== state.here) return;
+      state.known = known;
+      drawReadout();
+      drawSeries();
+    } catch (error) {
+      say(error.message);
+    }
+  }, milliseconds);
 }
 
 /* What is drawn */
@@ -161,15 +151,13 @@ function drawCortex(shown) {
 }
 
 function drawWords() {
-  const { run, radius } = settings(), held = $("hold").checked, here = state.space.point(state.here);
+  const { radius } = settings();
   drawReadout();
   const n = state.space.around(state.seed, radius).length, { unit } = state.space;
   $("members").textContent = `${n} ${n === 1 ? unit : { voxel: "voxels", vertex: "vertices" }[unit]}`;
   if (!$("go").contains(document.activeElement)) fillFields(state.space.point(state.seed));
   $("radius-out").textContent = radius ? `${radius} mm` : `1 ${unit}`;
-  const series = [{ kind: "seed", values: state.map.series, label: `seed ${told(state.space.point(state.seed))}` }];
-  if (held && state.heldSeries) series.push({ kind: "here", values: state.heldSeries.values, label: `here ${told(here)}` });
-  drawChart(series, run === "mean" ? null : CONFIG.runs[Number(run)]);
+  drawSeries();
   $("copy-command").disabled = Boolean(whyNoCommand());
   $("copy-command").title = whyNoCommand();
 }
@@ -177,11 +165,11 @@ function drawWords() {
 /* The numbers at the crosshair; of several runs there is no z score. */
 function drawReadout() {
   $("here").textContent = `${told(state.space.point(state.here))} mm`;
-  const r = state.map.r[state.here], scores = state.scores?.(state.here);
+  const r = state.map.r[state.here], { known } = state;
   const shown = [["r", signed(r, 4), r], ["Fisher z", signed(Math.atanh(r), 3), Math.atanh(r)]];
   if (settings().run !== "mean") {
-    const hint = scores ? `${scores.z}, ${SCORE_HINT}; ${scores.dof.toFixed(0)} effective degrees of freedom` : "";
-    shown.push(["z score", scores ? signed(scores.z, 2) : "…", hint]);
+    const hint = known ? `${known.z}, ${SCORE_HINT}; ${known.dof.toFixed(0)} effective degrees of freedom` : "";
+    shown.push(["z score", known ? signed(known.z, 2) : "…", hint]);
   }
   $("readout").replaceChildren(...shown.map(([name, text, hint]) => {
     const box = document.createElement("div");
@@ -189,6 +177,16 @@ function drawReadout() {
     box.append(Object.assign(document.createElement("dd"), { textContent: text, title: hint }));
     return box;
   }));
+}
+
+/* Time series of the seed and, while it is held, of the crosshair. */
+function drawSeries() {
+  const { run } = settings(), series = [];
+  series.push({ kind: "seed", values: state.map.series, label: `seed ${told(state.space.point(state.seed))}` });
+  if ($("hold").checked && state.known) {
+    series.push({ kind: "here", values: state.known.series, label: `here ${told(state.space.point(state.here))}` });
+  }
+  drawChart(series, run === "mean" ? null : CONFIG.runs[Number(run)]);
 }
 
 function fillFields(mm) { ["x", "y", "z"].forEach((id, i) => { $(id).value = signed(mm[i]); $(id).ariaInvalid = null; }); }
@@ -227,7 +225,6 @@ function pointAtSeed(mm) {
   if (place < 0) return say(`${told(mm)} mm ${state.space.whereOutside()}: the map stays.`);
   state.here = place;
   seedAt(place);
-  if ($("hold").checked) readSeries();
   return undefined;
 }
 
@@ -243,13 +240,12 @@ function connectControls() {
     $(id).oninput = () => {
       if (id === "radius") $("radius-out").textContent = `${$("radius").value} mm`;
       seedAt(state.seed);
-      if ($("hold").checked) readSeries();
     };
   }
   for (const id of ["threshold", "top", "opacity", "fade", "smooth"]) $(id).oninput = () => drawSoon(true);
   $("hold").onchange = () => {
-    if (!$("hold").checked) Object.assign(state, { heldSeries: null, here: state.seed });
-    else readSeries();
+    if (!$("hold").checked) state.here = state.seed;
+    readHereIn(0);
     drawSoon(false);
   };
   $("copy-python").onclick = () => copy(pythonText());

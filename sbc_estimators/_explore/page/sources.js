@@ -27,17 +27,11 @@ class ServerSource {
     };
   }
 
-  async series(question) { return this.numbers("series", question); }
-
-  /* What gives z score and effective degrees of freedom of a place; null for several runs. */
-  async scores(question) {
-    const numbers = await this.numbers("scores", question), n = CONFIG.n_places;
-    return numbers.length ? (place) => ({ z: numbers[place], dof: numbers[n + place] }) : null;
-  }
-
-  async numbers(name, question) {
-    const answer = await this.ask(`/${name}?${new URLSearchParams(question)}`);
-    return new Float32Array(await answer.arrayBuffer());
+  /* z score, degrees of freedom and series of the place at; nothing of several runs. */
+  async here(question) {
+    const answer = await this.ask(`/here?${new URLSearchParams(question)}`);
+    const [z, dof, ...series] = new Float32Array(await answer.arrayBuffer());
+    return { z, dof, series };
   }
 }
 
@@ -70,16 +64,11 @@ class FileSource {
     };
   }
 
-  async series(question) {
+  async here(question) {
     const runs = this.chosen(question);
-    return runs.length === 1 ? scaled(runs[0].seriesOf(question.place)) : new Float32Array(0);
-  }
-
-  async scores(question) {
-    const runs = this.chosen(question);
-    if (runs.length > 1) return null;
+    if (runs.length > 1) return { series: [] };
     const seed = runs[0].seed(this.space.around(question.place, question.radius), question.summary);
-    return (place) => runs[0].scores(seed, place);
+    return { ...runs[0].scores(seed, question.at), series: scaled(runs[0].seriesOf(question.at)) };
   }
 
   chosen(question) {
