@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..runs._run import as_runs, open_run
+from ..runs._opened import as_runs, open_run
 from . import html
 from .anatomy import anatomy_of
 from .contents import page_contents
