@@ -55,7 +55,7 @@ def named_places(sbc, space, anatomy):
     """
     own = {
         name: xyz
-        for name, xyz in _own_places(sbc, space)
+        for name, (xyz, _) in _own_spheres(sbc, space)
         if not (name.startswith("(") and xyz in anatomy.places.values())
     }
     known = {**own, **{k: xyz for k, xyz in anatomy.places.items() if k not in own}}
@@ -66,12 +66,12 @@ def named_places(sbc, space, anatomy):
     }
 
 
-def _own_places(sbc, space):
-    """Yield name and coordinates of the estimator's seeds that are one place each."""
+def _own_spheres(sbc, space):
+    """Yield the estimator's seeds that are one sphere or disc each, by name."""
     for position, name in enumerate(sbc.seed_names_):
-        xyz = space.point_of(sbc.seed_masker_, position)
-        if xyz is not None:
-            yield name, xyz
+        sphere = space.sphere_of(sbc.seed_masker_, position)
+        if sphere is not None:
+            yield name, sphere
 
 
 def _is_inside(space, xyz):
@@ -85,17 +85,15 @@ def _is_inside(space, xyz):
 
 def _start(sbc, space, places):
     """Return with which seed the page opens: the estimator's first, if it has any."""
-    own = [list(xyz) for _, xyz in _own_places(sbc, space) if _is_inside(space, xyz)]
-    if own or places:
-        place = space.place_at([*own, *places.values()][0])
-    else:
+    spheres = [own for _, own in _own_spheres(sbc, space) if _is_inside(space, own[0])]
+    spheres += [(xyz, DEFAULT_RADIUS) for xyz in places.values()]
+    if not spheres:
         away = np.linalg.norm(space.points - space.points.mean(axis=0), axis=1)
-        place = int(away.argmin())
-    radius = getattr(sbc.seed_masker_, "radius", None)
-    is_known = isinstance(radius, int | float) and 0 <= radius <= LARGEST_RADIUS
+        spheres = [(space.point(int(away.argmin())), DEFAULT_RADIUS)]
+    xyz, radius = spheres[0]
     return {
-        "place": place,
-        "radius": float(radius) if is_known else DEFAULT_RADIUS,
+        "place": space.place_at(xyz),
+        "radius": min(radius, LARGEST_RADIUS),
         "summary": sbc.seed_summary_,
     }
 

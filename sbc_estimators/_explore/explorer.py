@@ -82,8 +82,10 @@ def explore(sbc, X, *, background=None, port=0, open_browser=True):
     the voxel (vertex) that holds it, so that what is copied gives the map on the page.
 
     The page is served to this machine only, and only to whoever knows its address. It
-    loads nothing from elsewhere. The server ends with the Python session; a script
-    waits for its reader with :meth:`Explorer.wait`.
+    loads nothing from elsewhere. To look at it from another machine, forward the port
+    under its own number (``ssh -L 8000:127.0.0.1:8000`` with ``port=8000``). The server
+    ends with the Python session; a script waits for its reader with
+    :meth:`Explorer.wait`.
 
     Examples
     --------
@@ -224,12 +226,14 @@ class Explorer:
 
     def _repr_html_(self):
         """Return the page as one file in a frame, for notebooks."""
+        page = markup.escape(self._as_file())
+        # Whatever the notebook's encoding, as scripts are known by their bytes.
+        page = page.encode("ascii", "xmlcharrefreplace").decode("ascii")
         return (
             f'<iframe title="sbc explore" width="100%" height="{FRAME_HEIGHT}" '
             'style="border:0;border-radius:12px" '
             'sandbox="allow-scripts allow-downloads allow-modals" '
-            f'allow="clipboard-write" srcdoc="{markup.escape(self._as_file())}">'
-            "</iframe>"
+            f'allow="clipboard-write" srcdoc="{page}"></iframe>'
         )
 
     def _serve(self, port):

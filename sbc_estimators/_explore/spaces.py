@@ -133,10 +133,10 @@ class VolumeSpace:
         """Return a seed masker of the voxels of the mask around a place."""
         return SphereSeeds([self.point(place)], radius, mask_img=self.mask_img)
 
-    def point_of(self, seed_masker, position):
-        """Return the centre of a fitted masker's seed in mm, None if it has none."""
+    def sphere_of(self, seed_masker, position):
+        """Return centre and radius in mm of a fitted masker's seed, or None."""
         sphere = adapter_of(seed_masker, "seed_masker").sphere(position)
-        return None if sphere is None else tuple(map(float, sphere[0]))
+        return sphere and (tuple(map(float, sphere[0])), float(sphere[1]))
 
     def config(self):
         """Return what the page must know of the grid, as JSON has it."""
@@ -222,15 +222,19 @@ class SurfaceSpace:
             [vertex - start], radius, hemisphere=part, mesh=self.grid.mesh
         )
 
-    def point_of(self, seed_masker, position):
-        """Return the centre of a fitted masker's seed in mm, None if it has none."""
-        places = getattr(seed_masker, "places_", None)
-        if places is None or len(places[position]) != 1:
+    def sphere_of(self, seed_masker, position):
+        """Return centre and radius in mm of a fitted masker's seed, or None."""
+        if not isinstance(seed_masker, SurfaceSeeds):
             return None
-        (place,), (side,) = places[position], seed_masker.hemispheres_[position]
-        if not isinstance(place, int):
-            return place
-        return tuple(self.coordinates[self.grid.starts[side] + place].tolist())
+        if len(seed_masker.places_[position]) != 1:
+            return None
+        (place,), (side,) = (
+            seed_masker.places_[position],
+            seed_masker.hemispheres_[position],
+        )
+        if isinstance(place, int):
+            place = tuple(self.coordinates[self.grid.starts[side] + place].tolist())
+        return place, seed_masker.radii_[position]
 
     def config(self):
         """Return what the page must know of the mesh, as JSON has it."""

@@ -419,8 +419,9 @@ def test_everything_can_be_reached_by_keyboard(page):
     for _ in range(len(controls) + 2):
         page.press(Keys.TAB)
         reached.add(page.run("return probes.nameOf(document.activeElement)"))
+    planes = {"axial", "coronal", "sagittal", "stage"}
     assert len(controls) > 30
-    assert set(controls) <= reached
+    assert planes | set(controls) <= reached
     assert page.run("return probes.nameless()") == []
 
 
@@ -539,6 +540,22 @@ def test_one_file_takes_along_the_same(browser, file_page, open_page, tmp_path, 
     z = apply_mask(path, sample.mask_img)
     np.testing.assert_allclose(z.ravel(), np.arctanh(shown_map(page)), atol=1e-5)
     assert page.run("return commandText()").startswith("sbc-map ")
+
+
+def test_a_notebook_shows_it_in_a_frame(browser, explorer, tmp_path):
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!DOCTYPE html><body>{explorer._repr_html_()}", encoding="utf-8")
+    browser.get(path.as_uri())
+    browser.switch_to.frame(0)
+    end = time.monotonic() + 20
+    while not browser.execute_script("return document.body.dataset.ready === 'yes'"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    r = browser.execute_script("return state.map.r[state.here]")
+    start = explorer._contents["start"]["place"]
+    assert r == pytest.approx(explorer.map(PCC)[start], abs=5e-3)
+    assert browser.get_log("browser") == []
+    browser.switch_to.default_content()
 
 
 @pytest.fixture(scope="module")
