@@ -29,7 +29,7 @@ from sbc_estimators.maskers import SphereSeeds
 
 BAND = {"high_pass": 0.01, "low_pass": 0.1}
 RADIUS, SMOOTHING = 6.0, 6.0
-N_SCANS, T_R = 300, 2.0
+N_SCANS, T_R = 176, 2.0
 
 ASKED_MS = {"70,000 voxels": 6, "230,000 voxels": 15, "20 runs of 70,000 voxels": 40}
 """Most milliseconds of a map."""

@@ -47,6 +47,7 @@ class PreparedRuns:
     def __init__(self, sbc, runs, space):
         self.space = space
         self._lock = threading.Lock()
+        self._last = None, None
         with ExitStack() as opened:
             self.prepared = [opened.enter_context(sbc.prepare(run)) for run in runs]
             self._opened = opened.pop_all()
@@ -69,9 +70,9 @@ class PreparedRuns:
         ValueError
             If the seed has no signal.
         """
-        seed = self.space.seed(place, seeding.radius)
+        run = self._only_run(seeding.run)
         with self._lock:
-            run = self._only_run(seeding.run)
+            seed = self._laid(place, seeding.radius)
             if run is not None:
                 return _r(run, seed, seeding.summary)
             with workers() as crew:
@@ -86,8 +87,8 @@ class PreparedRuns:
         run = self._only_run(seeding.run)
         if run is None:
             return np.empty(0)
-        seed = self.space.seed(place, seeding.radius)
         with self._lock:
+            seed = self._laid(place, seeding.radius)
             signals = run.signals(seed, seeding.summary)
         return _scaled(signals[:, 0])
 
@@ -113,8 +114,8 @@ class PreparedRuns:
         run = self._only_run(seeding.run)
         if run is None:
             return np.empty(0), np.empty(0)
-        seed = self.space.seed(place, seeding.radius)
         with self._lock:
+            seed = self._laid(place, seeding.radius)
             found = run.statistics(seed, seeding.summary, voxels=[at])
             series = run.basis @ run.coordinates([at])[:, 0]
         scores = np.nan_to_num([found.z_score[0, 0], found.dof[0, 0]])
@@ -127,6 +128,13 @@ class PreparedRuns:
             is_smoothed = not np.array_equal(mapped, plain)
             plain = plain if is_smoothed else None
             yield Signals(run.basis, mapped, plain, run.bands)
+
+    def _laid(self, place, radius):
+        """Return the seed around a place: laid once for all runs and questions."""
+        if self._last[0] != (place, radius):
+            seed = self.prepared[0].laid(self.space.seed(place, radius))
+            self._last = (place, radius), seed
+        return self._last[1]
 
     def _only_run(self, run):
         """Return the prepared run that is meant, None for the mean of several."""

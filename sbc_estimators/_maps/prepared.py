@@ -132,6 +132,23 @@ class PreparedRun:
             voxels = self._positions.brain.outputs
             return measured(measure, seeds, voxels, names).r(voxels, crew)[0]
 
+    def laid(self, seed_masker):
+        """Return seeds laid on the grid of the run, to be passed in place of a masker.
+
+        For many questions about the same seeds, to this run and to others on its grid.
+
+        Parameters
+        ----------
+        seed_masker : masker
+            As in :meth:`map`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such masker, or seeds lie outside of the image.
+        """
+        return self._adapter(seed_masker)
+
     def signals(self, seed_masker=None, seed_summary=None):
         """Return the cleaned time series of seeds.
 
@@ -309,6 +326,8 @@ class PreparedRun:
 
     def _adapter(self, seed_masker):
         """Return the `Adapter` of a seed masker that is fitted to the run."""
+        if isinstance(seed_masker, Adapter):
+            return seed_masker
         if seed_masker is None and isinstance(self._seeds, Adapter):
             return self._seeds
         masker = self._seeds if seed_masker is None else seed_masker

@@ -93,3 +93,16 @@ def test_a_closed_run_tells_nothing(simulated):
     for ask in (prepared.coordinates, prepared.statistics, lambda: prepared.basis):
         with pytest.raises(ValueError, match="this prepared run is closed"):
             ask()
+
+
+def test_seeds_are_laid_once_for_many_runs(simulated):
+    estimator, seeds = fitted(simulated), SphereSeeds(simulated.seeds[2:], radius=8)
+    halves = [
+        Run(simulated.img.slicer[..., part], t_r=simulated.t_r)
+        for part in (slice(0, 50), slice(50, 100))
+    ]
+    first, second = (estimator.prepare(half) for half in halves)
+    laid = first.laid(seeds)
+    for prepared in (first, second):
+        np.testing.assert_array_equal(prepared.map(laid), prepared.map(seeds))
+        np.testing.assert_array_equal(prepared.signals(laid), prepared.signals(seeds))
