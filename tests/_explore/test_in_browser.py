@@ -193,6 +193,18 @@ def test_keys_move_by_a_voxel(page):
         before = after
 
 
+def test_a_step_is_the_next_voxel_whatever_its_sides(page):
+    code = (
+        "const affine = [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 6, 0]];"
+        "const space = new VolumeSpace({ shape: [1, 3, 4], affine },"
+        "  new Uint8Array([1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]));"
+        "const walk = (axis, sign) => space.next(1, axis, sign);"
+        "return [walk(2, 1), walk(2, -1), walk(0, 1), walk(1, 1), space.next(0, 1, 1)]"
+    )
+    # The last steps over a voxel that is not in the mask.
+    assert page.run(code) == [2, 0, -1, 4, 7]
+
+
 # The pictures
 
 
@@ -302,6 +314,8 @@ def test_a_server_that_is_gone_is_told(page):
     page.seed_at(ANGULAR)
     assert page.text("message").startswith("No answer: Python has ended")
     np.testing.assert_array_equal(shown_map(page), before)
+    seed, here = seed_of(page)
+    assert seed == here
     page.run("window.fetch = window.real;")
 
 

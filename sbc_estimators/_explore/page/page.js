@@ -50,6 +50,7 @@ async function seedAt(place) {
       await show(asked, map, serial, start);
     } catch (error) {
       say(error.message);
+      if (!$("hold").checked) state.here = state.seed; // where the map still is
     }
   }
   state.isAsking = false;
@@ -130,6 +131,7 @@ function drawSoon(isNewMap) {
 }
 
 function drawAll() {
+  if (!state.map) return; // as not even the first seed has a signal
   const style = look(), colours = new Colours(style), { radius } = settings();
   state.colours = colours;
   const shown = {

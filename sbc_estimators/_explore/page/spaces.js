@@ -3,6 +3,7 @@
    A place is the position of a voxel (vertex) in the map. */
 
 const SLACK = 1e-6; // mm by which a centre may lie beyond a radius, as in Python
+const MOST_STEPS = 24; // of the smallest side of a voxel, to the next place
 const FARTHEST_VERTEX = 10; // mm from coordinates to the vertex they stand for
 
 function roundHalfEven(x) {
@@ -84,11 +85,15 @@ class VolumeSpace {
     return found;
   }
 
-  /* The place one voxel further along an axis of space, or -1 outside of the brain. */
+  /* The next place along an axis of space, over holes too, or -1 outside of the brain. */
   next(place, axis, sign) {
-    const mm = this.point(place);
-    mm[axis] += sign * Math.min(...this.zooms);
-    return this.placeAt(mm);
+    const mm = this.point(place), step = Math.min(...this.zooms);
+    for (let i = 0; i < MOST_STEPS; i++) {
+      mm[axis] += sign * step;
+      const other = this.placeAt(mm);
+      if (other >= 0 && other !== place) return other;
+    }
+    return -1;
   }
 
   whereOutside() { return "lies outside the brain mask"; }
