@@ -228,7 +228,7 @@ def _seed(script, sbc, space):
             "SphereSeeds", centre, radius="@RADIUS@", mask_img="mask_img"
         )
     rest = {"radius": "@RADIUS@", "hemisphere": '"@HEMISPHERE@"'}
-    mesh = getattr(sbc.seed_masker_, "mesh", None)
+    mesh = sbc.seed_masker_.get_params(deep=False).get("mesh")
     if mesh is not None:
         rest["mesh"] = script.literal(mesh, "mesh")
     return script.call("SurfaceSeeds", "[@VERTEX@]", **rest)

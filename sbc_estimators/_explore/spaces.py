@@ -62,7 +62,7 @@ def _volume_space(sbc, mask_img, still, grid):
 
 def _surface_space(sbc, mask_img, still, grid):
     """Return the space of the vertices of a mask, on the mesh that seeds are on."""
-    mesh = getattr(sbc.seed_masker_, "mesh", None)
+    mesh = sbc.seed_masker_.get_params(deep=False).get("mesh")
     grid = grid if mesh is None else SurfaceGrid(mesh)
     return SurfaceSpace(grid, still.values != 0)
 
@@ -224,14 +224,12 @@ class SurfaceSpace:
 
     def sphere_of(self, seed_masker, position):
         """Return centre and radius in mm of a fitted masker's seed, or None."""
-        if not isinstance(seed_masker, SurfaceSeeds):
+        # Discs, of all seeds, are places with a hemisphere each.
+        sides = getattr(seed_masker, "hemispheres_", None)
+        places = getattr(seed_masker, "places_", None)
+        if sides is None or places is None or len(places[position]) != 1:
             return None
-        if len(seed_masker.places_[position]) != 1:
-            return None
-        (place,), (side,) = (
-            seed_masker.places_[position],
-            seed_masker.hemispheres_[position],
-        )
+        (place,), (side,) = places[position], sides[position]
         if isinstance(place, int):
             place = tuple(self.coordinates[self.grid.starts[side] + place].tolist())
         return place, seed_masker.radii_[position]
