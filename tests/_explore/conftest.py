@@ -145,6 +145,7 @@ class Page:
     def __init__(self, driver, address=None):
         self.driver = driver
         if address is not None:
+            driver.get_log("browser")  # of the page before
             driver.get(address)
         self.wait_for("document.body.dataset.ready === 'yes'")
         driver.execute_script(PROBES)
@@ -180,12 +181,8 @@ class Page:
         self.wait_for("!state.isAsking && cortexTimer === null")
 
     def seed_at(self, xyz):
-        """Type coordinates, and wait for their map."""
-        for name, value in zip("xyz", xyz, strict=True):
-            field = self.element(name)
-            field.clear()
-            field.send_keys(str(value))
-        self.driver.find_element("css selector", "#go button").click()
+        """Fill in coordinates, ask for their map, and wait for it."""
+        self.run("probes.go(args[0])", [str(value) for value in xyz])
         self.settle()
 
     def chain(self):

@@ -26,6 +26,11 @@ window.probes = {
 
   seed() { return [state.space.point(state.seed), state.space.point(state.here)]; },
 
+  go(texts) {
+    ["x", "y", "z"].forEach((id, i) => { $(id).value = texts[i]; });
+    $("go").requestSubmit();
+  },
+
   set(id, value) {
     $(id).value = value;
     $(id).dispatchEvent(new Event("input"));

@@ -168,6 +168,20 @@ def test_radius_and_summary_change_the_map(page, explorer):
     page.run("$('radius').value = 6; $('summary').value = 'mean'")
 
 
+def test_coordinates_are_typed(page, explorer):
+    from selenium.webdriver import Keys
+
+    page.seed_at(PCC)
+    page.element("x").click()
+    for text in ("-46", "-66", "30"):
+        page.chain().key_down(Keys.CONTROL).send_keys("a").key_up(
+            Keys.CONTROL
+        ).perform()
+        page.press(text, Keys.ENTER if text == "30" else Keys.TAB)
+    page.settle()
+    assert place_at(explorer, seed_of(page)[0]) == place_at(explorer, ANGULAR)
+
+
 def test_named_places(page, explorer):
     page.driver.find_element("xpath", "//button[text()='mPFC']").click()
     page.settle()
