@@ -2,6 +2,7 @@
 
 - `SeedCorrelationMap`: the estimator.
 - `Run`: an image with its confounds, sample mask and repetition time.
+- `explore`: a page on which a click is a seed.
 - `runs_from_fmriprep`: the runs in a folder that fMRIPrep wrote.
 - `maskers`: kinds of seeds beside nilearn's own.
 - `plotting`: pictures of a fitted estimator.
@@ -16,6 +17,7 @@ _HOMES = {
     "PreparedRun": "._maps.prepared",
     "Run": ".runs._run",
     "SeedCorrelationMap": "._seed_correlation_map",
+    "explore": "._explore.explorer",
     "runs_from_fmriprep": ".runs._fmriprep",
 }
 
@@ -26,6 +28,7 @@ __all__ = [
     "Run",
     "SeedCorrelationMap",
     "__version__",
+    "explore",
     "runs_from_fmriprep",
 ]
 

@@ -11,8 +11,9 @@ import os
 import re
 import sys
 import warnings
+import webbrowser
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from . import __version__
@@ -66,17 +67,32 @@ def main(argv=None):
     _check_together(parser, options)
     try:
         _check_paths(options)
-        # Imports nilearn, which takes seconds.
-        from ._command.mapping import describe, map_seeds
-
         with _warnings_on_one_line():
-            summary = map_seeds(options)
-    # A RuntimeError says which run could not be mapped, a TypeError what is no image.
-    except (ValueError, TypeError, RuntimeError, *READ_ERRORS) as error:
+            (_explore if options.explore else _map)(options)
+    # A RuntimeError says which run could not be mapped, a TypeError what is no image,
+    # an ImportError which version of a library is needed.
+    except (ValueError, TypeError, RuntimeError, ImportError, *READ_ERRORS) as error:
         _say("error", error)
         return 2
-    print(describe(summary, options.out))
     return 0
+
+
+def _map(options):
+    """Map the seeds, and say what was written."""
+    # Imports nilearn, which takes seconds.
+    from ._command.mapping import describe, map_seeds
+
+    print(describe(map_seeds(options), options.out))
+
+
+def _explore(options):
+    """Show the run on a page until Ctrl-C."""
+    from ._command.exploring import open_page
+
+    with open_page(options) as explorer, suppress(KeyboardInterrupt):
+        print(f"page          {explorer.url}\nCtrl-C ends it.", flush=True)
+        webbrowser.open(explorer.url)
+        explorer.wait()
 
 
 def _make_parser():
@@ -116,6 +132,11 @@ def _make_parser():
         type=_positive,
         default=8.0,
         help="radius of the seeds in mm (default: %(default)g)",
+    )
+    add(
+        "--mask-seeds",
+        action="store_true",
+        help="leave out of the seeds what lies outside the brain mask",
     )
     add(
         "--mask",
@@ -162,6 +183,12 @@ def _make_parser():
         help="folder to write to, created if missing (default: %(default)s); files "
         "from an earlier call are replaced; with several seeds, each gets its own "
         "pictures, sbc_z_NAME.png and sbc_z_NAME.pdf",
+    )
+    add(
+        "--explore",
+        action="store_true",
+        help="write nothing, but open a page in the browser on which a click is a "
+        "seed; Ctrl-C ends it",
     )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser

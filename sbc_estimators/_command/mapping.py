@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from nilearn.maskers import NiftiMasker
+from sklearn.base import clone
 
 from .. import __version__, plotting
 from .._arrays.correlation import fisher_z
@@ -87,8 +88,10 @@ def map_seeds(options):
         "removed" the names of files of an earlier call that are gone.
     """
     source = find_source(options)
-    estimator = _make_estimator(options, source)
+    estimator = make_estimator(options, source)
     run = Run(source.func, confounds=source.confounds)
+    if options.mask_seeds:
+        _keep_in_mask(estimator, run)
     maps = estimator.fit_transform(run)
     signals = estimator.seed_signals(run)
     summary = _summarize(options, source, estimator)
@@ -168,7 +171,7 @@ def _describe_seed(seed):
     )
 
 
-def _make_estimator(options, source):
+def make_estimator(options, source):
     """Return the estimator that does what the options say."""
     low, high = options.band
     return SeedCorrelationMap(
@@ -197,6 +200,15 @@ def _maps_to_write(estimator, run, maps):
     # Where there is no signal there is no variance; a file holds 0 there.
     variance = np.nan_to_num(statistics.variance).reshape(1, -1)
     return {stem: maps, "sbc_variance": variance}
+
+
+def _keep_in_mask(estimator, run):
+    """Leave out of the seeds what lies outside the brain mask, computed if need be."""
+    mask_img = estimator.brain_masker.mask_img
+    if mask_img is None:
+        mask_img = clone(estimator).fit(run).brain_masker_.mask_img_
+        estimator.brain_masker.set_params(mask_img=mask_img)
+    estimator.seed_masker.set_params(mask_img=mask_img)
 
 
 def _text(centre):

@@ -6,7 +6,13 @@ from dataclasses import replace
 import numpy as np
 from sklearn.base import clone
 
-from .._arrays.correlation import FEW_SEEDS, unit_variance
+from .._arrays.correlation import (
+    FEW_SEEDS,
+    CleanedSignals,
+    cleaned_rows,
+    unit_variance,
+)
+from .._arrays.streaming import look_up, lookup
 from .._signals.adapters import Adapter
 from .._signals.kinds import (
     Plan,
@@ -22,7 +28,9 @@ from .._support.messages import naming, unknown_option
 from .._support.threads import workers
 from ..runs._opened import OpenedRun
 from ..runs._sent import sent
+from .mapping import RunSignals
 from .seeds import MEASURES, SUMMARIES, check_seeds, measured, summarised
+from .statistics import statistics
 
 
 class PreparedRun:
@@ -124,6 +132,23 @@ class PreparedRun:
             voxels = self._positions.brain.outputs
             return measured(measure, seeds, voxels, names).r(voxels, crew)[0]
 
+    def laid(self, seed_masker):
+        """Return seeds laid on the grid of the run, to be passed in place of a masker.
+
+        For many questions about the same seeds, to this run and to others on its grid.
+
+        Parameters
+        ----------
+        seed_masker : masker
+            As in :meth:`map`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such masker, or seeds lie outside of the image.
+        """
+        return self._adapter(seed_masker)
+
     def signals(self, seed_masker=None, seed_summary=None):
         """Return the cleaned time series of seeds.
 
@@ -145,6 +170,91 @@ class PreparedRun:
         with self._crew_for(seed_masker) as (side, crew):
             seeds, _ = self._signals(side, seed_summary, crew)
             return unit_variance(np.asarray(seeds.series(), dtype=np.float64))
+
+    def statistics(
+        self, seed_masker=None, seed_summary=None, measure=None, *, voxels=None
+    ):
+        """Return how sure the maps of seeds are.
+
+        Parameters
+        ----------
+        seed_masker, seed_summary, measure
+            As in :meth:`map`.
+        voxels : sequence of int or None, default=None
+            Those to be looked at, in the order of the brain masker, which for a few
+            takes milliseconds; None for all.
+
+        Returns
+        -------
+        statistics : sklearn.utils.Bunch
+            ``effect``, ``variance``, ``dof``, ``z_score`` and ``weight``, as in
+            :meth:`SeedCorrelationMap.statistics`.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            As :meth:`map`.
+        """
+        measure = _option("measure", measure, self._defaults[1], MEASURES)
+        with self._crew_for(seed_masker) as (side, crew):
+            seeds, names = self._signals(side, seed_summary, crew)
+            brain = self._positions.brain
+            products = measured(measure, seeds, brain.outputs, names)
+            signals, bands = brain.outputs, brain.operator.bands
+            if voxels is not None:
+                chosen = signals.coordinates[:, voxels], signals.norms[voxels]
+                signals = CleanedSignals(*chosen, signals.basis)
+            return statistics(RunSignals(signals, bands, products, [], names), crew)
+
+    @property
+    def basis(self):
+        """Orthonormal directions of time, `(n_kept_scans, rank)`."""
+        return self._open().brain.operator.basis
+
+    @property
+    def bands(self):
+        """How the directions of time are cut into bands, as `Bands`."""
+        return self._open().brain.operator.bands
+
+    def coordinates(self, voxels=None, *, plain=False):
+        """Return the cleaned signals of voxels by their coordinates in `basis`.
+
+        Parameters
+        ----------
+        voxels : sequence of int or None, default=None
+            Some of the voxels, in the order of the brain masker; None for all.
+        plain : bool, default=False
+            As seeds are made of them, rather than as they are mapped. Both are the same
+            where the brain masker does not smooth.
+
+        Returns
+        -------
+        coordinates : ndarray of shape (rank, n_voxels)
+            0 where there is no signal. Not to be written to.
+
+        Raises
+        ------
+        ValueError
+            If plain signals are asked for and the brain is not made of voxels, or if
+            the run is closed.
+        """
+        signals = self._plain_voxels() if plain else self._open().brain.outputs
+        chosen = slice(None) if voxels is None else voxels
+        coordinates, has_signal = signals.coordinates, signals.norms[chosen] > 0
+        coordinates = coordinates[:, chosen]
+        return coordinates if has_signal.all() else np.where(has_signal, coordinates, 0)
+
+    def _plain_voxels(self):
+        """Return the signals of the brain's voxels before smoothing."""
+        brain, spatial = self._open().brain, self._brain.spatial
+        if spatial.weights is not None:
+            raise ValueError("plain signals are those of voxels, not of regions.")
+        if spatial.smoothing is None:
+            return brain.outputs
+        positions, rows = brain.plain.rows_at(spatial.members)
+        places = look_up(lookup(positions), spatial.members)
+        rows = np.stack([row[places] for row in rows])
+        return cleaned_rows(rows, brain.operator.basis)[0]
 
     def close(self):
         """Let go of the arrays, and of their files."""
@@ -216,6 +326,8 @@ class PreparedRun:
 
     def _adapter(self, seed_masker):
         """Return the `Adapter` of a seed masker that is fitted to the run."""
+        if isinstance(seed_masker, Adapter):
+            return seed_masker
         if seed_masker is None and isinstance(self._seeds, Adapter):
             return self._seeds
         masker = self._seeds if seed_masker is None else seed_masker

@@ -1,0 +1,57 @@
+"""What `sbc-map --explore` does: one run on a page."""
+
+from .._explore.explorer import Explorer
+from .._explore.niivue import check_nilearn
+from .._explore.recipes import Origins
+from ..runs._run import Run
+from .inputs import find_source
+from .mapping import make_estimator
+
+SEPARATORS = {".tsv": "\t", ".csv": ","}
+"""What separates the columns of a table, by the ending of its file; else blanks."""
+
+
+def open_page(options):
+    """Return the `Explorer` of a run.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        As `__main__` parses them.
+
+    Raises
+    ------
+    ImportError
+        If nilearn brings no viewer along.
+    """
+    check_nilearn()
+    source = find_source(options)
+    run = Run(source.func, confounds=source.confounds)
+    estimator = make_estimator(options, source).fit(run)
+    return Explorer(estimator, run, None, 0, _origins(options, source))
+
+
+def _origins(options, source):
+    """Return in which words a run was given whose confounds are in memory by now."""
+    code = {}
+    if source.confounds is not None:
+        path, columns = source.confounds_file.absolute(), list(source.confounds)
+        separator = SEPARATORS.get(path.suffix, r"\s+")
+        table = f"pd.read_csv({str(path)!r}, sep={separator!r})"
+        code["confounds"] = f"{table}[{columns!r}]"
+    return Origins(code, tuple(_words(options)))
+
+
+def _words(options):
+    """Return the words of the command that make the run and its cleaning."""
+    words = ["sbc-map"]
+    if options.func is not None:
+        words.append(str(options.func.absolute()))
+    for name in ("confounds", "mask"):
+        if (path := getattr(options, name)) is not None:
+            words += [f"--{name}", str(path.absolute())]
+    if options.columns is not None:
+        words += ["--columns", ",".join(options.columns)]
+    words += ["--smoothing", f"{options.smoothing!r}"]
+    words += ["--band", *(f"{value!r}" for value in options.band)]
+    return words + ([] if options.t_r is None else ["--t-r", f"{options.t_r!r}"])

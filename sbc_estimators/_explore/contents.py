@@ -1,0 +1,116 @@
+"""What a page must know beside its arrays: runs, named places, and how it opens."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from .._maps.seeds import SUMMARIES
+from .recipes import recipe
+
+LARGEST_RADIUS = 16
+"""In mm, at which the page's slider ends."""
+
+DEFAULT_RADIUS = 8.0
+"""In mm, where the estimator's seeds have none."""
+
+
+def page_contents(sbc, opened, space, anatomy, origins):
+    """Return what the page's script must know, as JSON has it.
+
+    Parameters
+    ----------
+    sbc : SeedCorrelationMap
+        Fitted.
+    opened : list of OpenedRun
+    space : VolumeSpace or SurfaceSpace
+    anatomy : Anatomy
+    origins : Origins
+        Of what runs hold in memory.
+    """
+    runs, places = [one.run for one in opened], named_places(sbc, space, anatomy)
+    recipes = [recipe(sbc, [run], space, origins) for run in runs]
+    if len(runs) > 1:
+        recipes.append(recipe(sbc, runs, space, origins))
+    return {
+        "version": __version__,
+        "space": space.config(),
+        "anatomy": anatomy.config,
+        "n_places": space.n_places,
+        "runs": [_told_of_run(sbc, one) for one in opened],
+        "recipes": [vars(made) for made in recipes],
+        "places": [{"name": name, "xyz": xyz} for name, xyz in places.items()],
+        "start": _start(sbc, space, places),
+        "summaries": list(SUMMARIES),
+        "largest_radius": LARGEST_RADIUS,
+    }
+
+
+def named_places(sbc, space, anatomy):
+    """Return coordinates in mm by name: the estimator's seeds, and well-known places.
+
+    Those outside of the brain are left out, and names that are but coordinates where
+    the place has a better one.
+    """
+    own = {
+        name: xyz
+        for name, (xyz, _) in _own_spheres(sbc, space)
+        if not (name.startswith("(") and xyz in anatomy.places.values())
+    }
+    known = {**own, **{k: xyz for k, xyz in anatomy.places.items() if k not in own}}
+    return {
+        name: list(map(float, xyz))
+        for name, xyz in known.items()
+        if _is_inside(space, xyz)
+    }
+
+
+def _own_spheres(sbc, space):
+    """Yield the estimator's seeds that are one sphere or disc each, by name."""
+    for position, name in enumerate(sbc.seed_names_):
+        sphere = space.sphere_of(sbc.seed_masker_, position)
+        if sphere is not None:
+            yield name, sphere
+
+
+def _is_inside(space, xyz):
+    """Whether there is a place at coordinates."""
+    try:
+        space.place_at(xyz)
+    except ValueError:
+        return False
+    return True
+
+
+def _start(sbc, space, places):
+    """Return with which seed the page opens: the estimator's first, if it has any."""
+    spheres = [own for _, own in _own_spheres(sbc, space) if _is_inside(space, own[0])]
+    spheres += [(xyz, DEFAULT_RADIUS) for xyz in places.values()]
+    if not spheres:
+        away = np.linalg.norm(space.points - space.points.mean(axis=0), axis=1)
+        spheres = [(space.point(int(away.argmin())), DEFAULT_RADIUS)]
+    xyz, radius = spheres[0]
+    return {
+        "place": space.place_at(xyz),
+        "radius": min(radius, LARGEST_RADIUS),
+        "summary": sbc.seed_summary_,
+    }
+
+
+def _told_of_run(sbc, opened):
+    """Return what the page tells of a run, as JSON has it."""
+    t_r = opened.t_r or getattr(sbc.brain_masker_, "t_r", None)
+    return {
+        "name": _name(opened),
+        "kept": opened.kept.tolist(),
+        "t_r": None if t_r is None else float(t_r),
+    }
+
+
+def _name(opened):
+    """Return the name of a run's file, or its number."""
+    img = opened.run.img
+    path = img if isinstance(img, str | os.PathLike) else None
+    path = path or getattr(img, "get_filename", lambda: None)()
+    return Path(path).name.split(".")[0] if path else f"run {opened.position + 1}"

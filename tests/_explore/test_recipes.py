@@ -1,0 +1,156 @@
+"""What is copied: scripts and commands, and why there is no command."""
+
+import numpy as np
+import pytest
+from nilearn.maskers import NiftiMasker, SurfaceMasker
+
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._explore.recipes import Origins, recipe
+from sbc_estimators._explore.spaces import space_of
+from sbc_estimators._images.opening import grid_of
+from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
+
+NOTHING = Origins()
+
+
+def made(brain, runs, seeds, image, origins=NOTHING, **options):
+    """Return the recipe of an estimator that is fitted to runs."""
+    sbc = SeedCorrelationMap(seeds, brain, **options).fit(runs)
+    return recipe(sbc, runs, space_of(sbc, grid_of(image)), origins)
+
+
+@pytest.fixture(scope="module")
+def files(simulated, save_copy, tmp_path_factory):
+    """A simulated run and its mask in files."""
+    folder = tmp_path_factory.mktemp("it's here")
+    save_copy(simulated.img, folder / "bold.nii")
+    save_copy(simulated.mask_img, folder / "mask.nii")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seeds(simulated):
+    return SphereSeeds(simulated.seeds[:1], radius=8)
+
+
+def test_the_command_says_what_the_maskers_say(files, simulated, seeds):
+    brain = NiftiMasker(files / "mask.nii", detrend=True, smoothing_fwhm=5)
+    run = Run(files / "bold.nii", t_r=2)
+    command = made(brain, [run], seeds, simulated.img, high_pass=0.01).command
+    start = f"sbc-map '{files}/bold.nii' --mask '{files}/mask.nii' --smoothing 5"
+    assert command.startswith(start.replace("it's", "it'\"'\"'s"))
+    seed = "--seed seed @X@ @Y@ @Z@ --radius @COMMAND_RADIUS@ --mask-seeds"
+    assert command.endswith(f" --band 0.01 inf --t-r 2.0 {seed} --out seed_map")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"confounds": "array"}, "takes files, and confounds is none"),
+        ({"img": "image"}, "takes files, and img is none"),
+        ({"sample_mask": "some"}, "censors no scans"),
+        ({"detrend": False}, "no option for detrend=False"),
+        ({"standardize_confounds": False}, "no option for standardize_confounds="),
+        ({"mask_img": "image"}, "takes files, and mask_img is none"),
+        ({"n_runs": 2}, "takes one run: choose a run"),
+    ],
+)
+def test_why_there_is_no_command(files, simulated, seeds, change, told):
+    values = {
+        "array": np.random.default_rng(0).standard_normal((100, 2)),
+        "some": np.arange(5, 100),
+        "image": simulated.img,
+    }
+    change = {name: values.get(value, value) for name, value in change.items()}
+    options = {"img": files / "bold.nii", "t_r": 2.0}
+    masker = {"mask_img": files / "mask.nii", "detrend": True}
+    if "mask_img" in change:
+        change["mask_img"] = simulated.mask_img
+    options |= {k: v for k, v in change.items() if k in ("img", *Run.__annotations__)}
+    masker |= {k: v for k, v in change.items() if k in NiftiMasker().get_params()}
+    runs = [Run(**options)] * change.get("n_runs", 1)
+    found = made(NiftiMasker(**masker), runs, seeds, simulated.img)
+    assert found.command == ""
+    assert told in found.why_no_command
+
+
+def test_a_surface_has_no_command(surface):
+    vertex = int(np.argmax(surface.mask_img.data.parts["left"]))
+    seeds = SurfaceSeeds([vertex], 0.5, hemisphere="left")
+    sbc = SeedCorrelationMap(seeds, SurfaceMasker(surface.mask_img)).fit(surface.run)
+    found = recipe(sbc, [surface.run], space_of(sbc, grid_of(surface.img)), NOTHING)
+    assert found.why_no_command == "sbc-map takes volumes: copy the Python."
+    line = 'seed = SurfaceSeeds([@VERTEX@], radius=@RADIUS@, hemisphere="@HEMISPHERE@")'
+    assert line in found.python
+    assert "# Not in a file, so bring your own: img, mask_img.\n" in found.python
+
+
+def test_what_is_in_memory_is_asked_for_or_made(files, simulated, seeds):
+    table = np.random.default_rng(0).standard_normal((100, 2))
+    run, brain = Run(simulated.img, table, t_r=2), NiftiMasker(files / "mask.nii")
+    python = made(brain, [run], seeds, simulated.img).python
+    assert "\n# Not in a file, so bring your own: img, confounds.\n" in python
+    assert "\nrun = Run(img, confounds=confounds, t_r=2)\n" in python
+    origins = Origins({"confounds": 'pd.read_csv("x.tsv")'}, ("sbc-map", "x.nii"))
+    found = made(brain, [run], seeds, simulated.img, origins)
+    assert "\nimport pandas as pd\nconfounds = pd.read_csv" in found.python
+    assert "bring your own: img.\n" in found.python
+    assert found.command.startswith("sbc-map x.nii --seed seed @X@")
+
+
+def test_words_that_are_no_files_stay_words(files, simulated, seeds):
+    brain = NiftiMasker(
+        files / "mask.nii",
+        mask_strategy="epi",
+        clean_args={"butterworth__order": 3},
+        standardize="psc",
+    )
+    python = made(brain, [Run(files / "bold.nii")], seeds, simulated.img).python
+    assert "    clean_args={'butterworth__order': 3},\n" in python
+    assert "    mask_strategy='epi',\n" in python
+    assert "psc" not in python
+
+
+@pytest.mark.filterwarnings("ignore:.*Generation of a mask:RuntimeWarning")
+def test_a_masker_of_our_own_is_imported_from_us(simulated):
+    class Own(NiftiMasker):
+        """A masker of somebody's own."""
+
+    brain = Own(simulated.mask_img, standardize=None)
+    python = made(
+        brain, [simulated.run], SphereSeeds(simulated.seeds[:1]), simulated.img
+    ).python
+    assert f"from {__name__} import Own\n" in python
+
+
+def run_script(python, place, folder, monkeypatch):
+    """Run a script with its marks filled in, and return what it leaves."""
+    marks = dict(zip(("X", "Y", "Z"), map(repr, place), strict=True))
+    marks |= {"RADIUS": "8", "SUMMARY": "mean"}
+    for name, value in marks.items():
+        python = python.replace(f"@{name}@", value)
+    monkeypatch.chdir(folder)
+    left = {}
+    exec(compile(python, "copied.py", "exec"), left)
+    return left
+
+
+@pytest.mark.parametrize("has_mask", [True, False])
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_the_script_makes_the_map(
+    files, simulated, tmp_path, monkeypatch, has_mask, n_runs
+):
+    brain = NiftiMasker(files / "mask.nii" if has_mask else None, high_pass=0.01)
+    runs = [Run(files / "bold.nii", t_r=2.0)] * n_runs
+    sbc = SeedCorrelationMap(SphereSeeds(simulated.seeds[:1]), brain).fit(runs)
+    space = space_of(sbc, grid_of(simulated.img))
+    found = recipe(sbc, runs, space, NOTHING)
+    place = space.place_at(simulated.seeds[0])
+    left = run_script(found.python, space.point(place), tmp_path, monkeypatch)
+    expected = sbc.set_params(
+        seed_masker=space.seed(place, 8.0), brain_masker=sbc.brain_masker_
+    ).fit(runs)
+    np.testing.assert_allclose(
+        left["sbc"].correlations_, expected.correlations_, atol=1e-5
+    )
+    assert (tmp_path / "seed_z.nii.gz").exists()
