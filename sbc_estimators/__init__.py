@@ -3,6 +3,7 @@
 - `SeedCorrelationMap`: the estimator.
 - `Run`: an image with its confounds, sample mask and repetition time.
 - `runs_from_fmriprep`: the runs in a folder that fMRIPrep wrote.
+- `save_to_bids`: maps of many runs as files with BIDS names.
 - `maskers`: kinds of seeds beside nilearn's own.
 - `plotting`: pictures of a fitted estimator.
 - `datasets`: a sample run that ships with the package, and simulated runs.
@@ -17,6 +18,7 @@ _HOMES = {
     "Run": ".runs._run",
     "SeedCorrelationMap": "._seed_correlation_map",
     "runs_from_fmriprep": ".runs._fmriprep",
+    "save_to_bids": "._reporting.bids",
 }
 
 _MODULES = ("datasets", "maskers", "plotting")
@@ -27,6 +29,7 @@ __all__ = [
     "SeedCorrelationMap",
     "__version__",
     "runs_from_fmriprep",
+    "save_to_bids",
 ]
 
 
