@@ -163,6 +163,11 @@ def _make_parser():
         "from an earlier call are replaced; with several seeds, each gets its own "
         "pictures, sbc_z_NAME.png and sbc_z_NAME.pdf",
     )
+    add(
+        "--report",
+        action="store_true",
+        help="also write report.html: a page about run, seeds, maps, and methods",
+    )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 

@@ -31,7 +31,7 @@ STATS = {
 """Names in files to fields of `SeedCorrelationMap.statistics`, and what they are."""
 
 SPEED = ("memory", "memory_level", "n_jobs", "verbose", "reports", "cmap")
-"""Parameters of maskers that change no map."""
+"""Parameters of the estimator and of maskers that change no map."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def targets_of(sbc, runs, places, stats):
     -------
     targets : list of list of Target
     """
-    content = {"Parameters": parameters(sbc, as_plain), "Versions": versions()}
+    content = {"Parameters": _parameters(sbc), "Versions": versions()}
     fitted = {f"seed_masker__{k}": v for k, v in _counting(sbc.seed_masker_).items()}
     fitted |= {f"brain_masker__{k}": v for k, v in _counting(sbc.brain_masker_).items()}
     same = [(name, _identity(value)) for name, value in sorted(fitted.items())]
@@ -115,6 +115,15 @@ def _of_run(sbc, run, places, stats, content, same):
             first = {"Description": f"{STATS[stat][1]} with seed {name}", "Seed": name}
             targets.append(Target(place, stat, seed, {**first, **content, "Key": key}))
     return targets
+
+
+def _parameters(sbc):
+    """Return the parameters that maps may depend on, as a sidecar has them."""
+    return {
+        name: value
+        for name, value in parameters(sbc, as_plain).items()
+        if name.rpartition("__")[2] not in SPEED
+    }
 
 
 def _counting(masker):

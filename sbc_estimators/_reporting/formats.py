@@ -1,4 +1,7 @@
-"""Numbers as text."""
+"""Numbers, coordinates and paths as text."""
+
+from pathlib import PurePath
+from urllib.parse import quote
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
@@ -25,3 +28,14 @@ def place(coordinates):
     """Return coordinates as text, to a tenth of a millimetre."""
     words = [f"{round(value, 1):g}" for value in coordinates]
     return ", ".join(words).replace("-", MINUS)
+
+
+def address(path):
+    """Return a relative path as the address of a link, never as anything else.
+
+    Examples
+    --------
+    >>> address("sub-01/report 1.html"), address("javascript:alert(1)")
+    ('sub-01/report%201.html', 'javascript%3Aalert%281%29')
+    """
+    return quote(PurePath(path).as_posix())

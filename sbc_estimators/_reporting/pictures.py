@@ -2,12 +2,13 @@
 
 import base64
 import io
+import warnings
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..plotting import MAP_SIZE, plot_seed_map
+from .. import plotting
 
 DIM = "#52606d"
 """The grey of words that step back."""
@@ -27,13 +28,18 @@ REPEATABLE = {"svg.hashsalt": "sbc", "svg.fonttype": "none"}
 
 def map_picture(maps, position, bg_img):
     """Return the picture of a map, cut through its seed."""
-    size = MAP_SIZE
+    size = plotting.MAP_SIZE
     if maps.kind == "surface":
         n_hemispheres = len(maps.image(position).mesh.parts)
         size = (SURFACE_SIZE[0], SURFACE_SIZE[1] * n_hemispheres)
     figure = Figure(figsize=size)
     options = {} if maps.kind == "surface" else {"bg_img": bg_img}
-    plot_seed_map(maps.sbc, seed=position, title="", figure=figure, **options)
+    with warnings.catch_warnings():
+        # That nilearn finds no cut through a weak map is no news of the maps.
+        warnings.simplefilter("ignore")
+        plotting.plot_seed_map(
+            maps.sbc, seed=position, title="", figure=figure, **options
+        )
     return _as_webp(figure)
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import jinja2
 
-from .formats import number, percent, place
+from .formats import address, number, percent, place
 from .viewer import niivue_script
 
 RULES = (
@@ -41,8 +41,8 @@ def render(summary):
 
 def render_index(entries):
     """Return the page that lists reports, as `index_of_reports` describes it."""
-    names = list(dict.fromkeys(name for e in entries for name in e.get("facts", {})))
-    return _filled("index.html.jinja", [], entries=entries, facts=names)
+    columns = list(dict.fromkeys(name for entry in entries for name in entry.facts))
+    return _filled("index.html.jinja", [], entries=entries, columns=columns)
 
 
 def _filled(name, scripts, **content):
@@ -68,7 +68,8 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, place=place, percent=percent)
+    filters = (address, number, percent, place)
+    environment.filters.update({own.__name__: own for own in filters})
     return environment
 
 

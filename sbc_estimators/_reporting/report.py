@@ -1,13 +1,15 @@
-"""`Report`: a page about a fitted estimator, shown, opened or saved."""
+"""`Report`: a page that is shown, opened or saved; on an estimator, or an index."""
 
 import os
 import tempfile
 import webbrowser
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from .._support.files import whole
-from .render import render
+from .render import render, render_index
 from .summary import summarise
 
 
@@ -70,3 +72,41 @@ class Report:
 def report_on(sbc, X=None):
     """Return the `Report` on a fitted estimator; raises as `summarise` does."""
     return Report(render(summarise(sbc, X)))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of an index of reports.
+
+    Attributes
+    ----------
+    name : str
+        Of the person or run.
+    path : str, path or None
+        Of the report, relative to the index; None where there is none.
+    error : str or None
+        Why there is none.
+    facts : dict of str
+        What else the line says, by the names of columns.
+    """
+
+    name: str
+    path: Any = None
+    error: str | None = None
+    facts: dict = field(default_factory=dict)
+
+
+def index_of_reports(entries):
+    """Return the page that leads to the reports of a study.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        What failed is listed with its error.
+
+    Returns
+    -------
+    index : Report
+        To be saved in the folder that paths are relative to.
+    """
+    return Report(render_index(entries))

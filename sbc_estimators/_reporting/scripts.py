@@ -147,12 +147,12 @@ def _written(value):
 
 def _plain(value):
     """Return a value in terms that Python reads back; TypeError if there are none."""
+    if isinstance(value, np.generic):  # of which one is a float
+        return value.item()
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, np.ndarray) and value.size <= MOST_NUMBERS:
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
