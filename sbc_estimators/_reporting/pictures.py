@@ -33,13 +33,13 @@ def map_picture(maps, position, bg_img):
         n_hemispheres = len(maps.image(position).mesh.parts)
         size = (SURFACE_SIZE[0], SURFACE_SIZE[1] * n_hemispheres)
     figure = Figure(figsize=size)
-    options = {} if maps.kind == "surface" else {"bg_img": bg_img}
+    options = {"title": "", "figure": figure}
+    if maps.kind == "volume":
+        options["bg_img"] = bg_img
     with warnings.catch_warnings():
         # That nilearn finds no cut through a weak map is no news of the maps.
         warnings.simplefilter("ignore")
-        plotting.plot_seed_map(
-            maps.sbc, seed=position, title="", figure=figure, **options
-        )
+        plotting.plot_seed_map(maps.sbc, seed=position, **options)
     return _as_webp(figure)
 
 

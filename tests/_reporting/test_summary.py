@@ -285,10 +285,10 @@ def test_seeds_of_no_known_quality_come_as_they_are():
 
 
 def test_runs_have_short_names_no_two_alike():
-    file = "/data/sub-01_ses-2_task-rest_run-1_space-MNI_desc-preproc_bold.nii.gz"
+    file = "data/sub-01_ses-2_task-rest_run-1_space-MNI_desc-preproc_bold.nii.gz"
     assert run_labels([file]) == ["sub-01 ses-2 task-rest run-1"]
     assert run_labels([file, file])[1] == "run 1: sub-01 ses-2 task-rest run-1"
-    assert run_labels(["C:\\data\\a.nii", ""]) == ["a.nii", "run 1"]
+    assert run_labels(["data\\a.nii", ""]) == ["a.nii", "run 1"]
 
 
 def test_files_of_runs_are_found_in_either_table():
