@@ -79,7 +79,7 @@ def methods(sbc, maps, runs=None):
     keys = cited_in(text)
     return {
         "text": text,
-        "references": "\n".join(REFERENCES[key].in_full() for key in keys),
+        "references": "\n\n".join(REFERENCES[key].in_full() for key in keys),
         "bibtex": "\n\n".join(REFERENCES[key].in_bibtex(key) for key in keys),
     }
 

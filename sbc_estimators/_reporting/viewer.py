@@ -24,7 +24,7 @@ GRAINS = ((0.001, 1), (0.005, 1), (0.02, 1), (0.02, 2), (0.02, 3))
 The finest is taken with which maps fit into `MOST_BYTES`; surfaces have no blocks.
 """
 
-MOST_BYTES = 1_300_000
+MOST_BYTES = 1_200_000
 """How long maps and background may become as text."""
 
 TRIED = 5

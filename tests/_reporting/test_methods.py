@@ -256,7 +256,7 @@ def test_every_citation_has_its_reference_and_no_other(fitted, two_runs):
     found = written(fitted, two_runs)
     cited = {ref.cited for ref in REFERENCES.values() if ref.cited in found["text"]}
     assert {"Biswal et al., 1995", "Power et al., 2014"} <= cited
-    assert found["references"].count("\n") + 1 == len(cited)
+    assert found["references"].count("\n\n") + 1 == len(cited)
     entries = re.findall(r"^@article\{(\w+),$", found["bibtex"], re.MULTILINE)
     assert sorted(entries) == sorted(
         key for key, ref in REFERENCES.items() if ref.cited in cited

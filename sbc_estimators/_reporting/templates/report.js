@@ -17,6 +17,7 @@
   const WARM = [[0, 247, 247, 247], [0.2, 253, 219, 199], [0.4, 244, 165, 130], [0.6, 214, 96, 77], [0.8, 178, 24, 43], [1, 103, 0, 31]];
   const COLD = [[0, 247, 247, 247], [0.2, 209, 229, 240], [0.4, 146, 197, 222], [0.6, 67, 147, 195], [0.8, 33, 102, 172], [1, 5, 48, 97]];
   const GREY = { R: [255, 60, 250], G: [255, 60, 250], B: [255, 60, 250], A: [255, 255, 255], I: [0, 1, 255] };
+  const isNarrow = innerWidth < 760;
   let nv, shown = -1, waiting = null;
 
   const unpack = async (text) => {
@@ -114,7 +115,7 @@
       }
       nv.opts.show3Dcrosshair = true;
       nv.setSliceType(nv.sliceTypeRender);
-      nv.setScale(1.25);
+      nv.setScale(isNarrow ? 0.95 : 1.25);
       $("part").onchange = () => this.only($("part").value);
     },
     only(name) {
@@ -208,7 +209,7 @@
     $("look").hidden = false;
     nv = new niivue.Niivue({
       backColor: [1, 1, 1, 1], fontColor: [0.25, 0.29, 0.33, 1], crosshairColor: [0.08, 0.45, 0.3, 0.9],
-      crosshairWidthUnit: "percent", crosshairWidth: 0.4, crosshairGap: 8, show3Dcrosshair: false, isColorbar: false,
+      crosshairWidthUnit: "percent", crosshairWidth: isNarrow ? 1 : 0.5, crosshairGap: 8, show3Dcrosshair: false, isColorbar: false,
       multiplanarShowRender: 0, multiplanarPadPixels: 8, isCornerOrientationText: true,
       dragAndDropEnabled: false, scrollRequiresFocus: true, loadingText: "", logLevel: "error",
     });
