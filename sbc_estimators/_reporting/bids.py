@@ -173,7 +173,9 @@ def _mapped(sbc, runs, stats):
             {stat: getattr(found, field) for stat, (field, _) in STATS.items()}
             for found in sbc.statistics(runs)
         ]
-    rows = sbc.transform(runs).reshape(len(runs), sbc.n_seeds_, sbc.n_voxels_)
+    rows = np.asarray(sbc.transform(runs)).reshape(
+        len(runs), sbc.n_seeds_, sbc.n_voxels_
+    )
     if sbc.get_params(deep=False).get("scale") == "r":
         rows = fisher_z(rows)
     return [{"effect": row} for row in rows]

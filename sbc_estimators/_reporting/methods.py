@@ -38,7 +38,6 @@ MEASURE_WORDS = {
 }
 
 SCALE_WORDS = {
-    "fisher_z": "",
     "r": "Maps of single runs hold r itself.",
     "z_score": "Maps of single runs hold z scores, which are standard normal where "
     "nothing correlates, from the effective degrees of freedom that cleaning leaves "
@@ -72,7 +71,7 @@ def methods(sbc, maps, runs=None):
         _smoothing(sbc),
         _summary(sbc),
         _correlation(sbc, maps),
-        SCALE_WORDS[sbc.get_params(deep=False).get("scale", "fisher_z")],
+        SCALE_WORDS.get(sbc.get_params(deep=False).get("scale"), ""),
         _without_signal(sbc, maps),
     ]
     text = " ".join(filter(None, sentences))

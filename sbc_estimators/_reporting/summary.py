@@ -137,7 +137,7 @@ def _mapped(sbc, X):
         again.set_params(scale="fisher_z")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        z = again.fit_transform(runs)
+        z = np.asarray(again.fit_transform(runs))  # a DataFrame, if one is asked for
     _check_as_fitted(sbc, again)
     heard = [
         " ".join(str(warning.message).split())
@@ -215,7 +215,8 @@ def _agreements(mapped):
     if mapped is None or len(mapped.z) < 2:
         return None
     pairs = np.triu_indices(len(mapped.z), 1)
-    each = [np.corrcoef(mapped.z[:, i])[pairs] for i in range(mapped.z.shape[1])]
+    with np.errstate(invalid="ignore", divide="ignore"):  # of a map of zeros
+        each = [np.corrcoef(mapped.z[:, i])[pairs] for i in range(mapped.z.shape[1])]
     return [known(values.mean()) for values in each]
 
 

@@ -140,6 +140,12 @@ def test_what_others_said_of_a_folder_stays(sbc, study, tmp_path):
         assert description.read_text("utf-8") == text
 
 
+def test_an_estimator_that_returns_tables(sbc, study, saved, tmp_path):
+    tables = pickle.loads(pickle.dumps(sbc)).set_output(transform="pandas")
+    save_to_bids(tables, study, tmp_path)
+    assert tree(tmp_path) == tree(saved[0])
+
+
 # Again
 
 

@@ -151,6 +151,16 @@ def test_before_fit_there_is_no_report():
         SeedCorrelationMap(NiftiSpheresMasker([(0, 0, 0)])).generate_report()
 
 
+def test_an_estimator_that_returns_tables(fitted, two_runs, summary, no_pictures):
+    tables = pickle.loads(pickle.dumps(fitted)).set_output(transform="pandas")
+    assert summarise(tables, two_runs)["seeds"] == summary["seeds"]
+
+
+def test_maps_of_zeros_do_not_agree(fitted, two_runs):
+    zeros = summaries.Mapped(two_runs, np.zeros((2, 1, 5)), [], [])
+    assert summaries._agreements(zeros) == [None]
+
+
 # Runs that are not those of fit
 
 
