@@ -52,8 +52,8 @@ def study(sample_box, tmp_path_factory):
 def sbc(sample_box, study):
     """An estimator with the seeds PCC and L IPS, fitted to both runs."""
     return SeedCorrelationMap(
-        RegionSeeds(sample_box.labels_img, ["PCC", "L IPS"], lut=LUT, detrend=True),
-        NiftiMasker(sample_box.mask_img, detrend=True),
+        RegionSeeds(sample_box.labels_img, ["PCC", "L IPS"], lut=LUT),
+        NiftiMasker(sample_box.mask_img),
         low_pass=0.1,
         high_pass=0.01,
     ).fit(study)
@@ -207,8 +207,8 @@ def test_another_estimator_makes_maps_again(sbc, study, sample_box, tmp_path):
     save_to_bids(sbc, study[0], tmp_path)
     before = tree(tmp_path)
     other = SeedCorrelationMap(
-        RegionSeeds(sample_box.labels_img, ["PCC", "L IPS"], lut=LUT, detrend=True),
-        NiftiMasker(sample_box.mask_img, detrend=True, smoothing_fwhm=6),
+        RegionSeeds(sample_box.labels_img, ["PCC", "L IPS"], lut=LUT),
+        NiftiMasker(sample_box.mask_img, smoothing_fwhm=6),
         low_pass=0.1,
         high_pass=0.01,
     ).fit(study)
@@ -410,8 +410,8 @@ def test_more_statistics_later(with_statistics, study, tmp_path):
 
 def test_a_surface_has_a_file_a_hemisphere(surface, seeds_anywhere, tmp_path):
     sbc = SeedCorrelationMap(
-        SurfaceSeeds([3], 2.0, hemisphere="left", detrend=True),
-        SurfaceMasker(surface.mask_img, detrend=True),
+        SurfaceSeeds([3], 2.0, hemisphere="left"),
+        SurfaceMasker(surface.mask_img),
     ).fit(surface.run)
     runs = pd.Series([surface.run], index=["sub-01_task-rest_space-fsaverage5"])
     files = save_to_bids(sbc, runs, tmp_path)

@@ -257,8 +257,8 @@ def test_nothing_sticks_out(browser, html, tmp_path, size):
 
 @needs_niivue
 def test_a_surface(browser, surface, seeds_anywhere, tmp_path):
-    brain_of = {"hemisphere": "left", "detrend": True}
-    sbc = SeedCorrelationMap(SurfaceSeeds([3, 30], 2.0, **brain_of)).fit(surface.run)
+    seeds = SurfaceSeeds([3, 30], 2.0, hemisphere="left")
+    sbc = SeedCorrelationMap(seeds).fit(surface.run)
     summary = summarise(sbc, surface.run)
     page = Page(browser, render(summary), tmp_path)
     page.wait_for_viewer()

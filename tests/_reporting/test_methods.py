@@ -114,22 +114,30 @@ def test_4_high_pass_only_and_confounds_without_names(sample_box):
     assert "(repetition time 1.5 s)" in text
 
 
-def test_5_the_median_of_regions_and_a_low_pass_of_order_2(sample_box, tmp_path):
+def test_5_the_median_of_regions_and_a_low_pass(sample_box, tmp_path):
     nib.save(sample_box.labels_img, tmp_path / "atlas.nii.gz")
-    clean = {"clean_args": {"butterworth__order": 2}, "t_r": 1.5, "low_pass": 0.1}
     lut = {1: "first", 2: "second", 3: "third", 4: "fourth"}
-    seeds = RegionSeeds(tmp_path / "atlas.nii.gz", ["second", "first"], lut=lut)
-    seeds.set_params(detrend=True, **clean)
     sbc = SeedCorrelationMap(
-        seeds, brain(sample_box, **clean), seed_summary="median"
+        RegionSeeds(tmp_path / "atlas.nii.gz", ["second", "first"], lut=lut),
+        brain(sample_box, detrend=False),
+        low_pass=0.1,
+        t_r=1.5,
+        seed_summary="median",
     ).fit(sample_box.run)
     text = text_of(sbc, sample_box.run)
     for sentence in (
         "The 2 seeds were the regions second and first in atlas.nii.gz.",
-        "low-pass filtered at 0.1 Hz (Butterworth, order 2, forwards and backwards)",
+        "low-pass filtered at 0.1 Hz (Butterworth, order 5, forwards and backwards).",
         "The signal of a seed was the median of its voxels after cleaning.",
     ):
         assert sentence in text
+
+
+def test_a_filter_of_another_order(sample_box):
+    clean = {"clean_args": {"butterworth__order": 2}, "t_r": 1.5, "low_pass": 0.1}
+    own = spheres(sample_box, **clean), brain(sample_box, **clean)
+    text = text_of(SeedCorrelationMap(*own).fit(sample_box.run))
+    assert "low-pass filtered at 0.1 Hz (Butterworth, order 2, forwards" in text
 
 
 @pytest.mark.parametrize(
@@ -166,8 +174,8 @@ def test_8_signals_that_came_with_the_run(sample_box):
     table = pd.DataFrame(np.random.default_rng(0).random((200, 2)))
     table.columns = ["heart rate", "breath"]
     run = Run(sample_box.img, seed_signals=table)
-    own = brain(sample_box, smoothing_fwhm=5)
-    sbc = SeedCorrelationMap(GivenSignals(detrend=True), own).fit(run)
+    own = brain(sample_box, smoothing_fwhm=5, detrend=False)
+    sbc = SeedCorrelationMap(GivenSignals(), own).fit(run)
     text = text_of(sbc, run)
     assert (
         "The 2 seeds were time series that came with the runs (heart rate and breath)."
@@ -179,8 +187,8 @@ def test_8_signals_that_came_with_the_run(sample_box):
 
 def test_9_a_surface(surface, seeds_anywhere):
     sbc = SeedCorrelationMap(
-        SurfaceSeeds([3], 2.0, hemisphere="left", detrend=True),
-        SurfaceMasker(surface.mask_img, detrend=True),
+        SurfaceSeeds([3], 2.0, hemisphere="left"),
+        SurfaceMasker(surface.mask_img),
     ).fit(surface.run)
     text = text_of(sbc, surface.run)
     assert "a disc of 2 mm radius along the surface around " in text
@@ -213,14 +221,14 @@ def test_many_seeds_are_counted(sample_box):
 
 
 def test_radii_and_single_voxels(sample_box):
-    own = {"detrend": True}
-    radii = SphereSeeds(sample_box.seeds[:2], [6, 8], **own)
-    voxels = SphereSeeds(sample_box.seeds[:2], None, **own)
+    radii = SphereSeeds(sample_box.seeds[:2], [6, 8])
+    voxels = SphereSeeds(sample_box.seeds[:2], None)
     for seeds, words in (
         (radii, "spheres of 6 to 8 mm radius around "),
         (voxels, "single voxels around "),
     ):
-        sbc = SeedCorrelationMap(seeds, brain(sample_box)).fit(sample_box.run)
+        own = brain(sample_box, detrend=False)
+        sbc = SeedCorrelationMap(seeds, own).fit(sample_box.run)
         assert words in text_of(sbc)
 
 

@@ -37,9 +37,7 @@ def evil(sample_box):
     table = pd.DataFrame({EVIL: np.sin(np.arange(200)), "b": np.cos(np.arange(200))})
     confounds = pd.DataFrame({EVIL: np.arange(200) % 7})
     run = Run(sample_box.img, confounds, t_r=1.5, seed_signals=table)
-    sbc = SeedCorrelationMap(
-        GivenSignals(detrend=True), NiftiMasker(sample_box.mask_img, detrend=True)
-    )
+    sbc = SeedCorrelationMap(GivenSignals(), NiftiMasker(sample_box.mask_img))
     return render(summarise(sbc.fit(run), run))
 
 

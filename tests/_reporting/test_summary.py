@@ -360,12 +360,12 @@ def test_every_kind_in_a_volume(sample_box, kind):
 
 def _surface_kinds(surface):
     """Return pairs of maskers of a surface by name."""
-    brain = SurfaceMasker(surface.mask_img, detrend=True)
-    labels = SurfaceLabelsMasker(surface.labels_img, detrend=True)
+    brain = SurfaceMasker(surface.mask_img)
+    labels = SurfaceLabelsMasker(surface.labels_img)
     return {
         "labels": (labels, brain),
-        "discs": (SurfaceSeeds([3], 2.0, hemisphere="left", detrend=True), brain),
-        "parcels": (SurfaceSeeds([3], 2.0, hemisphere="left", detrend=True), labels),
+        "discs": (SurfaceSeeds([3], 2.0, hemisphere="left"), brain),
+        "parcels": (SurfaceSeeds([3], 2.0, hemisphere="left"), labels),
     }
 
 

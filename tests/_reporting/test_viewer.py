@@ -102,8 +102,8 @@ def test_blocks_are_means_of_what_is_mapped():
 @needs_niivue
 def test_maps_on_a_surface(surface, seeds_anywhere):
     sbc = SeedCorrelationMap(
-        SurfaceSeeds([3], 2.0, hemisphere="left", detrend=True),
-        SurfaceMasker(surface.mask_img, detrend=True),
+        SurfaceSeeds([3], 2.0, hemisphere="left"),
+        SurfaceMasker(surface.mask_img),
     ).fit(surface.run)
     maps = Maps.of(sbc)
     parts = viewer.viewer_parts(maps, [0], None)
