@@ -36,7 +36,8 @@ def render(summary):
     has_viewer = "why" not in summary["viewer"]
     scripts = [niivue_script()] if has_viewer else []
     scripts.append(_part("report.js"))
-    return _filled("report.html.jinja", scripts, s=summary, has_viewer=has_viewer)
+    viewer = {"has_viewer": has_viewer, "licence": _part("niivue-licence.html")}
+    return _filled("report.html.jinja", scripts, s=summary, **viewer)
 
 
 def render_index(entries):

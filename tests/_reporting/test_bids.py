@@ -21,6 +21,7 @@ from sklearn.utils import Bunch
 
 import sbc_estimators
 from sbc_estimators import Run, SeedCorrelationMap, save_to_bids
+from sbc_estimators._reporting import bids
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SurfaceSeeds
 
 SPACE = "space-MNI152NLin2009cAsym"
@@ -150,13 +151,13 @@ def test_an_estimator_that_returns_tables(sbc, study, saved, tmp_path):
 
 
 @pytest.fixture
-def no_work(sbc, monkeypatch):
+def no_work(monkeypatch):
     """Fail where runs are mapped."""
 
-    def transform(*_):
+    def mapped(*_):
         raise AssertionError("a run is mapped again")
 
-    monkeypatch.setattr(SeedCorrelationMap, "transform", transform)
+    monkeypatch.setattr(bids, "_mapped", mapped)
 
 
 def test_what_is_there_is_left_as_it_is(sbc, study, saved, no_work):
@@ -478,13 +479,13 @@ def test_maps_that_are_no_images(sample_box, study, tmp_path):
 
 
 def test_as_many_runs_at_a_time_as_jobs(sbc, study, tmp_path, monkeypatch):
-    sizes, real = [], SeedCorrelationMap.transform
+    sizes, real = [], bids._mapped
 
-    def transform(self, X):
-        sizes.append(len(X))
-        return real(self, X)
+    def mapped(sbc, runs, stats):
+        sizes.append(len(runs))
+        return real(sbc, runs, stats)
 
-    monkeypatch.setattr(SeedCorrelationMap, "transform", transform)
+    monkeypatch.setattr(bids, "_mapped", mapped)
     save_to_bids(sbc, study, tmp_path / "one")
     monkeypatch.setattr(sbc, "n_jobs", 2)
     with joblib.parallel_config(backend="threading"):

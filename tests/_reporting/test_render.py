@@ -88,6 +88,12 @@ def test_sizes(page):
     assert len(page) < 4_000_000
 
 
+def test_niivue_comes_with_its_licence(page):
+    has_niivue = niivue_script() is not None
+    assert ("BSD 2-Clause License" in without_niivue(page)) == has_niivue
+    assert ("THIS SOFTWARE IS PROVIDED" in without_niivue(page)) == has_niivue
+
+
 def test_every_picture_says_what_it_shows(page):
     images = re.findall(r"<img [^>]*>", page)
     assert images
