@@ -2,13 +2,12 @@
 
 import re
 
-import nibabel
 import numpy as np
 from nibabel.affines import apply_affine
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 from nilearn.image import mean_img
 
-from .maps import volume_data
+from .images import VOLUME, loaded, volume_data
 
 TEMPLATE = "MNI152"
 """How `plot_seed_map` is asked for the template."""
@@ -41,7 +40,7 @@ def background_of(maps, runs, files):
     -------
     background : "MNI152", image or None
     """
-    if maps.kind != "volume":
+    if maps.kind != VOLUME:
         return None
     if _is_in_mni(maps, files):
         return TEMPLATE
@@ -73,5 +72,4 @@ def _is_in_mni(maps, files):
 
 def _mean_of_first_scans(img):
     """Return the mean of the first scans of a run, of which no others are read."""
-    img = img if hasattr(img, "dataobj") else nibabel.load(img)
-    return mean_img(img.slicer[..., :FEW_SCANS], copy_header=True)
+    return mean_img(loaded(img).slicer[..., :FEW_SCANS], copy_header=True)

@@ -16,7 +16,7 @@ from .._support.messages import naming
 from ..runs._run import as_runs
 from .bids_names import places_of
 from .bids_sidecars import STATS, targets_of
-from .maps import hemispheres
+from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of
 
 DESCRIPTION = "dataset_description.json"
 
@@ -118,16 +118,16 @@ def _checked_stats(stats):
 def _endings(sbc):
     """Return for each file of a map what its name has further, and its ending."""
     image = _image(sbc, np.zeros(sbc.n_voxels_, np.float32))
-    if hasattr(image, "mesh"):
-        return {HEMISPHERES.get(part, part): ".func.gii" for part in image.data.parts}
-    if isinstance(image, nibabel.Cifti2Image):
-        return {None: ".dscalar.nii"}
-    if hasattr(image, "affine"):
-        return {None: ".nii.gz"}
-    raise TypeError(
-        "brain_masker must put maps back into images, inverse_transform of "
-        f"{type(sbc.brain_masker_).__name__} gives {type(image).__name__}."
-    )
+    kind = kind_of(image)
+    if kind is None:
+        raise TypeError(
+            "brain_masker must put maps back into images, inverse_transform of "
+            f"{type(sbc.brain_masker_).__name__} gives {type(image).__name__}."
+        )
+    parts = [None]
+    if kind == SURFACE:
+        parts = [HEMISPHERES.get(part, part) for part, _, _ in hemispheres(image)]
+    return dict.fromkeys(parts, FORMATS[kind][0])
 
 
 def _image(sbc, values):
@@ -137,15 +137,11 @@ def _image(sbc, values):
 
 def _paths(target, out, endings):
     """Return the paths of the files of a map."""
-    return [
-        out
-        / target.place.folder
-        / (
-            target.place.stem(target.stat, **({} if part is None else {"hemi": part}))
-            + ending
-        )
-        for part, ending in endings.items()
-    ]
+    further = [{} if part is None else {"hemi": part} for part in endings]
+    names = [target.place.stem(target.stat, **own) for own in further]
+    folder = out / target.place.folder
+    pairs = zip(names, endings.values(), strict=True)
+    return [folder / f"{name}{ending}" for name, ending in pairs]
 
 
 # Maps
@@ -189,7 +185,8 @@ def _write(sbc, target, result, out, endings):
     image, paths = _image(sbc, values), _paths(target, out, endings)
     for part, path in enumerate(paths):
         with naming(str(path)), replacing(path) as file:
-            _write_image(image, part, file, target.content["Description"])
+            write = FORMATS[kind_of(image)][1]
+            write(image, part, file, target.content["Description"])
     content = {
         **target.content,
         "EffectiveDegreesOfFreedom": _median(result.get("dof"), target.seed),
@@ -206,16 +203,29 @@ def _median(dof, seed):
     return float(np.nanmedian(dof[seed]))
 
 
-def _write_image(image, part, file, description):
-    """Write one file of a map: all of it, or one hemisphere."""
-    if hasattr(image, "mesh"):
-        values = hemispheres(image)[part][1].astype(np.float32)
-        array = GiftiDataArray(values, "NIFTI_INTENT_ESTIMATE")
-        nibabel.save(GiftiImage(darrays=[array]), file)
-    elif isinstance(image, nibabel.Cifti2Image):
-        nibabel.save(image, file)
-    else:
-        write_map(image, file, description[:79])
+def _write_volume(image, part, file, description):
+    """Write a map in a volume."""
+    write_map(image, file, description[:79])
+
+
+def _write_hemisphere(image, part, file, description):
+    """Write one hemisphere of a map on a surface."""
+    values = hemispheres(image)[part][1].astype(np.float32)
+    array = GiftiDataArray(values, "NIFTI_INTENT_ESTIMATE")
+    nibabel.save(GiftiImage(darrays=[array]), file)
+
+
+def _write_grayordinates(image, part, file, description):
+    """Write a map of grayordinates."""
+    nibabel.save(image, file)
+
+
+FORMATS = {
+    VOLUME: (".nii.gz", _write_volume),
+    SURFACE: (".func.gii", _write_hemisphere),
+    GRAYORDINATES: (".dscalar.nii", _write_grayordinates),
+}
+"""How files of each kind of image end, and what writes one."""
 
 
 def _write_description(out):

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass, fields
 
 import joblib
-import nibabel
 import numpy as np
 import pandas as pd
 
 from .bids_names import Place
+from .images import VOLUME, kind_of, loaded
 from .scripts import as_plain
 from .tables import known
 from .used import (
@@ -141,7 +141,7 @@ def _identity(value):
         return joblib.hash(value.to_csv())
     if isinstance(value, list | tuple) and any(map(_path_of, value)):
         return repr([_identity(item) for item in value])
-    if hasattr(value, "dataobj"):
+    if kind_of(value) == VOLUME:
         data = np.ascontiguousarray(value.dataobj)
         return repr((joblib.hash(data), joblib.hash(np.asarray(value.affine))))
     return joblib.hash(value)
@@ -156,12 +156,11 @@ def _path_of(value):
 
 def _scans(run):
     """Return how many scans a run has, and which of them were left out."""
-    img = nibabel.load(run.img) if isinstance(run.img, str | os.PathLike) else run.img
-    kept = kept_scans(run)
-    kept = np.arange(img.shape[-1]) if kept is None else kept
-    censored = np.setdiff1d(np.arange(img.shape[-1]), kept)
+    n_scans, kept = loaded(run.img).shape[-1], kept_scans(run)
+    kept = np.arange(n_scans) if kept is None else kept
+    censored = np.setdiff1d(np.arange(n_scans), kept)
     return {
-        "NumberOfScans": int(img.shape[-1]),
+        "NumberOfScans": int(n_scans),
         "NumberOfKeptScans": len(kept),
         "CensoredScans": censored.tolist(),
     }

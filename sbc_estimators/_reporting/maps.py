@@ -11,6 +11,7 @@ from nilearn.reporting import get_clusters_table
 
 from .._arrays.correlation import fisher_z
 from ..plotting import seed_place, seed_region
+from .images import SURFACE, VOLUME, hemispheres, kind_of, volume_data
 
 LEAST_CLUSTER = 250.0
 """Size in mm3 of the smallest cluster whose peak is listed."""
@@ -47,18 +48,16 @@ class Maps:
 
     @cached_property
     def kind(self):
-        """What they are drawn as: "volume", "surface", or "none" where they cannot."""
-        image = self.image(0)
-        if hasattr(image, "mesh"):
-            return "surface"
-        return "volume" if hasattr(image, "affine") else "none"
+        """The kind of image that they are, None where they cannot be drawn."""
+        kind = kind_of(self.image(0))
+        return kind if kind in PEAKS else None
 
     @cached_property
     def unit(self):
         """What the values of a map belong to: voxels, vertices or regions."""
         if self.is_of_regions:
             return "regions"
-        return "vertices" if self.kind == "surface" else "voxels"
+        return "vertices" if self.kind == SURFACE else "voxels"
 
     @property
     def is_of_regions(self):
@@ -68,9 +67,9 @@ class Maps:
 
     def place(self, position):
         """Return centre in mm and radius of a seed; (None, 0) where there is none."""
-        if self.kind == "volume":
+        if self.kind == VOLUME:
             return seed_place(self.sbc, position, self.image(position))
-        if self.kind == "none":
+        if self.kind is None:
             return None, 0
         image = self.image(position)
         region = seed_region(self.sbc, position, image)
@@ -78,7 +77,7 @@ class Maps:
 
     def highest(self, position):
         """Return where in mm a map is highest, which most often is its seed."""
-        if self.kind == "none":
+        if self.kind is None:
             return None
         return _where_highest(self.image(position))
 
@@ -86,11 +85,12 @@ class Maps:
         """Return a dict for each of the strongest peaks beyond a threshold."""
         if self.is_of_regions:
             return self._regions(position, threshold)
-        if self.kind == "none":
+        if self.kind is None:
             return []
         image = self.image(position)
-        find = _peaks_on_surface if self.kind == "surface" else _peaks_in_volume
-        peaks = sorted(find(image, threshold), key=lambda peak: -abs(peak["z"]))
+        peaks = sorted(
+            PEAKS[self.kind](image, threshold), key=lambda peak: -abs(peak["z"])
+        )
         return peaks[:MOST_PEAKS]
 
     def _regions(self, position, threshold):
@@ -113,7 +113,7 @@ class Maps:
 
     def _place_of_region(self, region):
         """Return a place in mm inside of one region of the brain masker."""
-        if self.kind == "none":
+        if self.kind is None:
             return None
         only = np.zeros((1, self.z.shape[1]), np.float32)
         only[0, region] = 1
@@ -121,12 +121,6 @@ class Maps:
 
 
 # Volumes
-
-
-def volume_data(image):
-    """Return the values of a map's image, `(x, y, z)`."""
-    data = np.asarray(image.dataobj)
-    return data[..., 0] if data.ndim == 4 else data
 
 
 def _peaks_in_volume(image, threshold):
@@ -156,14 +150,6 @@ def _clusters(image, threshold, least, **options):
 
 
 # Surfaces
-
-
-def hemispheres(image):
-    """Return for each hemisphere its name, its values and its coordinates."""
-    return [
-        (name, np.ravel(data), image.mesh.parts[name].coordinates)
-        for name, data in image.data.parts.items()
-    ]
 
 
 def _peaks_on_surface(image, threshold):
@@ -201,14 +187,29 @@ def _middle_vertex(region):
 
 def _where_highest(image):
     """Return where in mm an image of one map is highest."""
-    if hasattr(image, "mesh"):
-        _, values, coordinates = max(hemispheres(image), key=lambda part: part[1].max())
-        return _as_place(coordinates[values.argmax()])
+    return _as_place(HIGHEST[kind_of(image)](image))
+
+
+def _highest_voxel(image):
+    """Return the place of the highest voxel in mm."""
     data = volume_data(image)
     voxel = np.unravel_index(data.argmax(), data.shape)
-    return _as_place(image.affine[:3, :3] @ voxel + image.affine[:3, 3])
+    return image.affine[:3, :3] @ voxel + image.affine[:3, 3]
+
+
+def _highest_vertex(image):
+    """Return the place of the highest vertex in mm."""
+    _, values, coordinates = max(hemispheres(image), key=lambda part: part[1].max())
+    return coordinates[values.argmax()]
 
 
 def _as_place(coordinates):
     """Return coordinates as a tuple of three numbers in mm."""
     return tuple(round(float(value), 2) for value in coordinates)
+
+
+PEAKS = {VOLUME: _peaks_in_volume, SURFACE: _peaks_on_surface}
+"""What finds the peaks of a map, by the kind of its image."""
+
+HIGHEST = {VOLUME: _highest_voxel, SURFACE: _highest_vertex}
+"""What finds where a map is highest."""

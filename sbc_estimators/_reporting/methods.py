@@ -5,6 +5,7 @@ import platform
 from importlib.metadata import version
 
 from .. import __version__
+from .images import SURFACE, VOLUME, kind_of
 from .references import REFERENCES, cite, cited_in
 from .tables import known
 from .used import confound_names, own, repetition_time
@@ -217,7 +218,7 @@ def _centres(sbc, maps):
     """Return where seeds are, with their names if these say more than that."""
     words = []
     for position, name in enumerate(sbc.seed_names_):
-        place = maps.place(position)[0] if maps.kind == "volume" else None
+        place = maps.place(position)[0] if maps.kind == VOLUME else None
         where = None if place is None else ", ".join(f"{x:g}" for x in place)
         is_told = where is None or str(name) == f"({where})"
         words.append(f"{name}" if is_told else f"{name} ({where})")
@@ -232,7 +233,7 @@ def _summary(sbc):
     if kind == "maps":
         return "The signals of the maps were found by least squares, all at once."
     atlas = getattr(sbc.seed_masker_, "labels_img_", None)
-    unit = "vertices" if kind == "discs" or hasattr(atlas, "mesh") else "voxels"
+    unit = "vertices" if kind == "discs" or kind_of(atlas) == SURFACE else "voxels"
     return f"The signal of a seed was {SUMMARY_WORDS[sbc.seed_summary_]}.".format(
         unit=unit
     )

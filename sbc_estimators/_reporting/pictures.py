@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from .. import plotting
+from .images import SURFACE, VOLUME
 
 DIM = "#52606d"
 """The grey of words that step back."""
@@ -29,12 +30,12 @@ REPEATABLE = {"svg.hashsalt": "sbc", "svg.fonttype": "none"}
 def map_picture(maps, position, bg_img):
     """Return the picture of a map, cut through its seed."""
     size = plotting.MAP_SIZE
-    if maps.kind == "surface":
+    if maps.kind == SURFACE:
         n_hemispheres = len(maps.image(position).mesh.parts)
         size = (SURFACE_SIZE[0], SURFACE_SIZE[1] * n_hemispheres)
     figure = Figure(figsize=size)
     options = {"title": "", "figure": figure}
-    if maps.kind == "volume":
+    if maps.kind == VOLUME:
         options["bg_img"] = bg_img
     with warnings.catch_warnings():
         # That nilearn finds no cut through a weak map is no news of the maps.

@@ -237,7 +237,7 @@ def _detail(maps, mapped, position, labels, background):
     rows = [maps.z[position]] if mapped is None else mapped.z[:MOST_RUNS, position]
     histogram = [counts(row) for row in rows]
     series = None if mapped is None else _series(sbc, mapped, position, labels)
-    picture = None if maps.kind == "none" else map_picture(maps, position, background)
+    picture = None if maps.kind is None else map_picture(maps, position, background)
     return {
         "position": position,
         "name": str(sbc.seed_names_[position]),

@@ -13,7 +13,7 @@ from nilearn.image import resample_to_img
 from nilearn.surface import InMemoryMesh
 
 from ..plotting import nilearn_plotting
-from .maps import hemispheres, volume_data
+from .images import SURFACE, VOLUME, hemispheres, volume_data
 
 NEEDS_NILEARN = "0.14.1"
 """The first nilearn with NiiVue inside."""
@@ -82,7 +82,7 @@ def viewer_parts(maps, positions, background):
         why : str
             Instead of all these where there is no viewer.
     """
-    if maps.kind == "none":
+    if maps.kind is None:
         return {"why": NO_IMAGE}
     if niivue_script() is None:
         return {
@@ -90,9 +90,9 @@ def viewer_parts(maps, positions, background):
             f"or newer; this report was made with nilearn {nilearn.__version__}."
         }
     images = [maps.image(position) for position in positions]
-    if maps.kind == "surface":
-        return {"kind": "surface", **_of_surface(images)}
-    return {"kind": "volume", **_of_volume(images, background)}
+    if maps.kind == SURFACE:
+        return {"kind": SURFACE, **_of_surface(images)}
+    return {"kind": VOLUME, **_of_volume(images, background)}
 
 
 def _text(content):
