@@ -17,15 +17,20 @@ from pathlib import Path
 
 import numpy as np
 from _measure import describe_setting
-from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import NiftiMasker
 
 from sbc_estimators import SeedCorrelationMap
 from sbc_estimators.datasets import load_sample_run, make_runs
+from sbc_estimators.maskers import SphereSeeds
 
 FILTER = {"low_pass": 0.1, "high_pass": 0.01}
 
-SEEDS = [(0, -52, 18), (-38, -22, 56), (38, 6, 2)]
-"""Posterior cingulate, left motor cortex and right insula in the sample run."""
+SEEDS = {
+    "posterior cingulate": (0, -52, 18),
+    "left motor cortex": (-38, -22, 56),
+    "right insula": (38, 6, 2),
+}
+"""In the sample run, in mm."""
 
 AIM_SECONDS, AIM_BYTES, AIM_WITHOUT_VIEWER = 6, 4_000_000, 500_000
 
@@ -35,10 +40,10 @@ FLAGS = (
 )
 
 
-def estimator(seeds, mask):
+def estimator(seeds, mask, names=None):
     """Return an unfitted estimator of some seeds."""
     return SeedCorrelationMap(
-        NiftiSpheresMasker(seeds, radius=8, allow_overlap=True, detrend=True),
+        SphereSeeds(seeds, names=names, allow_overlap=True),
         NiftiMasker(mask, smoothing_fwhm=6, detrend=True),
         **FILTER,
     )
@@ -74,8 +79,8 @@ def measure(sbc, runs, rounds):
 def sample_report():
     """Return the report on the sample run."""
     sample = load_sample_run()
-    sbc = estimator(SEEDS, sample.mask_img).fit(sample.run)
-    return sbc.generate_report(sample.run)
+    sbc = estimator(list(SEEDS.values()), sample.mask_img, list(SEEDS))
+    return sbc.fit(sample.run).generate_report(sample.run)
 
 
 def take_picture(path):

@@ -22,10 +22,9 @@ from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from sklearn.base import clone
 from threadpoolctl import ThreadpoolController
 
-from sbc_estimators import Run
+from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
 from sbc_estimators._images.volume import VolumeScans
-from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.datasets import load_sample_run, make_runs
 
 MULTI_MASKERS = (MultiNiftiMasker, MultiNiftiLabelsMasker, MultiNiftiMapsMasker)

@@ -13,10 +13,10 @@ from .. import __version__
 from .._arrays.correlation import fisher_z
 from .._support.files import replacing, write_json, write_map
 from .._support.messages import naming
-from ..runs._run import as_runs
+from ..runs._opened import as_runs
 from .bids_names import places_of
 from .bids_sidecars import STATS, targets_of
-from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of
+from .images import SURFACE, VOLUME, hemispheres, kind_of
 
 DESCRIPTION = "dataset_description.json"
 
@@ -67,8 +67,7 @@ def save_to_bids(sbc, X, out_dir, *, stats=("effect",)):
     -----
     *Names* keep the entities of the run's name but ``desc``; a seed's label is its name
     without what BIDS does not allow, which is all but letters and digits. Maps of a
-    volume are ``.nii.gz``, of a surface ``.func.gii``, of grayordinates
-    ``.dscalar.nii``.
+    volume are ``.nii.gz``, of a surface ``.func.gii``.
 
     *Again.* Each file appears whole or not at all, the sidecar last. A map whose
     sidecar has the same sources (files by path, size and date), parameters and versions
@@ -164,17 +163,14 @@ def _results(sbc, runs, stats, is_wanted):
 def _mapped(sbc, runs, stats):
     """Return the statistics of some runs, with "dof" where cleaning is known."""
     is_known = not sbc.paths_["brain_masker"].startswith("reference")
-    if stats != ("effect",) or (is_known and hasattr(sbc, "statistics")):
+    if is_known or stats != ("effect",):
         return [
             {stat: getattr(found, field) for stat, (field, _) in STATS.items()}
             for found in sbc.statistics(runs)
         ]
-    rows = np.asarray(sbc.transform(runs)).reshape(
-        len(runs), sbc.n_seeds_, sbc.n_voxels_
-    )
-    if sbc.get_params(deep=False).get("scale") == "r":
-        rows = fisher_z(rows)
-    return [{"effect": row} for row in rows]
+    rows = np.asarray(sbc.transform(runs))
+    rows = rows.reshape(len(runs), sbc.n_seeds_, sbc.n_voxels_)
+    return [{"effect": fisher_z(row) if sbc.scale == "r" else row} for row in rows]
 
 
 def _write(sbc, target, result, out, endings):
@@ -215,15 +211,9 @@ def _write_hemisphere(image, part, file, description):
     nibabel.save(GiftiImage(darrays=[array]), file)
 
 
-def _write_grayordinates(image, part, file, description):
-    """Write a map of grayordinates."""
-    nibabel.save(image, file)
-
-
 FORMATS = {
     VOLUME: (".nii.gz", _write_volume),
     SURFACE: (".func.gii", _write_hemisphere),
-    GRAYORDINATES: (".dscalar.nii", _write_grayordinates),
 }
 """How files of each kind of image end, and what writes one."""
 

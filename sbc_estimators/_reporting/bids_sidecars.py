@@ -3,14 +3,17 @@
 import hashlib
 import json
 import os
+import secrets
 from dataclasses import dataclass, fields
+from pickle import PicklingError
 
 import joblib
 import numpy as np
 import pandas as pd
 
+from .._images.opening import is_image, key_of
 from .bids_names import Place
-from .images import VOLUME, kind_of, loaded
+from .images import loaded
 from .scripts import as_plain
 from .tables import known
 from .used import (
@@ -141,10 +144,13 @@ def _identity(value):
         return joblib.hash(value.to_csv())
     if isinstance(value, list | tuple) and any(map(_path_of, value)):
         return repr([_identity(item) for item in value])
-    if kind_of(value) == VOLUME:
-        data = np.ascontiguousarray(value.dataobj)
-        return repr((joblib.hash(data), joblib.hash(np.asarray(value.affine))))
-    return joblib.hash(value)
+    if is_image(value):
+        return repr(key_of(value))
+    try:
+        return joblib.hash(value)
+    except (PicklingError, TypeError, AttributeError):
+        # Nobody can tell, so it never is: such as a function made in another one.
+        return secrets.token_hex()
 
 
 def _path_of(value):

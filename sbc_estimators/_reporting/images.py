@@ -1,21 +1,20 @@
-"""What kind of image a map is, and what is in it: asked here alone of this folder."""
+"""What kind of image a map is, and what is in it."""
 
 import os
 
 import nibabel
 import numpy as np
 
-VOLUME, SURFACE, GRAYORDINATES = "volume", "surface", "grayordinates"
-"""Kinds of images."""
+from .._images.opening import grid_of
+
+VOLUME, SURFACE = "a volume", "a surface"
+"""Kinds of images, as grids name them."""
 
 
 def kind_of(value):
     """Return the kind of an image in memory, None of what is no image."""
-    if isinstance(value, nibabel.Cifti2Image):
-        return GRAYORDINATES
-    if hasattr(value, "mesh") and hasattr(value, "data"):
-        return SURFACE
-    return VOLUME if hasattr(value, "dataobj") and hasattr(value, "affine") else None
+    grid = grid_of(value)
+    return None if grid is None else grid.kind
 
 
 def loaded(img):

@@ -10,7 +10,8 @@ from nibabel.affines import voxel_sizes
 from nilearn.reporting import get_clusters_table
 
 from .._arrays.correlation import fisher_z
-from ..plotting import seed_place, seed_region
+from .._images.opening import grid_of
+from ..plotting import SeedInImage
 from .images import SURFACE, VOLUME, hemispheres, kind_of, volume_data
 
 LEAST_CLUSTER = 250.0
@@ -67,13 +68,15 @@ class Maps:
 
     def place(self, position):
         """Return centre in mm and radius of a seed; (None, 0) where there is none."""
-        if self.kind == VOLUME:
-            return seed_place(self.sbc, position, self.image(position))
         if self.kind is None:
             return None, 0
-        image = self.image(position)
-        region = seed_region(self.sbc, position, image)
-        return (None if region is None else _middle_vertex(region)), 0
+        grid = grid_of(self.image(position))
+        seed = SeedInImage(self.sbc, position, grid)
+        if self.kind == VOLUME:
+            return seed.sphere()
+        region = seed.region()
+        is_there = region is not None and grid.same_as(grid_of(region))
+        return (_middle_vertex(region) if is_there else None), 0
 
     def highest(self, position):
         """Return where in mm a map is highest, which most often is its seed."""

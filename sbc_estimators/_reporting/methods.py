@@ -4,8 +4,10 @@ import os
 import platform
 from importlib.metadata import version
 
+import numpy as np
+
 from .. import __version__
-from .images import SURFACE, VOLUME, kind_of
+from .images import SURFACE, kind_of
 from .references import REFERENCES, cite, cited_in
 from .tables import known
 from .used import confound_names, own, repetition_time
@@ -39,6 +41,7 @@ MEASURE_WORDS = {
 }
 
 SCALE_WORDS = {
+    "fisher_z": "",
     "r": "Maps of single runs hold r itself.",
     "z_score": "Maps of single runs hold z scores, which are standard normal where "
     "nothing correlates, from the effective degrees of freedom that cleaning leaves "
@@ -72,7 +75,7 @@ def methods(sbc, maps, runs=None):
         _smoothing(sbc),
         _summary(sbc),
         _correlation(sbc, maps),
-        SCALE_WORDS.get(sbc.get_params(deep=False).get("scale"), ""),
+        SCALE_WORDS[sbc.scale],
         _without_signal(sbc, maps),
     ]
     text = " ".join(filter(None, sentences))
@@ -168,61 +171,65 @@ def kind_of_seeds(masker):
 
 def _seeds(sbc, maps):
     """Return what the seeds were."""
-    names, kind = list(sbc.seed_names_), kind_of_seeds(sbc.seed_masker_)
-    one = len(names) == 1
+    names, masker = list(map(str, sbc.seed_names_)), sbc.seed_masker_
+    kind, one = kind_of_seeds(masker), len(names) == 1
     subject = "The seed was" if one else f"The {len(names)} seeds were"
-    if len(names) > MOST_NAMED and kind != "other":
-        others = {
-            "given": "time series that came with the runs",
-            "regions": f"regions {_atlas(sbc)}",
-            "maps": "weighted maps",
-            "positions": f"single {maps.unit}",
-        }
-        what = others.get(kind, kind)
-        return f"{subject} {_sized(what, sbc)}."
-    said = joined([str(name) for name in names])
+    is_many = len(names) > MOST_NAMED
     if kind in ("spheres", "discs"):
-        what = _sized(kind[:-1] if one else kind, sbc)
-        return f"{subject} {'a ' * one}{what} around {joined(_centres(sbc, maps))}."
+        what = _sized(kind[:-1] if one else kind, masker)
+        where = "" if is_many else f" around {joined(_centres(names, masker))}"
+        return f"{subject} {'a ' * one}{what}{placed_by_runs(masker) or where}."
+    said = "" if is_many else joined(names)
     words = {
-        "regions": f"the region{'' if one else 's'} {said} {_atlas(sbc)}",
+        "regions": f"the region{'' if one else 's'} {said} {_atlas(masker)}",
         "maps": f"weighted map{'' if one else 's'} ({said})",
         "given": f"time series that came with the runs ({said})",
         "positions": f"single {maps.unit}",
-        "other": f"the signals of {type(sbc.seed_masker_).__name__}",
+        "other": f"the signals of {type(masker).__name__}",
     }
-    return f"{subject} {words[kind]}."
+    words = words[kind].replace("the regions  ", "regions ").replace(" ()", "")
+    return f"{subject} {words}{placed_by_runs(masker)}."
 
 
-def _atlas(sbc):
+def placed_by_runs(masker):
+    """Return the words for places that each run brought, "" for others."""
+    is_new = getattr(masker, "takes_places", False)
+    return ", placed anew in each run" if is_new else ""
+
+
+def _atlas(masker):
     """Return where regions come from."""
-    atlas = own(sbc.seed_masker_, "labels_img")
-    if isinstance(atlas, str | os.PathLike):
+    atlas = own(masker, "labels_img")
+    if isinstance(atlas, str | os.PathLike) and atlas != "run":
         return f"in {os.path.basename(atlas)}"
     return "of an atlas or mask"
 
 
-def _sized(what, sbc):
+def _sized(what, masker):
     """Return the words for spheres or discs with their radius."""
-    radius = own(sbc.seed_masker_, "radius")
-    radii = [r or 0 for r in (radius if hasattr(radius, "__len__") else [radius])]
-    if not what.startswith(("sphere", "disc")):
-        return what
+    radii = getattr(masker, "radii_", None) or [own(masker, "radius") or 0]
     if max(radii) == 0:
-        return "single voxel" if what == "sphere" else "single voxels"
+        return {"s": "single voxels"}.get(what[-1], "single voxel")
     along = " along the surface" if what.startswith("disc") else ""
     return f"{what} of {spanned(radii)} mm radius{along}"
 
 
-def _centres(sbc, maps):
+def _centres(names, masker):
     """Return where seeds are, with their names if these say more than that."""
-    words = []
-    for position, name in enumerate(sbc.seed_names_):
-        place = maps.place(position)[0] if maps.kind == VOLUME else None
-        where = None if place is None else ", ".join(f"{x:g}" for x in place)
-        is_told = where is None or str(name) == f"({where})"
-        words.append(f"{name}" if is_told else f"{name} ({where})")
-    return [f"{word[:-1]} mm)" if word.endswith(")") else word for word in words]
+    places = getattr(masker, "places_", None)
+    if places is None:
+        places = [[seed] for seed in getattr(masker, "seeds_", [()] * len(names))]
+    return [_placed(name, own) for name, own in zip(names, places, strict=True)]
+
+
+def _placed(name, places):
+    """Return the name of a seed with its places in mm, which it may say itself."""
+    if not all(np.shape(place) == (3,) for place in places):
+        return name  # vertices have no coordinates of their own
+    words = [", ".join(f"{float(x):g}" for x in place) for place in places]
+    said = " + ".join(f"({word})" for word in words)
+    inside = f"({joined(words)} mm)"
+    return inside if name == said else f"{name} {inside}"
 
 
 def _summary(sbc):
@@ -232,11 +239,18 @@ def _summary(sbc):
         return ""
     if kind == "maps":
         return "The signals of the maps were found by least squares, all at once."
-    atlas = getattr(sbc.seed_masker_, "labels_img_", None)
-    unit = "vertices" if kind == "discs" or kind_of(atlas) == SURFACE else "voxels"
-    return f"The signal of a seed was {SUMMARY_WORDS[sbc.seed_summary_]}.".format(
-        unit=unit
-    )
+    unit = "vertices" if _is_on_surface(sbc.seed_masker_) else "voxels"
+    words = SUMMARY_WORDS[sbc.seed_summary_].format(unit=unit)
+    return f"The signal of a seed was {words}."
+
+
+def _is_on_surface(masker):
+    """Whether the seeds of a masker are made of vertices."""
+    if kind_of_seeds(masker) == "discs":
+        return True
+    grid = getattr(masker, "grid_", None)
+    kind = kind_of(getattr(masker, "labels_img_", None)) if grid is None else grid.kind
+    return kind == SURFACE
 
 
 # Cleaning
@@ -381,8 +395,6 @@ def _correlation(sbc, maps):
 
 def _degrees_of_freedom(sbc):
     """Return what cleaning left, where it is known."""
-    if "effective_dof" not in sbc.run_report_:
-        return ""
     left = [known(value) for value in sbc.run_report_["effective_dof"]]
     left = [round(value, 1) for value in left if value is not None]
     if not left:

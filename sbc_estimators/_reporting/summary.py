@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..plotting import colour_limit
-from ..runs._run import as_runs
+from ..runs._opened import as_runs
 from .backgrounds import as_image, background_of
 from .formats import MINUS
 from .lines import counts, drawn
@@ -132,9 +132,8 @@ def summarise(sbc, X=None):
 def _mapped(sbc, X):
     """Return the runs of `fit`, mapped by a clone, which warns as `fit` did."""
     runs = as_runs(X)
-    again = clone(sbc).set_params(brain_masker=clone(sbc.brain_masker_), verbose=0)
-    if "scale" in again.get_params(deep=False):
-        again.set_params(scale="fisher_z")
+    again = clone(sbc).set_params(brain_masker=clone(sbc.brain_masker_))
+    again.set_params(scale="fisher_z", verbose=0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         z = np.asarray(again.fit_transform(runs))  # a DataFrame, if one is asked for
@@ -185,14 +184,13 @@ def _title(files, labels):
 def _cards(sbc):
     """Return the numbers that stand out."""
     report = sbc.run_report_
-    dof = report["effective_dof"].min() if "effective_dof" in report else None
     return {
         "n_runs": int(sbc.n_runs_),
         "n_seeds": int(sbc.n_seeds_),
         "n_voxels": int(sbc.n_voxels_),
         "n_scans": int(report["n_scans"].sum()),
         "n_kept_scans": int(report["n_kept_scans"].sum()),
-        "least_dof": None if dof is None or not np.isfinite(dof) else float(dof),
+        "least_dof": known(report["effective_dof"].min()),
     }
 
 

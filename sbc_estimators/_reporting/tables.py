@@ -77,7 +77,7 @@ def run_rows(report, labels, n_confounds=None):
     rows = []
     for i, row in enumerate(report.to_dict("records")):
         numbers = {name: known(row[name]) for name in counts}
-        numbers["effective_dof"] = known(row.get("effective_dof"))
+        numbers["effective_dof"] = known(row["effective_dof"])
         numbers["n_confounds"] = None if n_confounds is None else n_confounds[i]
         rows.append({"label": labels[i], **numbers})
     return rows
@@ -159,7 +159,7 @@ def _of_runs(report, n_voxels):
                 f"{row['n_explained']:,} of {n_voxels:,} voxels. There partial r and "
                 "z are 0."
             )
-        dof = known(row.get("effective_dof"))
+        dof = known(row["effective_dof"])
         if dof is not None and dof < LEAST_DOF:
             found.append(
                 f"{_named(row)}: cleaning leaves only {dof:.1f} effective degrees of "

@@ -6,7 +6,7 @@ from importlib.metadata import version
 import numpy as np
 
 from .. import __version__
-from .._support.tables import load_confounds
+from .._support.tables import table_of
 
 LIBRARIES = ("nilearn", "numpy", "scipy", "scikit-learn", "nibabel", "pandas")
 
@@ -54,11 +54,6 @@ def kept_scans(run):
 
 def confound_names(run):
     """Return the names of a run's confounds; numbers where they have none."""
-    table = load_confounds(run.confounds, "run")
-    if table is None:
+    if run.confounds is None:
         return []
-    columns = getattr(table, "columns", None)
-    if columns is not None:
-        return [str(name) for name in columns]
-    shape = np.shape(table)
-    return [str(i) for i in range(shape[1] if len(shape) > 1 else 1)]
+    return [str(name) for name in table_of(run.confounds, "confounds").columns]

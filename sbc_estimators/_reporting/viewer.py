@@ -13,7 +13,7 @@ from nilearn.image import resample_to_img
 from nilearn.surface import InMemoryMesh
 
 from ..plotting import nilearn_plotting
-from .images import SURFACE, VOLUME, hemispheres, volume_data
+from .images import SURFACE, hemispheres, volume_data
 
 NEEDS_NILEARN = "0.14.1"
 """The first nilearn with NiiVue inside."""
@@ -91,8 +91,8 @@ def viewer_parts(maps, positions, background):
         }
     images = [maps.image(position) for position in positions]
     if maps.kind == SURFACE:
-        return {"kind": SURFACE, **_of_surface(images)}
-    return {"kind": VOLUME, **_of_volume(images, background)}
+        return {"kind": "surface", **_of_surface(images)}
+    return {"kind": "volume", **_of_volume(images, background)}
 
 
 def _text(content):

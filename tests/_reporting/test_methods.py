@@ -16,7 +16,7 @@ from nilearn.maskers import (
 
 from sbc_estimators import Run, SeedCorrelationMap, __version__
 from sbc_estimators._reporting.maps import Maps
-from sbc_estimators._reporting.methods import methods
+from sbc_estimators._reporting.methods import methods, placed_by_runs
 from sbc_estimators._reporting.references import REFERENCES
 from sbc_estimators.maskers import (
     GivenSignals,
@@ -220,16 +220,33 @@ def test_many_seeds_are_counted(sample_box):
     assert f"The {sbc.n_seeds_} seeds were single voxels." in text_of(sbc)
 
 
-def test_radii_and_single_voxels(sample_box):
-    radii = SphereSeeds(sample_box.seeds[:2], [6, 8])
-    voxels = SphereSeeds(sample_box.seeds[:2], None)
+def test_radii_names_and_single_voxels(sample_box):
+    first, second, third = sample_box.seeds
+    radii = SphereSeeds([first, second], [6, 8], names=["PCC", "b"])
+    voxels = SphereSeeds([first, second], None)
+    several = SphereSeeds([[first, third]], 6, names=["both"])
     for seeds, words in (
-        (radii, "spheres of 6 to 8 mm radius around "),
-        (voxels, "single voxels around "),
+        (
+            radii,
+            "The 2 seeds were spheres of 6 to 8 mm radius around PCC (0, -52, 18 mm) "
+            "and b (21.4, -63.2, 12.9 mm).",
+        ),
+        (voxels, "single voxels around (0, -52, 18 mm) and (21.4, "),
+        (
+            several,
+            "The seed was a sphere of 6 mm radius around both (0, -52, 18 and -17, "
+            "-38, 33 mm).",
+        ),
     ):
         own = brain(sample_box, detrend=False)
         sbc = SeedCorrelationMap(seeds, own).fit(sample_box.run)
         assert words in text_of(sbc)
+
+
+@pytest.mark.parametrize("kind", [SphereSeeds, RegionSeeds, SurfaceSeeds])
+def test_places_that_each_run_brings(kind):
+    assert placed_by_runs(kind("run")) == ", placed anew in each run"
+    assert placed_by_runs(kind([(0, 0, 0)])) == ""
 
 
 def test_high_variance_confounds_and_cosines(sample_box):
