@@ -4,6 +4,7 @@
 - `Run`: an image with its confounds, sample mask and repetition time.
 - `explore`: a page on which a click is a seed.
 - `runs_from_fmriprep`: the runs in a folder that fMRIPrep wrote.
+- `save_to_bids`: maps of many runs as files with BIDS names.
 - `maskers`: kinds of seeds beside nilearn's own.
 - `plotting`: pictures of a fitted estimator.
 - `datasets`: a sample run that ships with the package, and simulated runs.
@@ -19,6 +20,7 @@ _HOMES = {
     "SeedCorrelationMap": "._seed_correlation_map",
     "explore": "._explore.explorer",
     "runs_from_fmriprep": ".runs._fmriprep",
+    "save_to_bids": "._reporting.bids",
 }
 
 _MODULES = ("datasets", "maskers", "plotting")
@@ -30,6 +32,7 @@ __all__ = [
     "__version__",
     "explore",
     "runs_from_fmriprep",
+    "save_to_bids",
 ]
 
 

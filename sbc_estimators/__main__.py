@@ -190,6 +190,11 @@ def _make_parser():
         help="write nothing, but open a page in the browser on which a click is a "
         "seed; Ctrl-C ends it",
     )
+    add(
+        "--report",
+        action="store_true",
+        help="also write report.html: a page about run, seeds, maps, and methods",
+    )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 

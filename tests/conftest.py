@@ -15,12 +15,14 @@ from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
     MultiNiftiMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
 )
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from sklearn.base import clone
 from threadpoolctl import ThreadpoolController
 
-from sbc_estimators import Run
+from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
 from sbc_estimators._images.volume import VolumeScans
 from sbc_estimators.datasets import load_sample_run, make_runs
@@ -182,6 +184,28 @@ def sample_box():
         sample.run.confounds,
         sample.t_r,
     )
+
+
+@pytest.fixture(scope="session")
+def two_runs(sample_box):
+    """The same box of the sample run twice: whole, and with scans left out."""
+    options = {"confounds": sample_box.confounds, "t_r": sample_box.t_r}
+    kept = np.delete(np.arange(sample_box.n_scans), [0, 1, 50, 51, 52, 120])
+    return [
+        Run(sample_box.img, **options),
+        Run(sample_box.img, sample_mask=kept, **options),
+    ]
+
+
+@pytest.fixture(scope="session")
+def fitted(sample_box, two_runs):
+    """An estimator of three spheres, fitted to two runs."""
+    return SeedCorrelationMap(
+        NiftiSpheresMasker(sample_box.seeds, radius=6, detrend=True),
+        NiftiMasker(sample_box.mask_img, smoothing_fwhm=6, detrend=True),
+        low_pass=0.1,
+        high_pass=0.01,
+    ).fit(two_runs)
 
 
 def _simulated(n_voxels, random_state):

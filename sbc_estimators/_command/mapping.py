@@ -31,6 +31,9 @@ from .inputs import find_source
 SIDECAR = "sbc_z.json"
 """The file that says what was done, and which files were written."""
 
+REPORT = "report.html"
+"""The page that --report writes beside the maps."""
+
 NO_CONFOUNDS = "none (nuisance signals stay in the data; see --confounds)"
 
 QUALITIES = (
@@ -103,6 +106,8 @@ def map_seeds(options):
         _draw_maps(estimator, maps, options.seeds, stage)
         write_table(signals, list(options.seeds), stage / "seed_signals.tsv")
         _draw_signals(estimator, run, signals, options.seeds, stage / "seed_signals")
+        if options.report:
+            estimator.generate_report(run).save_as_html(stage / REPORT)
         written = [path.name for path in stage.iterdir()]
         summary["files"] = sorted([*written, SIDECAR])
         write_json(summary, stage / SIDECAR)

@@ -92,6 +92,31 @@ def whole(path, name):
         yield stage / Path(path).name
 
 
+@contextmanager
+def replacing(path):
+    """Give a path to write a file to that takes the place of another if all went well.
+
+    It is hidden, beside the other, and always the same: what a process that was killed
+    left there is overwritten by the next one.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+
+    Yields
+    ------
+    hidden : Path
+        With the same ending.
+    """
+    hidden = path.with_name(f".{path.name}")
+    try:
+        yield hidden
+        os.replace(hidden, path)
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
 def write_map(img, path, description):
     """Write maps as float32 NIfTI: 3D for one volume, else 4D.
 

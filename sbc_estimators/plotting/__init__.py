@@ -123,7 +123,7 @@ def plot_seed_map(
     # where a map has none.
     options |= {"symmetric_cbar": True, **kwargs}
     if vmax is None:
-        options["vmax"] = _colour_limit(values, threshold)
+        options["vmax"] = colour_limit(values, threshold)
     if label is None:
         label = _label_of_colours(threshold)
     with _closing(keep=output_file is None):
@@ -255,7 +255,7 @@ def _map_of_seed(estimator, z, position):
     )
 
 
-def _colour_limit(values, threshold):
+def colour_limit(values, threshold):
     """Return where the colours end: a high quantile, and twice a numeric threshold.
 
     Rounded up: to a tenth, or to one digit if it is smaller.

@@ -33,6 +33,8 @@ ONE_SEED = {
 }
 
 
+PICTURES = {name for name in ONE_SEED if name.endswith((".png", ".pdf"))}
+
 SEED_NEEDS = (
     "error: --seed needs a name and three numbers in mm, as in --seed PCC 0 -52 18"
 )
@@ -569,6 +571,21 @@ def test_files_of_other_seeds_are_removed(small, simulated, tmp_path, capsys):
     for outcome in outcomes.values():
         assert outcome.files - {"sbc_z_notes.txt"} == set(outcome.sidecar["files"])
     assert (out / "sbc_z_notes.txt").is_file()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_report_lies_beside_the_maps_where_it_is_asked_for(
+    small, simulated, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    with_report = call(out, capsys, *arguments, "--report")
+    assert with_report.files == ONE_SEED - PICTURES | {"report.html"}
+    assert "report.html" in with_report.sidecar["files"]
+    assert f"wrote         {out / 'report.html'}" in with_report.text
+    page = (out / "report.html").read_text("utf-8")
+    assert "The data were one run of 100 scans" in page
+    assert call(out, capsys, *arguments).files == ONE_SEED - PICTURES
 
 
 @pytest.mark.parametrize(

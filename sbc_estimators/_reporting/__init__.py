@@ -1,0 +1,1 @@
+"""One page about a fitted estimator, methods for a paper, and files with BIDS names."""

@@ -1,0 +1,240 @@
+"""`save_to_bids`: one file a run and seed, with a name by BIDS and a sidecar."""
+
+import json
+from pathlib import Path
+
+import joblib
+import nibabel
+import numpy as np
+from nibabel.gifti import GiftiDataArray, GiftiImage
+from sklearn.utils.validation import check_is_fitted
+
+from .. import __version__
+from .._arrays.correlation import fisher_z
+from .._support.files import replacing, write_json, write_map
+from .._support.messages import naming
+from ..runs._opened import as_runs
+from .bids_names import places_of
+from .bids_sidecars import STATS, targets_of
+from .images import SURFACE, VOLUME, hemispheres, kind_of
+
+DESCRIPTION = "dataset_description.json"
+
+BIDS_VERSION = "1.10.0"
+
+HEMISPHERES = {"left": "L", "right": "R"}
+
+
+def save_to_bids(sbc, X, out_dir, *, stats=("effect",)):
+    """Map runs, and write one file a run and seed, named by BIDS.
+
+    Below ``sub-<label>/[ses-<label>/]func/`` in `out_dir`, such as
+    ``sub-01_task-rest_space-MNI152NLin2009cAsym_seed-PCC_stat-effect_statmap.nii.gz``,
+    each with a JSON sidecar.
+
+    Parameters
+    ----------
+    sbc : SeedCorrelationMap
+        Fitted.
+    X : run or sequence of runs
+        As in :meth:`SeedCorrelationMap.transform`. Their files' names say the subject
+        and all else; the index of a Series of runs may say it instead.
+    out_dir : str or path
+        Created if missing.
+    stats : sequence of str, default=("effect",)
+        What to write: "effect" (Fisher z), "variance", "dof" (effective degrees of
+        freedom) and "zscore", as :meth:`SeedCorrelationMap.statistics` has them.
+
+    Returns
+    -------
+    files : list of pathlib.Path
+        The maps, by run, seed and statistic, those that were there already too. On a
+        surface, each hemisphere has a file.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If `stats` has another word; if a run's name does not say its subject; if two
+        runs, or two seeds, would get one name. All before any work.
+    TypeError
+        If maps of the brain masker are no images.
+    TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+        As :meth:`SeedCorrelationMap.transform`; what is written by then stays.
+
+    Notes
+    -----
+    *Names* keep the entities of the run's name but ``desc``; a seed's label is its name
+    without what BIDS does not allow, which is all but letters and digits. Maps of a
+    volume are ``.nii.gz``, of a surface ``.func.gii``.
+
+    *Again.* Each file appears whole or not at all, the sidecar last. A map whose
+    sidecar has the same sources (files by path, size and date), parameters and versions
+    is left as it is, so that a call that was cut off is simply made again, and gives
+    the same bytes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sbc_estimators import SeedCorrelationMap, save_to_bids
+    >>> from sbc_estimators.datasets import load_sample_run
+    >>> from sbc_estimators.maskers import SphereSeeds
+    >>> sample = load_sample_run()
+    >>> sbc = SeedCorrelationMap(SphereSeeds([(0, -52, 18)])).fit(sample.run)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (file,) = save_to_bids(sbc, sample.run, folder)
+    >>> file.name
+    'sub-01_task-rest_space-MNI152NLin2009cAsym_res-5_seed-05218_stat-effect_statmap.nii.gz'
+    """
+    check_is_fitted(sbc)
+    stats = _checked_stats(stats)
+    runs, out = as_runs(X), Path(out_dir)
+    places = places_of(runs, X, sbc.seed_names_)
+    endings = _endings(sbc)
+    targets = targets_of(sbc, runs, places, stats)
+    out.mkdir(parents=True, exist_ok=True)
+    _write_description(out)
+    missing = [[target for target in own if not target.is_done(out)] for own in targets]
+    for i, result in _results(sbc, runs, stats, [bool(own) for own in missing]):
+        for target in missing[i]:
+            _write(sbc, target, result, out, endings)
+    return [path for own in targets for t in own for path in _paths(t, out, endings)]
+
+
+def _checked_stats(stats):
+    """Return the statistics as a tuple; ValueError for one that is not known."""
+    wanted = (stats,) if isinstance(stats, str) else tuple(stats)
+    unknown = [stat for stat in wanted if stat not in STATS]
+    if unknown or not wanted:
+        raise ValueError(
+            f"stats must be some of {', '.join(map(repr, STATS))}, got "
+            f"{unknown[0] if unknown else stats!r}."
+        )
+    return tuple(dict.fromkeys(wanted))
+
+
+def _endings(sbc):
+    """Return for each file of a map what its name has further, and its ending."""
+    image = _image(sbc, np.zeros(sbc.n_voxels_, np.float32))
+    kind = kind_of(image)
+    if kind is None:
+        raise TypeError(
+            "brain_masker must put maps back into images, inverse_transform of "
+            f"{type(sbc.brain_masker_).__name__} gives {type(image).__name__}."
+        )
+    parts = [None]
+    if kind == SURFACE:
+        parts = [HEMISPHERES.get(part, part) for part, _, _ in hemispheres(image)]
+    return dict.fromkeys(parts, FORMATS[kind][0])
+
+
+def _image(sbc, values):
+    """Return the values of a map as an image."""
+    return sbc.brain_masker_.inverse_transform(values[np.newaxis])
+
+
+def _paths(target, out, endings):
+    """Return the paths of the files of a map."""
+    further = [{} if part is None else {"hemi": part} for part in endings]
+    names = [target.place.stem(target.stat, **own) for own in further]
+    folder = out / target.place.folder
+    pairs = zip(names, endings.values(), strict=True)
+    return [folder / f"{name}{ending}" for name, ending in pairs]
+
+
+# Maps
+
+
+def _results(sbc, runs, stats, is_wanted):
+    """Yield the position of each run that is wanted, and its statistics by name.
+
+    Each is of shape `(n_seeds, n_voxels)`. As many runs are mapped at a time as the
+    estimator's `n_jobs` says.
+    """
+    wanted = np.flatnonzero(is_wanted)
+    n_jobs = joblib.effective_n_jobs(sbc.n_jobs)
+    for start in range(0, len(wanted), n_jobs):
+        batch = wanted[start : start + n_jobs]
+        results = _mapped(sbc, [runs[i] for i in batch], stats)
+        yield from zip(batch, results, strict=True)
+
+
+def _mapped(sbc, runs, stats):
+    """Return the statistics of some runs, with "dof" where cleaning is known."""
+    is_known = not sbc.paths_["brain_masker"].startswith("reference")
+    if is_known or stats != ("effect",):
+        return [
+            {stat: getattr(found, field) for stat, (field, _) in STATS.items()}
+            for found in sbc.statistics(runs)
+        ]
+    rows = np.asarray(sbc.transform(runs))
+    rows = rows.reshape(len(runs), sbc.n_seeds_, sbc.n_voxels_)
+    return [{"effect": fisher_z(row) if sbc.scale == "r" else row} for row in rows]
+
+
+def _write(sbc, target, result, out, endings):
+    """Write the files of one map, its sidecar last."""
+    folder = out / target.place.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    values = np.asarray(result[target.stat][target.seed], np.float32)
+    image, paths = _image(sbc, values), _paths(target, out, endings)
+    for part, path in enumerate(paths):
+        with naming(str(path)), replacing(path) as file:
+            write = FORMATS[kind_of(image)][1]
+            write(image, part, file, target.content["Description"])
+    content = {
+        **target.content,
+        "EffectiveDegreesOfFreedom": _median(result.get("dof"), target.seed),
+        "Files": [path.name for path in paths],
+    }
+    with replacing(target.sidecar(out)) as file:
+        write_json(content, file)
+
+
+def _median(dof, seed):
+    """Return the median over the voxels that have a signal, None if it is not known."""
+    if dof is None or not np.isfinite(dof[seed]).any():
+        return None
+    return float(np.nanmedian(dof[seed]))
+
+
+def _write_volume(image, part, file, description):
+    """Write a map in a volume."""
+    write_map(image, file, description[:79])
+
+
+def _write_hemisphere(image, part, file, description):
+    """Write one hemisphere of a map on a surface."""
+    values = hemispheres(image)[part][1].astype(np.float32)
+    array = GiftiDataArray(values, "NIFTI_INTENT_ESTIMATE")
+    nibabel.save(GiftiImage(darrays=[array]), file)
+
+
+FORMATS = {
+    VOLUME: (".nii.gz", _write_volume),
+    SURFACE: (".func.gii", _write_hemisphere),
+}
+"""How files of each kind of image end, and what writes one."""
+
+
+def _write_description(out):
+    """Write what the folder is, unless somebody else has said so."""
+    path = out / DESCRIPTION
+    generated = [{"Name": "sbc_estimators", "Version": __version__}]
+    content = {
+        "Name": "Seed-based correlation maps",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": generated,
+    }
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        is_ours = found["GeneratedBy"][0]["Name"] == "sbc_estimators"
+    except FileNotFoundError:
+        is_ours, found = True, None
+    except (ValueError, KeyError, IndexError, TypeError):
+        is_ours = False
+    if is_ours and found != content:
+        with replacing(path) as file:
+            write_json(content, file)

@@ -1,0 +1,152 @@
+"""Names of maps by BIDS: where a run's and a seed's map is written."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .._support.messages import describe_run
+
+ENTITIES = (
+    *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),
+    *("hemi", "space", "cohort", "res"),
+)
+"""What of a run's name the names of its maps keep, in the order of BIDS."""
+
+PERSON = "sub"
+"""The one of them that BIDS asks for."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the maps of one run and seed are written.
+
+    Attributes
+    ----------
+    folder : Path
+        Below that of all maps.
+    entities : dict of str
+        Those of the run, and "seed".
+    """
+
+    folder: Path
+    entities: dict
+
+    def stem(self, stat, **further):
+        """Return the name of a map's file without its ending."""
+        entities = {**self.entities, **further}
+        known = [name for name in ENTITIES if name in entities]
+        words = [f"{name}-{entities[name]}" for name in (*known, "seed")]
+        return "_".join([*words, f"stat-{stat}", "statmap"])
+
+
+def places_of(runs, X, seed_names):
+    """Return a `Place` for each run and seed, no two of them alike.
+
+    Parameters
+    ----------
+    runs : list of Run
+    X : run or sequence of runs
+        As they were passed: a Series' index names its runs.
+    seed_names : list of str
+
+    Returns
+    -------
+    places : list of list of Place
+
+    Raises
+    ------
+    ValueError
+        If a run's name says no subject, nothing of a seed's name is left, or two runs
+        or two seeds would get one name.
+    """
+    labels = _seed_labels(seed_names)
+    entities = [_entities(*run) for run in enumerate(_run_names(runs, X))]
+    _check_different(runs, entities)
+    return [[_place(own, label) for label in labels] for own in entities]
+
+
+def _place(entities, label):
+    """Return the place of one map."""
+    levels = [f"{name}-{entities[name]}" for name in ("sub", "ses") if name in entities]
+    return Place(Path(*levels, "func"), {**entities, "seed": label})
+
+
+# Runs
+
+
+def _run_names(runs, X):
+    """Return the name of each run: of its file, or in the index of a Series."""
+    index = X.index if isinstance(X, pd.Series) else [None] * len(runs)
+    return [
+        label if isinstance(label, str) and PERSON in _parsed(label) else _file(run.img)
+        for label, run in zip(index, runs, strict=True)
+    ]
+
+
+def _file(img):
+    """Return the name of an image's file, "" without one."""
+    if isinstance(img, str | os.PathLike):
+        return os.path.basename(img)
+    return os.path.basename(getattr(img, "get_filename", lambda: None)() or "")
+
+
+def _parsed(name):
+    """Return the entities in a name that the names of its maps keep."""
+    stem = name.partition(".")[0]
+    found = re.findall(r"(?:^|_)([a-z]+)-([0-9A-Za-z+]+)(?=_|$)", stem)
+    return {entity: label for entity, label in found if entity in ENTITIES}
+
+
+def _entities(position, name):
+    """Return the entities of a run; ValueError where they name no person."""
+    entities = _parsed(name)
+    if PERSON not in entities:
+        raise ValueError(
+            f"{describe_run(position, name or None)} has no name that tells its "
+            "subject, as BIDS asks for. Rename its file, such as "
+            "'sub-01_task-rest_bold.nii.gz', or pass a pandas Series of runs whose "
+            "index has such names."
+        )
+    return entities
+
+
+def _check_different(runs, entities):
+    """Raise ValueError where two runs would get one name."""
+    seen = {}
+    for position, own in enumerate(entities):
+        key = "_".join(f"{k}-{own[k]}" for k in ENTITIES if k in own).casefold()
+        other = seen.setdefault(key, position)
+        if other != position:
+            raise ValueError(
+                f"{describe_run(other, runs[other].img)} and "
+                f"{describe_run(position, runs[position].img)} would get one name, "
+                f"{key!r}. Names keep {', '.join(ENTITIES)}: let the runs differ in "
+                "one of these."
+            )
+
+
+# Seeds
+
+
+def _seed_labels(names):
+    """Return the label of each seed: of its name what BIDS allows."""
+    labels = [re.sub(r"[^0-9A-Za-z]", "", str(name)) for name in names]
+    seen = {}
+    for name, label in zip(names, labels, strict=True):
+        if not label:
+            raise ValueError(
+                f"seed {name!r} has no letter or digit that BIDS allows in a name. "
+                "Name the seeds with letters from A to Z and digits."
+            )
+        # Some file systems do not tell PCC from pcc.
+        if label.casefold() in seen:
+            raise ValueError(
+                f"seeds {seen[label.casefold()]!r} and {name!r} would get one name, "
+                f"seed-{label}: BIDS allows letters and digits only. Give the seeds "
+                "other names."
+            )
+        seen[label.casefold()] = name
+    return labels

@@ -1,0 +1,172 @@
+"""Sidecars of maps: what they are, of what, and whether they are there already."""
+
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import dataclass, fields
+from pickle import PicklingError
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from .._images.opening import is_image, key_of
+from .bids_names import Place
+from .images import loaded
+from .scripts import as_plain
+from .tables import known
+from .used import (
+    confound_names,
+    kept_scans,
+    own,
+    parameters,
+    repetition_time,
+    versions,
+)
+
+STATS = {
+    "effect": ("effect", "Fisher z of the correlation"),
+    "variance": ("variance", "Sampling variance of the Fisher z of the correlation"),
+    "dof": ("dof", "Effective degrees of freedom of the correlation"),
+    "zscore": ("z_score", "z score of the correlation"),
+}
+"""Names in files to fields of `SeedCorrelationMap.statistics`, and what they are."""
+
+SPEED = ("memory", "memory_level", "n_jobs", "verbose", "reports", "cmap")
+"""Parameters of the estimator and of maskers that change no map."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What one map's files are called, and what their sidecar says before any work.
+
+    Attributes
+    ----------
+    place : Place
+    stat : str
+    seed : int
+        Its position.
+    content : dict
+        Of the sidecar.
+    """
+
+    place: Place
+    stat: str
+    seed: int
+    content: dict
+
+    def sidecar(self, out):
+        """Return the path of the sidecar, which is written last."""
+        return out / self.place.folder / f"{self.place.stem(self.stat)}.json"
+
+    def is_done(self, out):
+        """Whether the map is there, from the same sources, parameters and versions."""
+        try:
+            found = json.loads(self.sidecar(out).read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        folder, names = out / self.place.folder, found.get("Files", [])
+        is_same = found.get("Key") == self.content["Key"]
+        return is_same and all((folder / name).is_file() for name in names)
+
+
+def targets_of(sbc, runs, places, stats):
+    """Return for each run all that is to be written of it, by seed and statistic.
+
+    Parameters
+    ----------
+    sbc : SeedCorrelationMap
+        Fitted.
+    runs : list of Run
+    places : list of list of Place
+        For each run one a seed.
+    stats : sequence of str
+        Of `STATS`.
+
+    Returns
+    -------
+    targets : list of list of Target
+    """
+    content = {"Parameters": _parameters(sbc), "Versions": versions()}
+    fitted = {f"seed_masker__{k}": v for k, v in _counting(sbc.seed_masker_).items()}
+    fitted |= {f"brain_masker__{k}": v for k, v in _counting(sbc.brain_masker_).items()}
+    same = [(name, _identity(value)) for name, value in sorted(fitted.items())]
+    same += [sbc.measure_, sbc.seed_summary_, content["Versions"]]
+    return [
+        _of_run(sbc, run, own_places, stats, content, same)
+        for run, own_places in zip(runs, places, strict=True)
+    ]
+
+
+def _of_run(sbc, run, places, stats, content, same):
+    """Return all that is to be written of one run."""
+    sources = [getattr(run, field.name) for field in fields(run)]
+    content = {
+        "Sources": [path for path in map(_path_of, sources) if path],
+        "RepetitionTime": known(repetition_time(sbc, run)),
+        **_scans(run),
+        "Confounds": confound_names(run),
+        **content,
+    }
+    same = [*map(_identity, sources), *same]
+    targets = []
+    for seed, place in enumerate(places):
+        name = str(sbc.seed_names_[seed])
+        for stat in stats:
+            key = hashlib.sha256(repr((same, name, seed, stat)).encode()).hexdigest()
+            first = {"Description": f"{STATS[stat][1]} with seed {name}", "Seed": name}
+            targets.append(Target(place, stat, seed, {**first, **content, "Key": key}))
+    return targets
+
+
+def _parameters(sbc):
+    """Return the parameters that maps may depend on, as a sidecar has them."""
+    return {
+        name: value
+        for name, value in parameters(sbc, as_plain).items()
+        if name.rpartition("__")[2] not in SPEED
+    }
+
+
+def _counting(masker):
+    """Return the parameters of a masker that maps may depend on."""
+    return {name: value for name, value in own(masker).items() if name not in SPEED}
+
+
+def _identity(value):
+    """Return what tells whether a value is the same again, as text."""
+    path = _path_of(value)
+    if path is not None and os.path.isfile(path):
+        status = os.stat(path)
+        return f"{path} {status.st_size} {status.st_mtime_ns}"
+    if isinstance(value, pd.DataFrame | pd.Series):
+        return joblib.hash(value.to_csv())
+    if isinstance(value, list | tuple) and any(map(_path_of, value)):
+        return repr([_identity(item) for item in value])
+    if is_image(value):
+        return repr(key_of(value))
+    try:
+        return joblib.hash(value)
+    except (PicklingError, TypeError, AttributeError):
+        # Nobody can tell, so it never is: such as a function made in another one.
+        return secrets.token_hex()
+
+
+def _path_of(value):
+    """Return the absolute path that a value is, None if it is none."""
+    if isinstance(value, str | os.PathLike):
+        return os.path.abspath(value)
+    return None
+
+
+def _scans(run):
+    """Return how many scans a run has, and which of them were left out."""
+    n_scans, kept = loaded(run.img).shape[-1], kept_scans(run)
+    kept = np.arange(n_scans) if kept is None else kept
+    censored = np.setdiff1d(np.arange(n_scans), kept)
+    return {
+        "NumberOfScans": int(n_scans),
+        "NumberOfKeptScans": len(kept),
+        "CensoredScans": censored.tolist(),
+    }

@@ -1,0 +1,36 @@
+"""What kind of image a map is, and what is in it."""
+
+import os
+
+import nibabel
+import numpy as np
+
+from .._images.opening import grid_of
+
+VOLUME, SURFACE = "a volume", "a surface"
+"""Kinds of images, as grids name them."""
+
+
+def kind_of(value):
+    """Return the kind of an image in memory, None of what is no image."""
+    grid = grid_of(value)
+    return None if grid is None else grid.kind
+
+
+def loaded(img):
+    """Return the image in a file, with its numbers not read; an image as it is."""
+    return nibabel.load(img) if isinstance(img, str | os.PathLike) else img
+
+
+def volume_data(image):
+    """Return the values of one map in a volume, `(x, y, z)`."""
+    data = np.asarray(image.dataobj)
+    return data[..., 0] if data.ndim == 4 else data
+
+
+def hemispheres(image):
+    """Return for each hemisphere its name, its values and its coordinates in mm."""
+    return [
+        (name, np.ravel(data), image.mesh.parts[name].coordinates)
+        for name, data in image.data.parts.items()
+    ]

@@ -1,0 +1,91 @@
+"""The script of a report makes the same maps, and says what is missing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+
+from sbc_estimators import Run, SeedCorrelationMap, datasets
+from sbc_estimators._reporting.scripts import as_plain, in_words, script_of
+from sbc_estimators.maskers import RegionSeeds, SphereSeeds
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return datasets.load_sample_run()
+
+
+def executed(script, **names):
+    """Return what a script defines, without its report."""
+    lines = [line for line in script.splitlines() if "generate_report" not in line]
+    exec("\n".join(lines), names)
+    return names
+
+
+def test_a_script_of_files_gives_the_same_maps(sample):
+    table = pd.read_csv(sample.confounds_file, sep="\t").iloc[:, :2]
+    confounds = table.to_numpy().round(3).tolist()
+    run = Run(sample.func, confounds, np.arange(5, 200), t_r=1.5)
+    seeds = NiftiSpheresMasker([(0, -52, 18)], radius=np.float64(6), detrend=True)
+    brain = NiftiMasker(sample.mask_img, smoothing_fwhm=6, detrend=True)
+    sbc = SeedCorrelationMap(seeds, brain, low_pass=0.1, high_pass=0.01).fit(run)
+    script = script_of(sbc, [run])
+    assert "= ..." not in script
+    found = executed(script)["sbc"]
+    np.testing.assert_array_equal(found.correlations_, sbc.correlations_)
+
+
+def test_what_is_only_in_memory_is_named(sample_box, two_runs, fitted):
+    script = script_of(fitted, two_runs)
+    for line in (
+        "img_1 = ...  # Nifti1Image of shape (11, 9, 8, 200)",
+        "sbc_brain_masker_mask_img = ...  # Nifti1Image of shape (11, 9, 8)",
+        "    Run(img_0, confounds=confounds_0, t_r=1.5),",
+    ):
+        assert line in script.splitlines()
+    assert "confounds_0 = ...  # DataFrame of shape (200, 8): white_matter, " in script
+    known = {
+        "img_0": sample_box.img,
+        "img_1": sample_box.img,
+        "confounds_0": sample_box.confounds,
+        "confounds_1": sample_box.confounds,
+        "sbc_brain_masker_mask_img": sample_box.mask_img,
+    }
+    missing = [line.split(" = ...")[0] for line in script.splitlines() if "..." in line]
+    assert set(missing) == set(known)
+    for name in missing:
+        script = script.replace(f"{name} = ...", f"{name} = known[{name!r}]")
+    names = executed(script, known=known)
+    np.testing.assert_array_equal(names["sbc"].correlations_, fitted.correlations_)
+
+
+def test_without_runs_a_script_asks_for_them(fitted):
+    assert "runs = ...  # the runs" in script_of(fitted).splitlines()
+
+
+def test_maskers_are_imported_from_where_they_are_public():
+    sbc = SeedCorrelationMap(RegionSeeds("a.nii", ["b'c", 2], lut={2: "d"}), memory="m")
+    script = script_of(sbc)
+    assert "from sbc_estimators import SeedCorrelationMap\n" in script
+    assert "from sbc_estimators.maskers import RegionSeeds\n" in script
+    assert (
+        "RegionSeeds(labels_img='a.nii', lut={2: 'd'}, regions=[\"b'c\", 2])" in script
+    )
+    compile(script, "script", "exec")
+
+
+def test_names_are_no_code():
+    evil = "a'\"\n)\nimport os #"
+    table = pd.DataFrame({evil: [1.0]})
+    sbc = SeedCorrelationMap(SphereSeeds([(0, 0, 0)], mask_img=evil))
+    script = script_of(sbc, [Run("run.nii", confounds=table)])
+    compile(script, "script", "exec")
+    assert all(not line.startswith("import os") for line in script.splitlines())
+
+
+def test_values_in_words():
+    table = pd.DataFrame({"a": [1.0]})
+    assert in_words(np.array([[1.5, 2]])) == "[[1.5, 2.0]]"
+    assert in_words(table) == "<DataFrame of shape (1, 1): a>"
+    assert as_plain({"a": np.float32(1)}) == {"a": 1.0}
+    assert as_plain(table) == "<DataFrame of shape (1, 1): a>"
