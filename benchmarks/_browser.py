@@ -1,4 +1,4 @@
-"""A page in headless Chromium, for what can only be seen in a browser."""
+"""A page in headless Chromium, for what can only be seen in a browser; tests use it."""
 
 import shutil
 import time
@@ -11,16 +11,24 @@ FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--disable-dev-shm-usage",
+    # Else it looks up hosts elsewhere at every start.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
     "--no-first-run",
-    "--hide-scrollbars",
+    # A click must not wait for a page that scrolls.
+    "--force-prefers-reduced-motion",
 )
 
+SIZE = (1280, 800)
+"""Of a page, in pixels."""
+
+PHONE = 500
+"""Pixels up to which a page is that of a phone."""
+
 PATIENCE = 60
-"""Seconds after which a page will not be ready any more."""
+"""Seconds after which a page will not do any more what it is waited for."""
 
 
 def missing_browser():
@@ -34,41 +42,56 @@ def missing_browser():
     return f"there is no {missing[0]}" if missing else ""
 
 
-@contextmanager
-def browser(width=1280, height=800, ratio=1):
-    """Give a driver of Chromium, which draws in software."""
+def start_browser(*flags):
+    """Return a driver of Chromium, which draws in software."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    for flag in FLAGS:
+    for flag in (*FLAGS, *flags):
         options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
     driver.set_script_timeout(PATIENCE)
-    size = {"width": width, "height": height, "mobile": False}
-    size["deviceScaleFactor"] = ratio
+    give_size(driver, *SIZE)
+    return driver
+
+
+def give_size(driver, width, height):
+    """Give the pages of a browser a size in pixels."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1}
+    size["mobile"] = width <= PHONE
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+@contextmanager
+def browser():
+    """Give a driver of Chromium for pictures, without bars to scroll."""
+    driver = start_browser("--hide-scrollbars")
     try:
         yield driver
     finally:
         driver.quit()
 
 
+def wait_for(driver, condition):
+    """Wait until a condition in JavaScript holds."""
+    end = time.monotonic() + PATIENCE
+    while not driver.execute_script(f"return Boolean({condition})"):
+        if time.monotonic() > end:
+            text = driver.execute_script("return document.body?.innerText ?? ''")
+            raise TimeoutError(f"not within {PATIENCE} s: {condition}; {text[:300]}")
+        time.sleep(0.02)
+
+
 def open_page(driver, address):
     """Open a page of `explore`, and wait until it is drawn."""
     driver.get(address)
-    end = time.monotonic() + PATIENCE
-    while not driver.execute_script("return document.body?.dataset.ready === 'yes'"):
-        if time.monotonic() > end:
-            message = driver.execute_script("return document.body.innerText")
-            raise TimeoutError(f"the page does not open: {message[:300]}")
-        time.sleep(0.05)
+    wait_for(driver, "document.body?.dataset.ready === 'yes'")
     settle(driver)
 
 
 def settle(driver):
     """Wait until the newest seed is drawn, and its z score known."""
-    done = "!state.isAsking && cortexTimer === null && state.known"
-    while not driver.execute_script(f"return Boolean({done})"):
-        time.sleep(0.02)
+    wait_for(driver, "!state.isAsking && cortexTimer === null && state.known")

@@ -9,13 +9,13 @@ its driver, and selenium.
 
 import argparse
 import re
-import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from _browser import browser, missing_browser, wait_for
 from _measure import describe_setting
 from nilearn.maskers import NiftiMasker
 
@@ -33,11 +33,6 @@ SEEDS = {
 """In the sample run, in mm."""
 
 AIM_SECONDS, AIM_BYTES, AIM_WITHOUT_VIEWER = 6, 4_000_000, 500_000
-
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1280,800"),
-    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-)
 
 
 def estimator(seeds, mask, names=None):
@@ -86,28 +81,22 @@ def sample_report():
 def take_picture(path):
     """Write a picture of the report on the sample run: its viewer beside a seed."""
     from matplotlib import image
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
 
-    options = webdriver.ChromeOptions()
-    for flag in FLAGS:
-        options.add_argument(flag)
-    service = Service(shutil.which("chromedriver"))
+    if missing := missing_browser():
+        raise SystemExit(f"no picture: {missing}")
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "report.html")
         sample_report().save_as_html(page)
-        with webdriver.Chrome(options=options, service=service) as browser:
-            browser.get(page.as_uri())
-            ready = "return document.getElementById('look').dataset.ready"
-            while not browser.execute_script(ready):
-                time.sleep(0.1)
+        with browser() as driver:
+            driver.get(page.as_uri())
+            wait_for(driver, "document.getElementById('look').dataset.ready")
             parts = []
             for where in ("#look", "article"):
                 scroll = "document.querySelector(arguments[0]).scrollIntoView()"
-                browser.execute_script(scroll, where)
+                driver.execute_script(scroll, where)
                 time.sleep(1)
                 file = Path(folder, f"{len(parts)}.png")
-                browser.save_screenshot(str(file))
+                driver.save_screenshot(str(file))
                 parts.append(image.imread(file)[..., :3])
     gap = np.full((parts[0].shape[0], 8, 3), 0.8)
     image.imsave(path, np.hstack([parts[0], gap, parts[1]]))

@@ -2,15 +2,18 @@
 
 import copy
 import gc
+import os
 import pickle
 import warnings
 from types import SimpleNamespace
 
 import nibabel as nib
+import nilearn
 import numpy as np
 import pytest
 import scipy.signal
 import sklearn
+from _browser import missing_browser, start_browser
 from nilearn.maskers import (
     MultiNiftiLabelsMasker,
     MultiNiftiMapsMasker,
@@ -25,6 +28,7 @@ from threadpoolctl import ThreadpoolController
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
 from sbc_estimators._images.volume import VolumeScans
+from sbc_estimators._reporting import niivue
 from sbc_estimators.datasets import load_sample_run, make_runs
 
 MULTI_MASKERS = (MultiNiftiMasker, MultiNiftiLabelsMasker, MultiNiftiMapsMasker)
@@ -325,3 +329,60 @@ def any_dof(monkeypatch):
     That it gives a warning, `test_statistics.py` tests.
     """
     monkeypatch.setattr("sbc_estimators._maps.mapping.LEAST_DOF", 0.0)
+
+
+# Pages
+
+
+@pytest.fixture(scope="session")
+def started_browser():
+    """The function ``(*flags) -> driver`` that starts Chromium."""
+    missing = missing_browser()
+    if missing and os.environ.get("SBC_NEEDS_BROWSER"):
+        pytest.fail(f"{missing}, and SBC_NEEDS_BROWSER is set")
+    if missing:
+        pytest.skip(f"{missing}, so that no page is opened")
+    started = []
+
+    def start(*flags):
+        started.append(start_browser(*flags))
+        return started[-1]
+
+    yield start
+    for driver in started:
+        driver.quit()
+
+
+@pytest.fixture(scope="session")
+def browser(started_browser):
+    """Chromium with WebGL."""
+    return started_browser()
+
+
+@pytest.fixture(scope="session")
+def browser_without_webgl(started_browser):
+    """Chromium without WebGL."""
+    return started_browser("--disable-3d-apis")
+
+
+@pytest.fixture(scope="session")
+def viewer():
+    """Skip what needs the viewer where nilearn has none."""
+    if niivue.niivue_script() is None:
+        pytest.skip("this nilearn brings no viewer along")
+
+
+@pytest.fixture
+def older_nilearn(monkeypatch):
+    """Let nilearn be one that brings no viewer along."""
+
+    class Older:
+        @staticmethod
+        def view_surf(surf_mesh, surf_map):
+            raise AssertionError("is never called as it was")
+
+    monkeypatch.setattr(niivue, "nilearn_plotting", lambda: Older)
+    monkeypatch.setattr(nilearn, "__version__", "0.13.0")
+    niivue.niivue_script.cache_clear()
+    yield
+    niivue.niivue_script.cache_clear()

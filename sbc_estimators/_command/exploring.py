@@ -1,7 +1,6 @@
 """What `sbc-map --explore` does: one run on a page."""
 
-from .._explore.explorer import Explorer
-from .._explore.niivue import check_nilearn
+from .._explore.explorer import Explorer, check_viewer
 from .._explore.recipes import Origins
 from ..runs._run import Run
 from .inputs import find_source
@@ -24,7 +23,7 @@ def open_page(options):
     ImportError
         If nilearn brings no viewer along.
     """
-    check_nilearn()
+    check_viewer()
     source = find_source(options)
     run = Run(source.func, confounds=source.confounds)
     estimator = make_estimator(options, source).fit(run)

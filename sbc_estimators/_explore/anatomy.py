@@ -5,21 +5,13 @@ from dataclasses import dataclass, field
 import nibabel
 import numpy as np
 from nilearn import datasets
-from nilearn.image import index_img
 
 from .._images.grids import VolumeGrid
 from .._images.meshes import SurfaceGrid
 from .._images.opening import read_still
+from .._reporting.backgrounds import greys, is_in_mni, mean_of_first_scans
+from .._support.messages import file_of
 from .spaces import SurfaceSpace
-
-SAME_SPACE = 0.85
-"""Dice coefficient of a brain mask and that of MNI152 from which it is in its space.
-
-0.91 for the sample run; brains in scanner coordinates rarely reach 0.8.
-"""
-
-FIRST_SCANS = 10
-"""How many scans are averaged to a background: the first, which are read at once."""
 
 AROUND = 25.0
 """Millimetres around the brain mask within which a background is shown."""
@@ -72,15 +64,15 @@ class Anatomy:
     places: dict = field(default_factory=dict)
 
 
-def anatomy_of(space, background, run):
+def anatomy_of(space, background, runs):
     """Return the anatomy under the maps of a space.
 
     Parameters
     ----------
     space : VolumeSpace or SurfaceSpace
     background : image, path or None
-    run : Run
-        Averaged where nothing else is known of its brain.
+    runs : list of Run
+        The first is averaged where nothing else is known of its brain.
 
     Returns
     -------
@@ -94,10 +86,12 @@ def anatomy_of(space, background, run):
     still = None if background is None else _still(space, background)
     if space.kind == "surface":
         return _surface(space, still)
-    template = read_still(datasets.load_mni152_template(resolution=1), "template")
-    in_mni = _overlap(space, template) >= SAME_SPACE
-    if still is None:
-        still = template if in_mni else _mean_of_first_scans(run)
+    files = [file_of(run.img) for run in runs]
+    in_mni = is_in_mni(files, space.points, space.grid.affine)
+    if still is None and in_mni:
+        still = read_still(datasets.load_mni152_template(resolution=1), "template")
+    elif still is None:
+        still = read_still(mean_of_first_scans(runs[0].img), "background")
     parts, config = _under(space, still)
     if not in_mni:
         return Anatomy(parts, config)
@@ -126,21 +120,11 @@ def _still(space, background):
 # Volumes
 
 
-def _mean_of_first_scans(run):
-    """Return the mean of the first scans of a run."""
-    first = index_img(run.img, slice(FIRST_SCANS))
-    mean = np.asarray(first.dataobj, dtype=np.float32).mean(axis=3)
-    return read_still(nibabel.Nifti1Image(mean, first.affine), "background")
-
-
 def _under(space, still):
     """Return the part and the config of a background near the brain."""
     grid, first, last = _around_brain(space, still.grid)
     values = still.values.reshape(still.grid.shape)
-    values = values[tuple(map(slice, first, last))].astype(np.float32)
-    some = values.ravel()[:: max(1, values.size // 10**5)]
-    top = np.percentile(some[some > 0], 99.8) if (some > 0).any() else 1.0
-    grey = np.rint(255 * np.clip(values / top, 0, 1)).astype(np.uint8)
+    grey = greys(values[tuple(map(slice, first, last))].astype(np.float32))
     extent = _shown(space, grey, grid.affine)
     return {"background": grey}, {"background": _told(grid), "extent": extent}
 
@@ -200,15 +184,6 @@ def halved(anatomy):
         anatomy.config | {"background": _told(VolumeGrid(coarse.shape, affine))},
         anatomy.places,
     )
-
-
-def _overlap(space, template):
-    """Return the Dice coefficient of the brain mask and the brain of a template."""
-    inside = np.append(template.values > 0, False)
-    common = inside[template.grid.holding(space.points)].mean()
-    own = space.n_places * abs(np.linalg.det(space.grid.affine))
-    theirs = np.count_nonzero(inside) * abs(np.linalg.det(template.grid.affine))
-    return 2 * common * own / (own + theirs)
 
 
 def _fsaverage(space):

@@ -1,12 +1,12 @@
 """What a page must know beside its arrays: runs, named places, and how it opens."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 
 from .. import __version__
 from .._maps.seeds import SUMMARIES
+from .._reporting.tables import run_labels
+from .._reporting.used import repetition_time
+from .._support.messages import file_of
 from .recipes import recipe
 
 LARGEST_RADIUS = 16
@@ -33,12 +33,13 @@ def page_contents(sbc, opened, space, anatomy, origins):
     recipes = [recipe(sbc, [run], space, origins) for run in runs]
     if len(runs) > 1:
         recipes.append(recipe(sbc, runs, space, origins))
+    labels = run_labels([file_of(run.img) for run in runs])
     return {
         "version": __version__,
         "space": space.config(),
         "anatomy": anatomy.config,
         "n_places": space.n_places,
-        "runs": [_told_of_run(sbc, one) for one in opened],
+        "runs": [_told_of_run(sbc, *one) for one in zip(opened, labels, strict=True)],
         "recipes": [vars(made) for made in recipes],
         "places": [{"name": name, "xyz": xyz} for name, xyz in places.items()],
         "start": _start(sbc, space, places),
@@ -98,19 +99,11 @@ def _start(sbc, space, places):
     }
 
 
-def _told_of_run(sbc, opened):
+def _told_of_run(sbc, opened, label):
     """Return what the page tells of a run, as JSON has it."""
-    t_r = opened.t_r or getattr(sbc.brain_masker_, "t_r", None)
+    t_r = repetition_time(sbc, opened.run)
     return {
-        "name": _name(opened),
+        "name": label,
         "kept": opened.kept.tolist(),
         "t_r": None if t_r is None else float(t_r),
     }
-
-
-def _name(opened):
-    """Return the name of a run's file, or its number."""
-    img = opened.run.img
-    path = img if isinstance(img, str | os.PathLike) else None
-    path = path or getattr(img, "get_filename", lambda: None)()
-    return Path(path).name.split(".")[0] if path else f"run {opened.position + 1}"

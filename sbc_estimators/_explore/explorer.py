@@ -1,18 +1,19 @@
 """`explore`: open a page on which a click is a seed."""
 
-import html as markup
 import threading
 import webbrowser
-from pathlib import Path
 
+import nilearn
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._reporting.niivue import NEEDED, niivue_script
+from .._support.files import whole
+from .._support.pages import framed
 from ..runs._opened import as_runs, open_run
 from . import html
 from .anatomy import anatomy_of
 from .contents import page_contents
-from .niivue import check_nilearn, niivue_script
 from .questions import (
     check_radius,
     check_run,
@@ -25,9 +26,6 @@ from .saving import page_as_file
 from .seeding import PreparedRuns, Seeding
 from .server import PageServer
 from .spaces import space_of
-
-FRAME_HEIGHT = 800
-"""Pixels of the page in a notebook."""
 
 
 def explore(sbc, X, *, background=None, port=0, open_browser=True):
@@ -93,7 +91,7 @@ def explore(sbc, X, *, background=None, port=0, open_browser=True):
     >>> with explore(sbc, run) as explorer:  # doctest: +SKIP
     ...     explorer.wait()
     """
-    check_nilearn()
+    check_viewer()
     check_is_fitted(sbc)
     explorer = Explorer(sbc, X, background, port)
     if open_browser:
@@ -125,7 +123,7 @@ class Explorer:
         runs = as_runs(X)
         opened = [open_run(run, position) for position, run in enumerate(runs)]
         self._space = space_of(sbc, opened[0].scans.grid)
-        self._anatomy = anatomy_of(self._space, background, runs[0])
+        self._anatomy = anatomy_of(self._space, background, runs)
         self._contents = page_contents(
             sbc, opened, self._space, self._anatomy, origins or Origins()
         )
@@ -179,7 +177,7 @@ class Explorer:
         Parameters
         ----------
         path : str or path
-            Replaced if it exists.
+            In a folder that exists. A file there is replaced, whole or not at all.
 
         Raises
         ------
@@ -194,7 +192,9 @@ class Explorer:
         has some 10 MB for a run of 75,000 voxels. r in it is within 0.005 of that on
         the page; a median of voxels, which would not be, is left out.
         """
-        Path(path).write_text(self._as_file(), encoding="utf-8")
+        self._check_open()
+        with whole(path, "path") as file:
+            file.write_text(self._as_file(), encoding="utf-8")
 
     def wait(self):
         """Wait until :meth:`stop` is called, or for Ctrl-C, which stops it too."""
@@ -226,15 +226,7 @@ class Explorer:
 
     def _repr_html_(self):
         """Return the page as one file in a frame, for notebooks."""
-        page = markup.escape(self._as_file())
-        # Whatever the notebook's encoding, as scripts are known by their bytes.
-        page = page.encode("ascii", "xmlcharrefreplace").decode("ascii")
-        return (
-            f'<iframe title="sbc explore" width="100%" height="{FRAME_HEIGHT}" '
-            'style="border:0;border-radius:12px" '
-            'sandbox="allow-scripts allow-downloads allow-modals" '
-            f'allow="clipboard-write" srcdoc="{page}"></iframe>'
-        )
+        return framed(self._as_file(), "sbc explore")
 
     def _serve(self, port):
         """Return the server of the page."""
@@ -280,6 +272,16 @@ class Explorer:
         """Raise ValueError if the runs are let go of."""
         if self._stopped.is_set():
             raise ValueError("The explorer is stopped. Call explore again.")
+
+
+def check_viewer():
+    """Raise ImportError where nilearn brings no NiiVue along."""
+    if niivue_script() is None:
+        raise ImportError(
+            f"explore needs nilearn {NEEDED} or newer, which brings along the viewer "
+            f"NiiVue; nilearn {nilearn.__version__} does not. Run: pip install -U "
+            f"'nilearn>={NEEDED}'"
+        )
 
 
 def _check_port(port):

@@ -1,11 +1,12 @@
 """One page of HTML from its parts: nothing in it comes from elsewhere."""
 
-import base64
-import hashlib
 import json
 from functools import cache
 from importlib.resources import files
 from string import Template
+
+from .._reporting.niivue import niivue_licence
+from .._support.pages import fingerprint
 
 FOLDER = files(__package__) / "page"
 
@@ -47,11 +48,11 @@ def policy(viewer, *, is_file):
     is_file : bool
         Whether the page is a file, without a server.
     """
-    scripts = " ".join(_hash(text) for text in (script(), viewer))
+    scripts = " ".join(map(fingerprint, (script(), viewer)))
     allowed = {
         "default-src": "'none'",
         "script-src": scripts,
-        "style-src": _hash(text_of("page.css")),
+        "style-src": fingerprint(text_of("page.css")),
         "img-src": "data: blob:",
         "connect-src": "data: blob:" if is_file else "'self' data: blob:",
         "base-uri": "'none'",
@@ -86,7 +87,7 @@ def page(config, viewer, parts=None):
     meta = '<meta http-equiv="Content-Security-Policy" content="{}">'
     return Template(text_of("page.html")).substitute(
         policy=meta.format(policy(viewer, is_file=True)) if is_file else "",
-        licence=text_of("niivue-licence.txt") if is_file else "",
+        licence=niivue_licence() if is_file else "",
         style=text_of("page.css"),
         config=_json(config),
         parts="\n".join(blocks),
@@ -101,7 +102,7 @@ def refusal():
     """
     own = text_of("refusal.js")
     markup = Template(text_of("refusal.html")).substitute(script=own)
-    scripts = f"script-src {_hash(own)}"
+    scripts = f"script-src {fingerprint(own)}"
     return markup, f"default-src 'none'; {scripts}; frame-ancestors 'none'"
 
 
@@ -110,9 +111,3 @@ def _json(config):
     return json.dumps(config, ensure_ascii=True, allow_nan=False).replace(
         "<", "\\u003c"
     )
-
-
-def _hash(text):
-    """Return what a content security policy knows a script or style by."""
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .._support.messages import describe_run
+from .._support.messages import describe_run, file_of
 
 ENTITIES = (
     *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),
@@ -79,18 +79,12 @@ def _place(entities, label):
 
 def _run_names(runs, X):
     """Return the name of each run: of its file, or in the index of a Series."""
+    names = [os.path.basename(file_of(run.img)) for run in runs]
     index = X.index if isinstance(X, pd.Series) else [None] * len(runs)
     return [
-        label if isinstance(label, str) and PERSON in _parsed(label) else _file(run.img)
-        for label, run in zip(index, runs, strict=True)
+        label if isinstance(label, str) and PERSON in _parsed(label) else name
+        for label, name in zip(index, names, strict=True)
     ]
-
-
-def _file(img):
-    """Return the name of an image's file, "" without one."""
-    if isinstance(img, str | os.PathLike):
-        return os.path.basename(img)
-    return os.path.basename(getattr(img, "get_filename", lambda: None)() or "")
 
 
 def _parsed(name):

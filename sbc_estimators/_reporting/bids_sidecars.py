@@ -13,8 +13,8 @@ import pandas as pd
 
 from .._images.opening import is_image, key_of
 from .bids_names import Place
+from .code import as_plain
 from .images import loaded
-from .scripts import as_plain
 from .tables import known
 from .used import (
     confound_names,

@@ -1,14 +1,13 @@
 """Summaries to pages: templates filled with text, all of which is escaped."""
 
-import base64
-import hashlib
 from functools import cache
 from importlib.resources import files
 
 import jinja2
 
+from .._support.pages import fingerprint
 from .formats import address, number, percent, place
-from .viewer import niivue_script
+from .niivue import niivue_licence, niivue_script
 
 RULES = (
     "default-src 'none'; script-src {scripts}; style-src {styles}; "
@@ -36,7 +35,7 @@ def render(summary):
     has_viewer = "why" not in summary["viewer"]
     scripts = [niivue_script()] if has_viewer else []
     scripts.append(_part("report.js"))
-    viewer = {"has_viewer": has_viewer, "licence": _part("niivue-licence.html")}
+    viewer = {"has_viewer": has_viewer, "licence": niivue_licence()}
     return _filled("report.html.jinja", scripts, s=summary, **viewer)
 
 
@@ -50,8 +49,8 @@ def _filled(name, scripts, **content):
     """Return a template filled with content, styles and scripts."""
     style = _part("report.css")
     rules = RULES.format(
-        scripts=" ".join(map(_fingerprint, scripts)) or "'none'",
-        styles=_fingerprint(style),
+        scripts=" ".join(map(fingerprint, scripts)) or "'none'",
+        styles=fingerprint(style),
     )
     template = _environment().get_template(name)
     return template.render(
@@ -78,9 +77,3 @@ def _environment():
 def _part(name):
     """Return the text of one file beside this one."""
     return files(__package__).joinpath("templates", name).read_text("utf-8")
-
-
-def _fingerprint(text):
-    """Return how a page's rules name a style or a script."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -4,11 +4,11 @@ import os
 import tempfile
 import webbrowser
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from .._support.files import whole
+from .._support.pages import framed
 from .render import render, render_index
 from .summary import summarise
 
@@ -33,10 +33,7 @@ class Report:
         return self.html
 
     def _repr_html_(self):
-        return (
-            f'<iframe srcdoc="{escape(self.html)}" title="Report" width="100%" '
-            'height="800" style="border:0" allow="clipboard-write"></iframe>'
-        )
+        return framed(self.html, "Report")
 
     def save_as_html(self, path):
         """Write the page to a file, whole or not at all.

@@ -10,12 +10,13 @@ from sklearn.base import clone
 from ..plotting import colour_limit
 from ..runs._opened import as_runs
 from .backgrounds import as_image, background_of
+from .code import in_words
 from .formats import MINUS
 from .lines import counts, drawn
 from .maps import Maps
 from .methods import methods
 from .pictures import map_picture, matrix_picture
-from .scripts import in_words, script_of
+from .scripts import script_of
 from .tables import (
     known,
     lowest_quality,

@@ -2,21 +2,17 @@
 
 import base64
 import gzip
-import re
-from functools import cache, partial
+from functools import partial
 
 import nibabel
 import nilearn
 import numpy as np
 from nibabel.gifti import GiftiDataArray, GiftiImage
 from nilearn.image import resample_to_img
-from nilearn.surface import InMemoryMesh
 
-from ..plotting import nilearn_plotting
+from .backgrounds import greys
 from .images import SURFACE, hemispheres, volume_data
-
-NEEDS_NILEARN = "0.14.1"
-"""The first nilearn with NiiVue inside."""
+from .niivue import NEEDED, niivue_script
 
 GRAINS = ((0.001, 1), (0.005, 1), (0.02, 1), (0.02, 2), (0.02, 3))
 """Step of Fisher z, and side in voxels of the blocks over which maps are averaged.
@@ -37,21 +33,6 @@ PLAIN_GREY = 190
 """Of what is mapped, where nothing else lies under maps."""
 
 NO_IMAGE = "The maps of this brain masker are not images, so there is no viewer."
-
-
-@cache
-def niivue_script():
-    """Return the text of NiiVue's script, or None where nilearn has none.
-
-    nilearn gives it away only inside of a page that shows a surface.
-    """
-    triangle = InMemoryMesh(np.eye(3), np.array([[0, 1, 2]]))
-    try:
-        page = nilearn_plotting().view_surf(triangle, np.zeros(3), engine="niivue").html
-    except TypeError:
-        return None
-    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    return next((text.strip() for text in scripts if "niivue" in text), None)
 
 
 def viewer_parts(maps, positions, background):
@@ -86,7 +67,7 @@ def viewer_parts(maps, positions, background):
         return {"why": NO_IMAGE}
     if niivue_script() is None:
         return {
-            "why": f"Maps can be looked at from all sides with nilearn {NEEDS_NILEARN} "
+            "why": f"Maps can be looked at from all sides with nilearn {NEEDED} "
             f"or newer; this report was made with nilearn {nilearn.__version__}."
         }
     images = [maps.image(position) for position in positions]
@@ -176,9 +157,7 @@ def _background(image, affine, data):
     options = {"copy_header": True, "force_resample": True}
     # Not nilearn's "continuous", which rings where a run ends in zeros.
     there = resample_to_img(image, target, "linear", **options)
-    grey = volume_data(there).astype(np.float64)
-    top = np.percentile(grey[grey > 0], 99.5) if (grey > 0).any() else 1.0
-    levels = np.rint(255 * np.clip(grey / top, 0, 1)).astype(np.uint8)
+    levels = greys(volume_data(there).astype(np.float32))
     return _text(nibabel.Nifti1Image(levels, target.affine).to_bytes())
 
 

@@ -18,10 +18,15 @@ def describe_run(position, img):
 
 def with_file(name, img):
     """Return the name of an image in messages, with its file if it has one."""
+    file = file_of(img)
+    return f"{name} ({file!r})" if file else name
+
+
+def file_of(img):
+    """Return the path that an image is, or that it was read from, "" without one."""
     if isinstance(img, str | os.PathLike):
-        return f"{name} ({os.fspath(img)!r})"
-    filename = getattr(img, "get_filename", lambda: None)()
-    return f"{name} ({filename!r})" if filename else name
+        return os.fspath(img)
+    return getattr(img, "get_filename", lambda: None)() or ""
 
 
 def some_of(words, most=10):

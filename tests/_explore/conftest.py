@@ -1,53 +1,22 @@
-"""Explored runs, and a browser in which their pages open."""
+"""Explored runs, and their pages in a browser."""
 
-import inspect
-import os
-import shutil
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
+from _browser import give_size
 from nilearn.maskers import NiftiMasker
-from nilearn.plotting import view_surf
 
+from browsers import Page
 from sbc_estimators import Run, SeedCorrelationMap, explore
 from sbc_estimators.datasets import load_sample_run
 from sbc_estimators.maskers import SphereSeeds
 
-HAS_VIEWER = "engine" in inspect.signature(view_surf).parameters
-
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    # Else it looks up hosts elsewhere at every start.
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 PROBES = (Path(__file__).parent / "probes.js").read_text("utf-8")
 
-PATIENCE = 15
-"""Seconds after which a page will not do any more what it is waited for."""
-
 BAND = {"low_pass": 0.1, "high_pass": 0.01}
-
-
-def pytest_collection_modifyitems(items):
-    """Skip what needs the viewer where nilearn has none: all that opens a page."""
-    needs = pytest.mark.skip(reason="this nilearn brings no viewer along")
-    for item in items:
-        if "explorer" in getattr(item, "fixturenames", ()) and not HAS_VIEWER:
-            item.add_marker(needs)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +40,7 @@ def sample(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def explorer(sample):
+def explorer(sample, viewer):
     """The explored sample run."""
     with explore(sample.sbc, sample.run, open_browser=False) as explorer:
         yield explorer
@@ -85,96 +54,14 @@ def file_page(explorer, tmp_path_factory):
     return path
 
 
-def missing_browser():
-    """Return what is missing to open a page, or an empty text."""
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
-        return "selenium is not installed"
-    for program in ("chromium", "chromedriver"):
-        if shutil.which(program) is None:
-            return f"there is no {program}"
-    return ""
+class Explored(Page):
+    """The page of `explore` in a browser, with what tests ask of it."""
 
-
-@pytest.fixture(scope="session")
-def start_browser():
-    """The function ``(*flags) -> driver`` that starts Chromium."""
-    missing = missing_browser()
-    if missing and os.environ.get("SBC_NEEDS_BROWSER"):
-        pytest.fail(f"{missing}, and SBC_NEEDS_BROWSER is set")
-    if missing:
-        pytest.skip(f"{missing}, so that no page is opened")
-    from selenium import webdriver
-
-    started = []
-
-    def start(*flags):
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        for flag in (*FLAGS, *flags):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = webdriver.ChromeService(shutil.which("chromedriver"))
-        driver = webdriver.Chrome(options=options, service=service)
-        driver.set_script_timeout(PATIENCE)
-        give_size(driver, 1280, 800)
-        started.append(driver)
-        return driver
-
-    yield start
-    for driver in started:
-        driver.quit()
-
-
-@pytest.fixture(scope="session")
-def browser(start_browser):
-    """Chromium with WebGL."""
-    return start_browser()
-
-
-def give_size(driver, width, height):
-    """Give a browser's pages a size in pixels."""
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
-class Page:
-    """A page in a browser."""
+    ready = "document.body?.dataset.ready === 'yes'"
 
     def __init__(self, driver, address=None):
-        self.driver = driver
-        if address is not None:
-            driver.get_log("browser")  # of the page before
-            driver.get(address)
-        self.wait_for("document.body.dataset.ready === 'yes'")
+        super().__init__(driver, address)
         driver.execute_script(PROBES)
-
-    def run(self, code, *values):
-        """Return what JavaScript returns, which may wait for something."""
-        whole = (
-            "const [args, done] = [[...arguments].slice(0, -1), [...arguments].at(-1)];"
-            f"(async () => {{ {code} }})()"
-            ".then((value) => done([value]), (error) => done(String(error.stack)))"
-        )
-        result = self.driver.execute_async_script(whole, *values)
-        assert isinstance(result, list), result
-        return result[0]
-
-    def wait_for(self, condition):
-        """Wait until a condition in JavaScript holds."""
-        end = time.monotonic() + PATIENCE
-        while not self.driver.execute_script(f"return Boolean({condition})"):
-            assert time.monotonic() < end, (condition, self.text("message"))
-            time.sleep(0.02)
-
-    def element(self, name):
-        """Return the element of an id."""
-        return self.driver.find_element("id", name)
-
-    def text(self, name):
-        """Return the text of the element of an id."""
-        return self.run("return document.getElementById(args[0]).textContent", name)
 
     def settle(self):
         """Wait until the newest seed is drawn, cortex and all."""
@@ -202,29 +89,19 @@ class Page:
 
     def resize(self, width, height):
         """Give the page another size in pixels."""
-        size = {
-            "width": width,
-            "height": height,
-            "deviceScaleFactor": 1,
-            "mobile": False,
-        }
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        give_size(self.driver, width, height)
         self.run("await new Promise(requestAnimationFrame); await drawSoon(false);")
-
-    def console(self):
-        """Return what the console says."""
-        return self.driver.get_log("browser")
 
 
 @pytest.fixture(scope="session")
 def open_page():
-    """The function ``(driver, address) -> Page``, which waits until it is ready."""
-    return Page
+    """The function ``(driver, address) -> Explored``, which waits until it is ready."""
+    return Explored
 
 
 @pytest.fixture
 def page(browser, explorer):
     """The page of the sample run, opened anew if another one was seen meanwhile."""
     if browser.current_url == explorer.url.partition("?")[0]:
-        return Page(browser)
-    return Page(browser, explorer.url)
+        return Explored(browser)
+    return Explored(browser, explorer.url)

@@ -14,7 +14,6 @@ from nilearn.masking import apply_mask
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
-from sbc_estimators._explore import niivue
 from sbc_estimators._explore.explorer import Explorer
 from sbc_estimators.maskers import SphereSeeds
 
@@ -67,8 +66,7 @@ def test_the_words_that_are_copied_are_those_that_were_given(
     assert code in recipe["python"]
 
 
-def test_an_old_nilearn_is_told(monkeypatch, capsys):
-    monkeypatch.setattr(niivue, "view_surf", lambda surf_mesh, surf_map=None: None)
+def test_an_old_nilearn_is_told(older_nilearn, capsys):
     assert main(["--explore"]) == 2
     assert "error: explore needs nilearn 0.14.1 or newer" in capsys.readouterr().err
 

@@ -19,7 +19,8 @@ from sklearn.exceptions import NotFittedError
 import sbc_estimators
 from sbc_estimators import Run, SeedCorrelationMap, explore
 from sbc_estimators._explore import explorer as _explorer
-from sbc_estimators._explore import niivue
+from sbc_estimators._explore.explorer import check_viewer
+from sbc_estimators._reporting.niivue import niivue_script
 from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
 
 POINT = (-46, -66, 30)
@@ -44,9 +45,7 @@ def test_nothing_of_it_is_imported_before_it_is_asked_for():
     assert done.stdout.split() == []
 
 
-def test_an_old_nilearn_is_told_which_it_must_be(sample, monkeypatch):
-    monkeypatch.setattr(niivue, "view_surf", lambda surf_mesh, surf_map=None: None)
-    monkeypatch.setattr(nilearn, "__version__", "0.13.0")
+def test_an_old_nilearn_is_told_which_it_must_be(sample, older_nilearn):
     told = (
         r"explore needs nilearn 0\.14\.1 or newer, which brings along the viewer "
         r"NiiVue; nilearn 0\.13\.0 does not\. Run: pip install -U 'nilearn>=0\.14\.1'"
@@ -60,8 +59,8 @@ def test_the_nilearn_at_hand_brings_the_viewer_or_says_what_is_needed(sample):
         with pytest.raises(ImportError, match=r"explore needs nilearn 0\.14\.1 or new"):
             explore(sample.sbc, sample.run)
     else:
-        niivue.check_nilearn()
-        assert "Niivue" in niivue.niivue_script()
+        check_viewer()
+        assert "Niivue" in niivue_script()
 
 
 # Maps

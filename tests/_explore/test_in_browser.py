@@ -13,6 +13,7 @@ from nilearn.masking import apply_mask
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from scipy.spatial import ConvexHull
 
+from browsers import LARGE, PHONE, WIDE
 from sbc_estimators import Run, SeedCorrelationMap, explore
 from sbc_estimators.__main__ import main
 from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
@@ -24,7 +25,7 @@ EDGE = (-10, -30, 58)
 
 MINUS = "\N{MINUS SIGN}"
 
-SIZES = [(1280, 800), (1920, 1080), (390, 844)]
+SIZES = [WIDE, LARGE, PHONE]
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 
@@ -620,8 +621,8 @@ def test_several_runs_and_a_name_of_evil(browser, explorer, halves, open_page):
         assert page.console() == []
 
 
-def test_without_webgl(start_browser, explorer, open_page):
-    page = open_page(start_browser("--disable-3d-apis"), explorer.url)
+def test_without_webgl(browser_without_webgl, explorer, open_page):
+    page = open_page(browser_without_webgl, explorer.url)
     assert page.text("cortex-note").startswith("WebGL is off in this browser")
     page.seed_at(PCC)
     for name in ("axial", "mesh"):

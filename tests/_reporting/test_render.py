@@ -17,10 +17,10 @@ from nilearn.maskers import NiftiMasker
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._reporting import summary as summaries
 from sbc_estimators._reporting.lines import drawn, histogram_path, series_path
+from sbc_estimators._reporting.niivue import niivue_script
 from sbc_estimators._reporting.render import render
 from sbc_estimators._reporting.report import Entry, Report, index_of_reports
 from sbc_estimators._reporting.summary import summarise
-from sbc_estimators._reporting.viewer import niivue_script
 from sbc_estimators.maskers import GivenSignals
 
 EVIL = "</title><script>alert('$x$ &amp;')</script>"

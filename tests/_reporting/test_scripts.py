@@ -1,12 +1,17 @@
 """The script of a report makes the same maps, and says what is missing."""
 
+import re
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from sbc_estimators import Run, SeedCorrelationMap, datasets
-from sbc_estimators._reporting.scripts import as_plain, in_words, script_of
+from sbc_estimators._reporting.code import Code, as_plain, in_words
+from sbc_estimators._reporting.scripts import script_of
 from sbc_estimators.maskers import RegionSeeds, SphereSeeds
 
 
@@ -30,7 +35,7 @@ def test_a_script_of_files_gives_the_same_maps(sample):
     brain = NiftiMasker(sample.mask_img, smoothing_fwhm=6, detrend=True)
     sbc = SeedCorrelationMap(seeds, brain, low_pass=0.1, high_pass=0.01).fit(run)
     script = script_of(sbc, [run])
-    assert "= ..." not in script
+    assert "Only in memory" not in script
     found = executed(script)["sbc"]
     np.testing.assert_array_equal(found.correlations_, sbc.correlations_)
 
@@ -38,12 +43,13 @@ def test_a_script_of_files_gives_the_same_maps(sample):
 def test_what_is_only_in_memory_is_named(sample_box, two_runs, fitted):
     script = script_of(fitted, two_runs)
     for line in (
-        "img_1 = ...  # Nifti1Image of shape (11, 9, 8, 200)",
-        "sbc_brain_masker_mask_img = ...  # Nifti1Image of shape (11, 9, 8)",
+        "# Only in memory, so bring your own:",
+        "#   img_1: Nifti1Image of shape (11, 9, 8, 200)",
+        "#   sbc_brain_masker_mask_img: Nifti1Image of shape (11, 9, 8)",
         "    Run(img_0, confounds=confounds_0, t_r=1.5),",
     ):
         assert line in script.splitlines()
-    assert "confounds_0 = ...  # DataFrame of shape (200, 8): white_matter, " in script
+    assert "#   confounds_0: DataFrame of shape (200, 8): white_matter, " in script
     known = {
         "img_0": sample_box.img,
         "img_1": sample_box.img,
@@ -51,16 +57,13 @@ def test_what_is_only_in_memory_is_named(sample_box, two_runs, fitted):
         "confounds_1": sample_box.confounds,
         "sbc_brain_masker_mask_img": sample_box.mask_img,
     }
-    missing = [line.split(" = ...")[0] for line in script.splitlines() if "..." in line]
-    assert set(missing) == set(known)
-    for name in missing:
-        script = script.replace(f"{name} = ...", f"{name} = known[{name!r}]")
-    names = executed(script, known=known)
+    assert set(re.findall(r"^#   (\w+): ", script, re.MULTILINE)) == set(known)
+    names = executed(script, **known)
     np.testing.assert_array_equal(names["sbc"].correlations_, fitted.correlations_)
 
 
 def test_without_runs_a_script_asks_for_them(fitted):
-    assert "runs = ...  # the runs" in script_of(fitted).splitlines()
+    assert "#   runs: the runs" in script_of(fitted).splitlines()
 
 
 def test_maskers_are_imported_from_where_they_are_public():
@@ -81,6 +84,33 @@ def test_names_are_no_code():
     script = script_of(sbc, [Run("run.nii", confounds=table)])
     compile(script, "script", "exec")
     assert all(not line.startswith("import os") for line in script.splitlines())
+
+
+def test_files_are_found_from_anywhere(sample):
+    code, here = Code(), Path.cwd()
+    run = Run("run.nii", confounds=Path("a", "b.tsv"), t_r=np.float32(2))
+    expected = f"Run({str(here / 'run.nii')!r}, confounds="
+    written = " ".join(code.run(run).split())
+    assert written.replace("Run( ", "Run(").startswith(expected)
+    assert f"confounds={str(here / 'a' / 'b.tsv')!r}" in written
+    assert "t_r=2.0" in written
+    # Of an image that was read from one, too.
+    assert code.expression(nib.load(sample.func), "img") == repr(str(sample.func))
+    assert code.missing == {}
+
+
+def test_numbers_that_python_does_not_read_back_are_asked_for():
+    code = Code()
+    assert code.expression([0.1, np.inf], "band") == "band"
+    assert code.expression(np.inf, "high") == "high"
+    assert code.asked()[1:] == ["#   band: list", "#   high: inf"]
+    assert code.asked(known=["high", "band"]) == []
+    assert in_words(np.nan) == "<nan>"
+
+
+def test_what_is_as_by_default_is_left_out():
+    brain = NiftiMasker(detrend=False, smoothing_fwhm=np.float64(6), memory_level=1)
+    assert Code().estimator(brain, "b") == "NiftiMasker(smoothing_fwhm=6.0)"
 
 
 def test_values_in_words():

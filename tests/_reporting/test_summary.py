@@ -130,7 +130,7 @@ def test_without_runs_there_is_what_fit_keeps(fitted, summary, no_pictures):
     for own, other in zip(found["details"], summary["details"], strict=True):
         assert own["peaks"] == other["peaks"]
     assert "generate_report" in found["methods"]["text"]
-    assert "runs = ..." in found["script"]
+    assert "#   runs: the runs" in found["script"]
 
 
 def test_nothing_is_kept_and_nothing_changes(fitted, two_runs, no_pictures):

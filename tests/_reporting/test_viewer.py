@@ -12,14 +12,20 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker, SurfaceMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._reporting import viewer
-from sbc_estimators._reporting.backgrounds import TEMPLATE, as_image, background_of
+from sbc_estimators._reporting.backgrounds import (
+    TEMPLATE,
+    as_image,
+    background_of,
+    greys,
+    is_in_mni,
+)
 from sbc_estimators._reporting.maps import Maps
 from sbc_estimators._reporting.render import render
 from sbc_estimators._reporting.summary import summarise
+from sbc_estimators.datasets import load_sample_run
 from sbc_estimators.maskers import SurfaceSeeds
 
-HAS_NIIVUE = viewer.niivue_script() is not None
-needs_niivue = pytest.mark.skipif(not HAS_NIIVUE, reason="nilearn has no NiiVue")
+needs_viewer = pytest.mark.usefixtures("viewer")
 
 
 def unpacked(text):
@@ -43,7 +49,7 @@ def maps(fitted):
     return Maps.of(fitted)
 
 
-@needs_niivue
+@needs_viewer
 def test_maps_in_the_viewer_are_those_of_the_estimator(maps, fitted):
     parts = viewer.viewer_parts(maps, [2, 0], None)
     assert (parts["kind"], parts["step"], parts["block"]) == ("volume", 0.001, 1)
@@ -55,7 +61,7 @@ def test_maps_in_the_viewer_are_those_of_the_estimator(maps, fitted):
         np.testing.assert_allclose(found, maps.z[position][::7], atol=0.00051)
 
 
-@needs_niivue
+@needs_viewer
 def test_without_a_template_what_is_mapped_is_grey(maps, fitted):
     parts = viewer.viewer_parts(maps, [0], None)
     grey = as_volume(parts["background"])
@@ -64,7 +70,7 @@ def test_without_a_template_what_is_mapped_is_grey(maps, fitted):
     assert grey.shape == as_volume(parts["maps"][0]).shape
 
 
-@needs_niivue
+@needs_viewer
 def test_a_template_spans_the_maps(maps):
     parts = viewer.viewer_parts(maps, [0], as_image(TEMPLATE))
     grey, img = as_volume(parts["background"]), as_volume(parts["maps"][0])
@@ -76,7 +82,7 @@ def test_a_template_spans_the_maps(maps):
     assert 100 < grey.get_fdata().max() <= 255
 
 
-@needs_niivue
+@needs_viewer
 def test_many_maps_are_kept_less_finely(maps, monkeypatch):
     one = viewer.viewer_parts(maps, [0], None)
     size = sum(map(len, one["maps"])) + len(one["background"])
@@ -99,7 +105,7 @@ def test_blocks_are_means_of_what_is_mapped():
     np.testing.assert_allclose(coarse[:3, :3], np.diag([4, 4, 4]))
 
 
-@needs_niivue
+@needs_viewer
 def test_maps_on_a_surface(surface, seeds_anywhere):
     sbc = SeedCorrelationMap(
         SurfaceSeeds([3], 2.0, hemisphere="left"),
@@ -119,20 +125,10 @@ def test_maps_on_a_surface(surface, seeds_anywhere):
         np.testing.assert_array_equal(gifti.darrays[1].data, own.faces)
 
 
-def test_an_older_nilearn_is_told(maps, fitted, monkeypatch):
-    class Older:
-        @staticmethod
-        def view_surf(surf_mesh, surf_map):
-            raise AssertionError("is never called as it was")
-
-    monkeypatch.setattr(viewer, "nilearn_plotting", lambda: Older)
-    viewer.niivue_script.cache_clear()
-    try:
-        found = summarise(fitted)
-        assert "nilearn 0.14.1 or newer" in found["viewer"]["why"]
-        page = render(found)
-    finally:
-        viewer.niivue_script.cache_clear()
+def test_an_older_nilearn_is_told(fitted, older_nilearn):
+    found = summarise(fitted)
+    assert "nilearn 0.14.1 or newer" in found["viewer"]["why"]
+    page = render(found)
     assert found["viewer"]["why"] in page
     assert 'id="look"' not in page
     assert "<canvas" not in page
@@ -156,7 +152,7 @@ def named_run(box, folder, name):
         ("sub-01_task-rest_space-MNI152NLin6Asym_bold.nii.gz", True),
         ("sub-01_task-rest_space-T1w_bold.nii.gz", False),
         ("sub-01_task-rest_bold.nii.gz", False),
-        ("rest.nii.gz", True),  # by where its voxels are
+        ("rest.nii.gz", False),  # a part of a brain, which may be any
     ],
 )
 def test_the_template_lies_under_runs_in_its_space(
@@ -175,6 +171,20 @@ def test_the_template_lies_under_runs_in_its_space(
     found = background_of(maps, [run], files)
     expected = sample_box.img.get_fdata()[..., :10].mean(axis=3)
     np.testing.assert_allclose(found.get_fdata(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("shift", "is_there"), [(0, True), (5, True), (25, False)])
+def test_a_brain_without_a_name_is_in_mni_if_it_lies_there(shift, is_there):
+    mask = nib.load(load_sample_run().mask_img)
+    points = nib.affines.apply_affine(mask.affine, np.argwhere(mask.get_fdata()))
+    assert is_in_mni(["rest.nii.gz"], points + [0, shift, 0], mask.affine) == is_there
+
+
+def test_greys_go_from_black_to_white():
+    levels = greys(np.append(np.linspace(0, 100, 1001), -7))
+    np.testing.assert_allclose(levels[:-1:100], np.linspace(0, 255, 11), atol=2)
+    assert (levels[-1], levels.dtype) == (0, np.uint8)
+    assert not greys(np.zeros(3)).any()
 
 
 def test_voxels_elsewhere_are_not_in_mni(sample_box):
