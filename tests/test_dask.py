@@ -18,7 +18,7 @@ from helpers import make_sbc
 from sbc_estimators import Run
 from sbc_estimators.datasets import make_runs
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+RUNS = Path(__file__).resolve().parents[1] / "docs" / "runs.md"
 N_RUNS = 6
 PATIENCE = 60
 """Seconds after which a test that waits gives up."""
@@ -154,8 +154,8 @@ def test_cluster_maps_prepared_runs(cluster, data, tmp_path):
     np.testing.assert_array_equal(np.stack(found).reshape(N_RUNS, -1), expected)
 
 
-def test_readme_shows_how(cluster, data):
-    blocks = re.findall(r"^```python\n([^`]*)^```$", README.read_text("utf-8"), re.M)
+def test_docs_show_how(cluster, data):
+    blocks = re.findall(r"^```python\n([^`]*)^```$", RUNS.read_text("utf-8"), re.M)
     (block,) = (block for block in blocks if "dask" in block)
     address = cluster.scheduler_info()["address"]
     names = {"sbc": make(data), "runs": data.runs}
