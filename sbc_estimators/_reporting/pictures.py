@@ -20,8 +20,8 @@ MAP_DPI = 170
 SURFACE_SIZE = (7.3, 2.4)
 """Inches of the two views of one hemisphere."""
 
-MOST_NUMBERS, MOST_NAMES = 12, 40
-"""Of how many seeds a matrix shows numbers, and of how many names."""
+MOST_NUMBERS, MOST_LARGE_NAMES, MOST_NAMES = 12, 24, 40
+"""Of how many seeds a matrix shows numbers, and of how many names, large or small."""
 
 REPEATABLE = {"svg.hashsalt": "sbc", "svg.fonttype": "none"}
 """The same figure gives the same file, whose words are words."""
@@ -69,7 +69,7 @@ def _name_matrix(axes, names):
         axes.set_xticks([])
         axes.set_yticks([])
         return
-    places, size = range(len(names)), 8 if len(names) <= MOST_NUMBERS else 6
+    places, size = range(len(names)), 8 if len(names) <= MOST_LARGE_NAMES else 6
     axes.set_xticks(places, names, rotation=40, ha="right", size=size)
     axes.set_yticks(places, names, size=size)
 

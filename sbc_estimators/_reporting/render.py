@@ -8,6 +8,7 @@ import jinja2
 from .._support.pages import fingerprint
 from .formats import address, number, percent, place
 from .niivue import niivue_licence, niivue_script
+from .pictures import MOST_NUMBERS
 
 RULES = (
     "default-src 'none'; script-src {scripts}; style-src {styles}; "
@@ -53,8 +54,9 @@ def _filled(name, scripts, **content):
         styles=fingerprint(style),
     )
     template = _environment().get_template(name)
+    limits = {"most_rows": MOST_ROWS, "most_numbers": MOST_NUMBERS}
     return template.render(
-        rules=rules, style=style, scripts=scripts, most_rows=MOST_ROWS, **content
+        rules=rules, style=style, scripts=scripts, **limits, **content
     )
 
 
