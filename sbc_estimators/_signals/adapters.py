@@ -101,6 +101,10 @@ class Adapter:
                 "seed_img=...) where seeds and voxels are in images of their own."
             )
 
+    def in_run(self, opened):
+        """Return the adapter of the fitted masker as it is in one run."""
+        return self
+
     def fit(self, opened):
         """Fit the masker to runs, reading no more of them than it needs."""
         self.masker.fit()

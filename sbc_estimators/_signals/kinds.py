@@ -256,7 +256,7 @@ def side_of(adapter, brain, opened):
         Says how seeds of ours are cleaned.
     opened : OpenedRun
     """
-    scans = adapter.scans_of(opened)
+    adapter, scans = adapter.in_run(opened), adapter.scans_of(opened)
     side = Side(adapter, scans, cleaning_of(adapter, brain, opened), path=adapter.path)
     try:
         return replace(side, spatial=adapter.on(scans.grid))
@@ -351,7 +351,7 @@ def _check_fitted(adapter, opened, about):
     for run in opened:
         about.name = run.where
         with run.naming_image(adapter.scans_of(run)):
-            adapter.check_fitted(run)
+            adapter.in_run(run).check_fitted(run)
 
 
 def _warn_of_different_cleaning(seeds, brain):
