@@ -316,8 +316,9 @@ def test_numeric_array(sbc):
 
 
 def test_data_frame_of_paths(sbc, files):
-    table = pd.DataFrame({"func": [str(path) for path in files]})
-    with pytest.raises(TypeError, match=words("X must be", "DataFrame")):
+    table = pd.DataFrame({"func": [str(path) for path in files], "age": 30})
+    expected = words("X must be", "DataFrame of one column", "got DataFrame of shape")
+    with pytest.raises(TypeError, match=expected):
         sbc.fit(table)
 
 

@@ -181,6 +181,9 @@ class Adapter:
     def _own_names(self):
         """Return the names that the masker has for its signals, or None."""
 
+    def seed_table(self):
+        """Return what a table of seeds tells beside their places, or None."""
+
     def sphere(self, position):
         """Return centre and radius in mm of one sphere, None for other seeds."""
 

@@ -67,6 +67,10 @@ class Ours(Adapter):
     def _own_names(self):
         return self.masker.seed_names_
 
+    def seed_table(self):
+        """Return what a table of seeds tells beside their places, or None."""
+        return getattr(self.masker, "seed_table_", None)
+
     def sphere(self, position):
         """Return centre and radius in mm of one sphere, None for other seeds."""
         place = getattr(self.masker, "sphere", None)

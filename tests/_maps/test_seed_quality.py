@@ -28,7 +28,8 @@ from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
 NUMBERS = ["coverage", "in_mask", "homogeneity", "homogeneity_sd", "tsnr"]
-COLUMNS = ["run", "seed", "n_voxels", *NUMBERS, "effective_dof"]
+WHO = ["run", "subject", "session", "task"]
+COLUMNS = [*WHO, "seed", "n_voxels", *NUMBERS, "effective_dof", "img"]
 RADIUS = 9
 RESAMPLED = pytest.mark.filterwarnings("ignore:imgs are being resampled")
 CLEANINGS = {
@@ -139,7 +140,7 @@ def test_spheres(
     ]
     assert_rows(sbc.seed_report_, rows)
     assert sbc.seed_report_["seed"].tolist() == sbc.seed_names_
-    assert sbc.seed_report_["run"].tolist() == ["run 0", "run 0"]
+    assert sbc.seed_report_["run"].tolist() == [0, 0]
 
 
 def test_single_voxels_have_no_pairs(sample_box):
@@ -336,7 +337,8 @@ def test_types_of_columns(simulated):
         types = sbc.fit(simulated.run).seed_report_.dtypes
         assert types["n_voxels"] == "Int64"
         assert (types[NUMBERS] == "float64").all()
-        assert [pd.api.types.is_string_dtype(types[n]) for n in ("run", "seed")]
+        assert types["run"] == "int64"
+        assert pd.api.types.is_string_dtype(types["seed"])
 
 
 # Within the mask, and with a signal
@@ -524,7 +526,7 @@ def test_under_half_is_warned_of_by_run_and_seed(runs, faint, make, tmp_path):
             f"({coverage:.0%}). Move them, make them smaller, or look at seed_report_."
         )
         assert warning.filename == __file__
-    assert sbc.seed_report_["run"].tolist() == [run for run in told for _ in "abc"]
+    assert sbc.seed_report_["run"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     with pytest.warns(UserWarning, match=words("run 0", "less than half", name)):
         sbc.transform(faint[1])
 
