@@ -744,7 +744,9 @@ def test_seed_without_signal(make, data, tmp_path):
     path = tmp_path / "silent_bold.nii.gz"
     save(silent(data.runs[1].img, data.seeds[1]), path)
     sbc = make(seeds=data.seeds)
-    expected = words("run 1", str(path), "seed 1", "seed_masker", "no signal", "Move")
+    expected = words(
+        "run 1", str(path), "seed '(", "of seed_masker has no signal", "Move"
+    )
     with pytest.raises(ValueError, match=expected):
         sbc.fit([data.runs[0].img, path])
 
@@ -752,7 +754,7 @@ def test_seed_without_signal(make, data, tmp_path):
 def test_seed_without_signal_in_transform(sbc, data):
     sbc.fit(images(data))
     wrong = silent(data.runs[1].img, data.seeds[0])
-    with pytest.raises(ValueError, match=words("run 1", "seed 0", "no signal")):
+    with pytest.raises(ValueError, match=words("run 1", "seed '(", "no signal")):
         sbc.transform([data.runs[0].img, wrong])
 
 
@@ -1333,7 +1335,7 @@ def test_fit_after_a_failed_fit(sbc, data):
 
 def test_error_in_a_worker_names_the_run(sbc, data):
     sbc.set_params(n_jobs=2)
-    error = pytest.raises(ValueError, match=words("run 1", "seed 0", "no signal"))
+    error = pytest.raises(ValueError, match=words("run 1", "seed '(", "no signal"))
     with error, joblib.parallel_config("threading"):
         sbc.fit(late_error(data))
 

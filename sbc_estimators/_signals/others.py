@@ -22,7 +22,9 @@ class Ours(Adapter):
     smoothing_fwhm = None
 
     def _set_shared(self, values):
-        """Leave the cleaning to the brain masker."""
+        """Leave the cleaning to the brain masker, which this is not, or cleans."""
+        if self.name == "brain_masker":
+            super()._set_shared(values)
 
     def check_run(self, opened):
         """Raise an error where a run brings no places for seeds that are its own.

@@ -591,7 +591,7 @@ def test_none_in_the_second_run_alone(runs, make, method):
     img = without_signal(runs.runs[1].img, sphere(runs, runs.seeds[0], 8))
     second = Run(img, runs.runs[1].confounds, t_r=2.0)
     name = sbc.seed_names_[0]
-    expected = words("run 1: ", f"seed 0 {name} of seed_masker has no signal", "Move")
+    expected = words("run 1: ", f"seed {name!r} of seed_masker has no signal", "Move")
     with pytest.raises(ValueError, match=expected):
         getattr(sbc, method)([runs.runs[0], second])
 
@@ -599,7 +599,7 @@ def test_none_in_the_second_run_alone(runs, make, method):
 def test_seeds_of_no_signal_at_all_are_named(runs, make):
     img = without_signal(runs.runs[0].img, sphere(runs, runs.seeds[1], 8))
     name = make().fit(runs.runs[0]).seed_names_[1]
-    expected = words(f"run 0: seed 1 {name} of seed_masker has no signal")
+    expected = words(f"run 0: seed {name!r} of seed_masker has no signal")
     with pytest.raises(ValueError, match=expected):
         make().fit(img)
 
