@@ -575,6 +575,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns of :meth:`transform`.
 
+        Each is the name of a seed and that of a target: the region's where the brain
+        masker has regions ("PCC Left Hippocampus"), else a number ("PCC voxel0", or
+        "PCC map0").
+
         Parameters
         ----------
         input_features : None
@@ -590,11 +594,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             Before :meth:`fit`.
         """
         check_is_fitted(self)
-        names = [
-            f"{seed} voxel{voxel}"
-            for seed in self.seed_names_
-            for voxel in range(self.n_voxels_)
-        ]
+        brain = adapter_of(self.brain_masker_, "brain_masker")
+        targets = brain.names(self.n_voxels_, brain.element)
+        names = [f"{seed} {target}" for seed in self.seed_names_ for target in targets]
         return np.asarray(names, dtype=object)
 
     def __sklearn_tags__(self):

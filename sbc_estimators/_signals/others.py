@@ -234,9 +234,7 @@ class OnSurface(Nilearn):
         if masker.strategy != "mean":
             raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
         self._why_not_here(grid, "labels_img")
-        labels = self.still("labels_img").values
-        wanted = np.unique(labels)
-        return means_over(labels, wanted[wanted != masker.background_label])
+        return means_over(*self._regions())
 
     def _maps(self, grid):
         """Return maps; one that the mask leaves nothing of stays, and has no signal."""
