@@ -81,7 +81,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Number of runs to map at the same time, as in joblib.
     verbose : int, default=0
-        Any value but 0 shows the progress over runs and the time left.
+        Any value but 0 shows the progress over runs and the time left, where there are
+        several and they take more than 2 s.
 
     Attributes
     ----------

@@ -41,6 +41,9 @@ SCALES = {
 }
 """What rows may hold: a function of r and its effective degrees of freedom."""
 
+SOON = 2.0
+"""Seconds that a user waits without a bar."""
+
 RUNS_PER_JOB = 16
 """How many runs are handed out at a time: all their maps may wait to be taken."""
 
@@ -158,6 +161,11 @@ class SeedMap:
     def where(self):
         """The words that name the run in errors."""
         return describe_run(self.position, self.img)
+
+    @property
+    def named(self):
+        """The words that name the run in warnings: the same in each fold, if it can."""
+        return f"run {self.position}" if self.img is None else f"run {self.img!r}"
 
     @property
     def effective_dof(self):
@@ -312,9 +320,10 @@ def _check_n_jobs(value):
 def map_runs(mapper, opened):
     """Return a generator of many runs' maps in order, holding only those in flight."""
     maps = in_order(map_run, mapper, opened)
-    if not mapper.verbose:
+    if not mapper.verbose or len(opened) == 1:
         return maps  # even a bar that is not shown starts a thread that stays
-    return tqdm(maps, "seed maps", len(opened), unit="run", leave=False)
+    shown = {"unit": "run", "leave": False, "delay": SOON}
+    return tqdm(maps, "seed maps", len(opened), **shown)
 
 
 def in_order(function, mapper, opened):

@@ -91,41 +91,44 @@ def _paths(maps):
 
 
 def warn_of_map(seed_map):
-    """Warn once per run of each thing that is not as it was asked for."""
-    n_voxels = seed_map.r.shape[1]
+    """Warn once per run of each thing that is not as it was asked for.
+
+    Without numbers that change from one fit to the next, so that Python can tell what
+    it has shown already.
+    """
+    run = seed_map.named
     if seed_map.n_without_signal:
         warn(
-            f"{seed_map.where}: {seed_map.n_without_signal} of {n_voxels} voxels have "
-            "no signal (constant, not finite, or nothing left after cleaning). Their r "
-            "and z are 0."
+            f"{run}: some voxels have no signal (constant, not finite, or nothing left "
+            "after cleaning). Their r and z are 0; run_report_ counts them, and "
+            "valid_voxels_ leaves them out."
         )
     if seed_map.n_explained:
         warn(
-            f"{seed_map.where}: the other seeds leave nothing of "
-            f"{seed_map.n_explained} of {n_voxels} voxels (each is a seed by itself, "
-            "or a sum of seeds). There partial r and z are 0."
+            f"{run}: the other seeds leave nothing of some voxels (each is a seed by "
+            "itself, or a sum of seeds). There partial r and z are 0; run_report_ "
+            "counts them."
         )
     if seed_map.effective_dof < LEAST_DOF:
         warn(
-            f"{seed_map.where}: cleaning leaves {seed_map.effective_dof:.1f} effective "
-            f"degrees of freedom, too few for a map to tell much. Use fewer "
-            "confounds, a wider band, or keep more scans."
+            f"{run}: cleaning leaves fewer than {LEAST_DOF} effective degrees of "
+            "freedom, too few for a map to tell much. Use fewer confounds, a wider "
+            "band, or keep more scans."
         )
     low = _of_low_coverage(seed_map)
     if low:
         more = " and more" if len(low) > 5 else ""
-        count = "1 seed" if len(low) == 1 else f"{len(low)} seeds"
         warn(
-            f"{seed_map.where}: less than half of the voxels of {count} have a "
-            f"signal: {', '.join(low[:5])}{more}. "
-            "Move them, make them smaller, or look at seed_report_."
+            f"{run}: less than half of the voxels of seed{'s' * (len(low) > 1)} "
+            f"{', '.join(low[:5])}{more} have a signal. Move them, make them smaller, "
+            "or look at seed_report_."
         )
 
 
 def _of_low_coverage(seed_map):
-    """Return the names of seeds that lie for the most part outside, with how much."""
+    """Return the names of seeds that lie for the most part outside."""
     return [
-        f"{name} ({quality.coverage:.0%})"
+        repr(name)
         for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
         if quality.coverage < LEAST_COVERAGE
     ]
