@@ -219,18 +219,25 @@ class _AddSeed(argparse.Action):
         name, *coordinates = values
         seeds = dict(getattr(namespace, self.dest) or {})
         # Names become parts of file names.
-        if not re.fullmatch(r"\w[\w.+-]*", name):
+        if not re.fullmatch(r"\w([\w.+ -]*[\w.+-])?", name):
             raise argparse.ArgumentError(
                 self,
-                f"NAME must be letters, digits, '_', '.', '+' and '-', and not begin "
-                f"with a sign, got {name!r}",
+                f"NAME must be letters, digits, blanks, '_', '.', '+' and '-', and not "
+                f"begin with a sign, got {name!r}",
             )
-        if name.casefold() in (known.casefold() for known in seeds):
+        if _in_file_name(name) in map(_in_file_name, seeds):
             raise argparse.ArgumentError(
-                self, f"NAME must differ between seeds, got {name!r} twice"
+                self,
+                f"NAME must differ between seeds, also with '_' for each blank, got "
+                f"{name!r} twice",
             )
         seeds[name] = tuple(_number(self, value) for value in coordinates)
         setattr(namespace, self.dest, seeds)
+
+
+def _in_file_name(name):
+    """Return what tells the files of a seed apart, on any disk."""
+    return name.replace(" ", "_").casefold()
 
 
 class _Band(argparse.Action):
@@ -344,7 +351,8 @@ def _warnings_on_one_line():
 
 def _say(kind, message):
     """Print one line to standard error, in which the only run has no number."""
-    text = re.sub(r"\brun 0 \('[^']*'\)", "the run", " ".join(str(message).split()))
+    text = " ".join(str(message).split())
+    text = re.sub(r"\brun (0 \('[^']*'\)|'[^']*')", "the run", text)
     print(f"{PROGRAM}: {kind}: {text}", file=sys.stderr)
 
 

@@ -9,15 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._images.opening import stored_as_float
-from ._maps.mapping import (
-    Mapper,
-    check_options,
-    map_runs,
-    rows_of,
-    told_of,
-    warn_of_map,
-)
+from ._maps.mapping import Mapper, check_options, map_runs, rows_of
 from ._maps.prepared import PreparedRun
+from ._maps.reports import told_of, warn_of_map
 from ._maps.statistics import clean_signals, statistics_of_runs
 from ._signals.kept import KeptRuns
 from ._signals.kinds import (
@@ -30,7 +24,7 @@ from ._signals.kinds import (
 )
 from ._support.messages import describe_run, naming
 from ._support.store import Store, opened_memory
-from .runs._opened import as_runs, is_bare, open_run
+from .runs._opened import as_runs, index_of, is_bare, open_run
 
 BESIDE = ("confounds", "sample_mask")
 """What may stand beside X instead of in a run."""
@@ -87,7 +81,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Number of runs to map at the same time, as in joblib.
     verbose : int, default=0
-        Any value but 0 shows the progress over runs and the time left.
+        Any value but 0 shows the progress over runs and the time left, where there are
+        several and they take more than 2 s.
 
     Attributes
     ----------
@@ -98,6 +93,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     seed_masker_, brain_masker_ : masker
         Fitted clones of the maskers. Where `fit` computed a mask, it is the clone's
         `mask_img`.
+    valid_voxels_ : ndarray of bool of shape (n_voxels,)
+        Which voxels had a signal in every run of `fit`. Others have z = 0 in some,
+        which a mean over runs takes for no correlation: leave them out.
     n_seeds_, n_voxels_, n_runs_ : int
         Numbers of seeds, of voxels in the brain mask, and of runs in `fit`.
     seed_names_ : list of str
@@ -109,14 +107,19 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         them), "reference" (the masker does everything itself) or "given" (they come
         with the run).
     run_report_ : DataFrame
-        One row for each run of `fit`: ``run``, ``n_scans``, ``n_kept_scans``,
+        One row for each run of `fit`, with the index of X if it has one: ``run`` (its
+        position), ``subject``, ``session`` and ``task`` (such as "sub-01", "ses-1" and
+        "rest", where the name of the file tells them), ``n_scans``, ``n_kept_scans``,
         ``effective_dof`` (effective degrees of freedom of its correlations, median over
         seeds of that over voxels, of some 5,000 of these; missing where a masker cleans
         by itself; below 10 gives a warning), ``n_without_signal`` (voxels whose r is 0
         because they have no signal), ``n_explained`` (voxels whose partial r is 0
-        because the other seeds explain all of them).
+        because the other seeds explain all of them), ``img`` (the file). A table of
+        participants is joined by ``run_report_.merge(participants,
+        left_on="subject", right_on="participant_id")``.
     seed_report_ : DataFrame
-        One row for each run and seed of `fit`: ``run``, ``seed``, ``n_voxels`` (in the
+        One row for each run and seed of `fit`, with the index of X if it has one:
+        ``run``, ``subject``, ``session``, ``task``, ``seed``, ``n_voxels`` (in the
         seed), ``coverage`` (the fraction of these voxels that have a signal; for a
         probabilistic map, the fraction of its weight; for a sphere whose centre the
         seed masker's own mask leaves out, the fraction of the whole sphere),
@@ -124,8 +127,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         image), ``homogeneity`` and ``homogeneity_sd`` (mean and standard deviation of
         the correlations among their cleaned signals), ``tsnr`` (temporal
         signal-to-noise ratio: mean over standard deviation of their raw signals,
-        averaged over voxels), ``effective_dof``. Values are missing where a masker does
-        not reveal the voxels of its seeds. A coverage below one half gives a warning, a
+        averaged over voxels), ``effective_dof``, what a table of seeds tells beside
+        places and names, ``img``. Values are missing where a masker does not reveal the
+        voxels of its seeds. A coverage below one half gives a warning, a
         seed without a signal raises an error. Where seeds and brain come from images of
         different kinds (volume and surface), every voxel counts as within the mask.
 
@@ -275,7 +279,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : run or sequence of runs
-            A run is a 4D image (path, nibabel image, SurfaceImage) or a :class:`Run`.
+            A run is a 4D image (path, nibabel image, SurfaceImage) or a :class:`Run`; a
+            sequence is a list, a tuple, an object array, a Series, or a DataFrame of
+            one column.
         y : None
             Ignored.
         confounds : sequence with one entry per run, or None, default=None
@@ -310,7 +316,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             of a seed is covered.
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
-        for _ in self._fit(as_runs(X, **beside), beside):
+        for _ in self._fit(as_runs(X, **beside), beside, index_of(X)):
             pass
         return self
 
@@ -336,7 +342,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs = as_runs(X, **beside)
-        return rows_of(self._fit(runs, beside), len(runs), self.scale)
+        return rows_of(self._fit(runs, beside, index_of(X)), len(runs), self.scale)
 
     def transform(self, X, *, confounds=None, sample_mask=None):
         """Return the map of each run, on the `scale` of the estimator.
@@ -570,6 +576,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns of :meth:`transform`.
 
+        Each is the name of a seed and that of a target: the region's where the brain
+        masker has regions ("PCC Left Hippocampus"), else a number ("PCC voxel0", or
+        "PCC map0").
+
         Parameters
         ----------
         input_features : None
@@ -585,11 +595,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             Before :meth:`fit`.
         """
         check_is_fitted(self)
-        names = [
-            f"{seed} voxel{voxel}"
-            for seed in self.seed_names_
-            for voxel in range(self.n_voxels_)
-        ]
+        brain = adapter_of(self.brain_masker_, "brain_masker")
+        targets = brain.names(self.n_voxels_, brain.element)
+        names = [f"{seed} {target}" for seed in self.seed_names_ for target in targets]
         return np.asarray(names, dtype=object)
 
     def __sklearn_tags__(self):
@@ -598,20 +606,24 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         tags.no_validation = True
         return tags
 
-    def _fit(self, runs, beside):
+    def _fit(self, runs, beside, index):
         """Fit the maskers, then yield each run's map while averaging them."""
         mapper, opened = self._unfitted(runs)
         sides = [mapper.seeds, mapper.brain]
         check_runs(sides, mapper.brain, opened)
         fit_maskers(*sides, opened)
-        total, maps = 0.0, []
+        total, has_signal, maps = 0.0, True, []
         for seed_map in self._maps(mapper, opened):
             if len(runs) > 1:
                 total = total + fisher_z(seed_map.r.astype(np.float64))
-            maps.append(replace(seed_map, r=None, dof=None))
+            has_signal = has_signal & seed_map.has_signal
+            maps.append(replace(seed_map, r=None, dof=None, has_signal=None))
             yield seed_map
         r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
-        self._keep(mapper, r.astype(np.float32, copy=False), maps)
+        self._keep(mapper, r.astype(np.float32, copy=False), has_signal)
+        for name, value in told_of(maps, index).items():
+            setattr(self, name, value)
+        self.n_runs_, self.seed_names_ = len(maps), maps[0].names
         self._in_fit = {name: _who_had(name, runs, beside) for name in CARRIED}
 
     def _checked(self, X, beside):
@@ -639,16 +651,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             brain = default_brain(seeds, opened[0].scans.grid, shared)
         return self._mapper(seeds, brain, self.seed_summary, self.measure), opened
 
-    def _keep(self, mapper, r, maps):
-        """Set the fitted attributes."""
+    def _keep(self, mapper, r, has_signal):
+        """Set the fitted maskers, and what they gave."""
         self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
         self.seed_summary_, self.measure_ = mapper.summary, mapper.measure
-        self.correlations_ = r
-        self.n_runs_ = len(maps)
+        self.correlations_, self.valid_voxels_ = r, has_signal
         self.n_seeds_, self.n_voxels_ = r.shape
-        self.seed_names_ = maps[0].names
-        for name, value in told_of(maps).items():
-            setattr(self, name, value)
 
     def _mapper(self, seeds=None, brain=None, summary=None, measure=None):
         """Return what maps a run, from the fitted maskers if no others are passed."""

@@ -305,7 +305,7 @@ def seeds_anywhere(monkeypatch):
 
     That less than half of a seed gives a warning, `test_seed_quality.py` tests.
     """
-    monkeypatch.setattr("sbc_estimators._maps.mapping.LEAST_COVERAGE", -1.0)
+    monkeypatch.setattr("sbc_estimators._maps.reports.LEAST_COVERAGE", -1.0)
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ def any_dof(monkeypatch):
 
     That it gives a warning, `test_statistics.py` tests.
     """
-    monkeypatch.setattr("sbc_estimators._maps.mapping.LEAST_DOF", 0.0)
+    monkeypatch.setattr("sbc_estimators._maps.reports.LEAST_DOF", 0.0)
 
 
 # Pages

@@ -236,7 +236,8 @@ def _draw_maps(estimator, maps, seeds, folder):
         plotting.plot_seed_map(
             estimator, maps[0], seed=position, figure=figure, **shown
         )
-        write_figure(figure, folder / (stem if len(seeds) == 1 else f"{stem}_{name}"))
+        own = stem if len(seeds) == 1 else f"{stem}_{name.replace(' ', '_')}"
+        write_figure(figure, folder / own)
 
 
 def _draw_signals(estimator, run, signals, names, stem):

@@ -5,7 +5,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
@@ -16,7 +15,7 @@ from .._arrays.uncertainty import z_score
 from .._signals.kept import map_key
 from .._signals.kinds import members_in_brain, plan_run
 from .._signals.reading import read_run
-from .._support.messages import naming, unknown_option, warn
+from .._support.messages import describe_run, file_of, naming, unknown_option
 from .._support.threads import workers
 from ..runs._opened import SentRun
 from .seeds import (
@@ -32,12 +31,18 @@ FACTS = (
 )
 """What is kept beside r of a map, but for the qualities of seeds."""
 
+ARRAYS = ("r", "dof", "has_signal")
+"""The arrays of a map that are kept; of the second there may be none."""
+
 SCALES = {
     "fisher_z": lambda r, dof: fisher_z(r),
     "z_score": z_score,
     "r": lambda r, dof: r,
 }
 """What rows may hold: a function of r and its effective degrees of freedom."""
+
+SOON = 2.0
+"""Seconds that a user waits without a bar."""
 
 RUNS_PER_JOB = 16
 """How many runs are handed out at a time: all their maps may wait to be taken."""
@@ -116,6 +121,8 @@ class SeedMap:
     r : ndarray of shape (n_seeds, n_voxels), float32
     dof : ndarray of shape (n_seeds, n_voxels), float32, or None
         Effective degrees of freedom, where they are needed of each voxel.
+    has_signal : ndarray of bool of shape (n_voxels,)
+        False for a voxel with nothing to correlate, whose r is 0.
     n_scans, n_kept_scans : int
     n_without_signal : int
         Voxels whose r is 0 because there is nothing to correlate.
@@ -127,12 +134,17 @@ class SeedMap:
         Voxels whose partial r is 0 where other seeds leave nothing of them.
     names : list of str
         Of the seeds.
-    where : str
-        Names the run in messages.
+    seed_table : DataFrame of n_seeds rows or None
+        What a table of seeds tells beside their places.
+    position : int
+        Of the run.
+    img : str or None
+        Its file.
     """
 
     r: np.ndarray
     dof: Any
+    has_signal: Any
     n_scans: int
     n_kept_scans: int
     n_without_signal: int
@@ -141,7 +153,19 @@ class SeedMap:
     qualities: list
     n_explained: int
     names: list
-    where: str = ""
+    seed_table: Any = None
+    position: int = 0
+    img: str | None = None
+
+    @property
+    def where(self):
+        """The words that name the run in errors."""
+        return describe_run(self.position, self.img)
+
+    @property
+    def named(self):
+        """The words that name the run in warnings: the same in each fold, if it can."""
+        return f"run {self.position}" if self.img is None else f"run {self.img!r}"
 
     @property
     def effective_dof(self):
@@ -176,9 +200,16 @@ def map_run(mapper, opened):
     with naming(opened.where):
         plan = plan_run(mapper.seeds, mapper.brain, opened)
         if mapper.kept is not None:
-            return replace(_kept(mapper, plan), where=opened.where)
-        with workers() as crew:
-            return replace(_mapped(mapper, plan, crew), where=opened.where)
+            seed_map = _kept(mapper, plan)
+        else:
+            with workers() as crew:
+                seed_map = _mapped(mapper, plan, crew)
+        return replace(
+            seed_map,
+            seed_table=plan.seeds.adapter.seed_table(),
+            position=opened.position,
+            img=file_of(opened.run.img) or None,
+        )
 
 
 def _kept(mapper, plan):
@@ -189,12 +220,13 @@ def _kept(mapper, plan):
         arrays, facts = found
         facts["qualities"] = [SeedQuality(**own) for own in facts["qualities"]]
         names = mapper.seeds.names(len(arrays["r"]), "seed")
-        return SeedMap(arrays["r"], arrays.get("dof"), **facts, names=names)
+        arrays = arrays["r"], arrays.get("dof"), arrays["has_signal"]
+        return SeedMap(*arrays, **facts, names=names)
     with workers() as crew:
         seed_map = _mapped(mapper, plan, crew)
     facts = {name: getattr(seed_map, name) for name in FACTS}
     facts["qualities"] = [asdict(quality) for quality in seed_map.qualities]
-    arrays = {"r": seed_map.r, "dof": seed_map.dof}
+    arrays = {name: getattr(seed_map, name) for name in ARRAYS}
     arrays = {name: values for name, values in arrays.items() if values is not None}
     mapper.kept.keep_map(key, arrays, facts)
     return seed_map
@@ -217,12 +249,14 @@ def _mapped(mapper, plan, crew):
         replace(quality, effective_dof=float(own))
         for quality, own in zip(signals.qualities, medians, strict=True)
     ]
+    has_signal = np.asarray(signals.voxels.norms) > 0
     return SeedMap(
         r,
         dof,
+        has_signal,
         plan.opened.n_scans,
         len(plan.opened.kept),
-        int(np.sum(signals.voxels.norms == 0)),
+        int(np.sum(~has_signal)),
         plan.seeds.told,
         plan.brain.told,
         qualities,
@@ -286,9 +320,10 @@ def _check_n_jobs(value):
 def map_runs(mapper, opened):
     """Return a generator of many runs' maps in order, holding only those in flight."""
     maps = in_order(map_run, mapper, opened)
-    if not mapper.verbose:
+    if not mapper.verbose or len(opened) == 1:
         return maps  # even a bar that is not shown starts a thread that stays
-    return tqdm(maps, "seed maps", len(opened), unit="run", leave=False)
+    shown = {"unit": "run", "leave": False, "delay": SOON}
+    return tqdm(maps, "seed maps", len(opened), **shown)
 
 
 def in_order(function, mapper, opened):
@@ -323,100 +358,3 @@ def _fill(rows, seed_map, scaled, crew):
         rows[k] = scaled(seed_map.r[k], dof)
 
     crew.fill(fill, len(rows))
-
-
-# What there is to say of maps
-
-LEAST_DOF = 10
-"""Effective degrees of freedom below which we warn."""
-
-LEAST_COVERAGE = 0.5
-"""Part of a seed's voxels with a signal below which we warn."""
-
-
-def told_of(maps):
-    """Return what the fitted estimator tells of its maps, as names and values."""
-    return {
-        "paths_": _paths(maps),
-        "run_report_": _run_report(maps),
-        "seed_report_": _seed_report(maps),
-    }
-
-
-def _run_report(maps):
-    """Return a table with a row for each run, from `SeedMap` of all."""
-    names = (
-        "n_scans",
-        "n_kept_scans",
-        "effective_dof",
-        "n_without_signal",
-        "n_explained",
-    )
-    return pd.DataFrame(
-        [
-            {"run": seed_map.where, **{name: getattr(seed_map, name) for name in names}}
-            for seed_map in maps
-        ]
-    )
-
-
-def _seed_report(maps):
-    """Return a table with a row for each run and seed."""
-    report = pd.DataFrame(
-        [
-            {"run": seed_map.where, "seed": name, **asdict(quality)}
-            for seed_map in maps
-            for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
-        ]
-    )
-    # Integers, some of which may be missing.
-    return report.astype({"n_voxels": "Int64"})
-
-
-def _paths(maps):
-    """Return how the signals of each masker were obtained, over all runs."""
-    return {
-        "seed_masker": "; ".join(dict.fromkeys(own.seed_path for own in maps)),
-        "brain_masker": "; ".join(dict.fromkeys(own.brain_path for own in maps)),
-    }
-
-
-def warn_of_map(seed_map):
-    """Warn once per run of each thing that is not as it was asked for."""
-    n_voxels = seed_map.r.shape[1]
-    if seed_map.n_without_signal:
-        warn(
-            f"{seed_map.where}: {seed_map.n_without_signal} of {n_voxels} voxels have "
-            "no signal (constant, not finite, or nothing left after cleaning). Their r "
-            "and z are 0."
-        )
-    if seed_map.n_explained:
-        warn(
-            f"{seed_map.where}: the other seeds leave nothing of "
-            f"{seed_map.n_explained} of {n_voxels} voxels (each is a seed by itself, "
-            "or a sum of seeds). There partial r and z are 0."
-        )
-    if seed_map.effective_dof < LEAST_DOF:
-        warn(
-            f"{seed_map.where}: cleaning leaves {seed_map.effective_dof:.1f} effective "
-            f"degrees of freedom, too few for a map to tell much. Use fewer "
-            "confounds, a wider band, or keep more scans."
-        )
-    low = _of_low_coverage(seed_map)
-    if low:
-        more = " and more" if len(low) > 5 else ""
-        count = "1 seed" if len(low) == 1 else f"{len(low)} seeds"
-        warn(
-            f"{seed_map.where}: less than half of the voxels of {count} have a "
-            f"signal: {', '.join(low[:5])}{more}. "
-            "Move them, make them smaller, or look at seed_report_."
-        )
-
-
-def _of_low_coverage(seed_map):
-    """Return the names of seeds that lie for the most part outside, with how much."""
-    return [
-        f"{name} ({quality.coverage:.0%})"
-        for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
-        if quality.coverage < LEAST_COVERAGE
-    ]

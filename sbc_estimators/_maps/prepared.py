@@ -70,10 +70,11 @@ class PreparedRun:
     """
 
     def __init__(self, mapper, opened):
-        self._seeds, self._kept, self._opened = mapper.seeds, mapper.kept, opened
+        self._kept, self._opened = mapper.kept, opened
         self._defaults = mapper.summary, mapper.measure
         with naming(opened.where):
-            plan = plan_run(mapper.seeds, mapper.brain, opened)
+            self._seeds = mapper.seeds.in_run(opened)
+            plan = plan_run(self._seeds, mapper.brain, opened)
             self._brain = plan.brain
             _check_brain(self._brain)
             if not plan.is_shared or plan.seeds.adapter.smoothing_fwhm is not None:

@@ -270,7 +270,7 @@ def _without_others(seeds, names, measure):
     dependent = dependent_seeds(series)
     if len(dependent):
         shown = [
-            f"{i} {names[i]}" if names[i] != f"seed{i}" else f"{i}" for i in dependent
+            f"{names[i]!r}" if names[i] != f"seed{i}" else f"{i}" for i in dependent
         ]
         raise ValueError(
             f"measure={measure!r} takes the other seeds out of each, but nothing is "
@@ -402,10 +402,10 @@ def taken(signals, voxels, how, names, is_in_brain, crew):
 
 
 def _described(names, position):
-    """Return the words that name a seed in messages: its position and its name."""
+    """Return the words that name a seed in messages: its name, or its position."""
     name = names[position]
-    own = "" if name == f"seed{position}" else f" {name}"
-    return f"seed {position}{own} of seed_masker"
+    own = f"{position}" if name == f"seed{position}" else f"{name!r}"
+    return f"seed {own} of seed_masker"
 
 
 def _check_same_scans(seeds, voxels):

@@ -51,6 +51,9 @@ class Adapter:
     path = "streamed"
     """How signals are obtained where `lay` gives a map."""
 
+    element = "voxel"
+    """What each signal is of, where it has no other name."""
+
     grid_kind = None
     """The kind of the grid that the masker is for, None for any."""
 
@@ -100,6 +103,10 @@ class Adapter:
                 f"is {kind}. Use a masker of the run's kind, or Run(img, "
                 "seed_img=...) where seeds and voxels are in images of their own."
             )
+
+    def in_run(self, opened):
+        """Return the adapter of the fitted masker as it is in one run."""
+        return self
 
     def fit(self, opened):
         """Fit the masker to runs, reading no more of them than it needs."""
@@ -177,6 +184,9 @@ class Adapter:
     def _own_names(self):
         """Return the names that the masker has for its signals, or None."""
 
+    def seed_table(self):
+        """Return what a table of seeds tells beside their places, or None."""
+
     def sphere(self, position):
         """Return centre and radius in mm of one sphere, None for other seeds."""
 
@@ -200,12 +210,27 @@ VOLUME_KINDS = (
 )
 SURFACE_KINDS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
 
+ELEMENTS = {
+    "map": (NiftiMapsMasker, SurfaceMapsMasker),
+    "region": (NiftiLabelsMasker, SurfaceLabelsMasker),
+    "vertex": (SurfaceMasker,),
+}
+"""What each signal of a masker is of, if that is no voxel."""
+
 DEFAULTS = {"a volume": NiftiMasker, "a surface": SurfaceMasker}
 """The masker of all positions, by the kind of grid."""
 
 
 class Nilearn(Adapter):
     """What nilearn's maskers have in common."""
+
+    @property
+    def element(self):
+        """What each signal is of, where it has no other name."""
+        for element, kinds in ELEMENTS.items():
+            if isinstance(self.masker, kinds):
+                return element
+        return "voxel"
 
     def still(self, name):
         """Return an image of the fitted masker as a `Still`, or None."""
@@ -309,9 +334,17 @@ class Nilearn(Adapter):
         """Return the names of labelled regions in the order of the signals, or None."""
         if not isinstance(self.masker, NiftiLabelsMasker | SurfaceLabelsMasker):
             return None
-        names = getattr(self.masker, "region_names_", None)
-        names = getattr(self.masker, "label_names_", {}) if names is None else names
-        return [str(n) for n in (names.values() if isinstance(names, dict) else names)]
+        # Not nilearn's region_names_, which know of the mask only after transform.
+        lut = self.masker.lut_
+        names = dict(zip(lut["index"], map(str, lut["name"]), strict=True))
+        _, wanted = self._regions()
+        return [names.get(label, f"{label:g}") for label in wanted]
+
+    def _regions(self):
+        """Return the labels of positions, and those of the signals, ascending."""
+        labels = self.still("labels_img").values
+        wanted = np.unique(labels)
+        return labels, wanted[wanted != self.masker.background_label]
 
 
 def means_over(labels, wanted):
@@ -362,14 +395,18 @@ class OnVolume(Nilearn):
         if masker.strategy != "mean":
             raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
         self._why_not_here(grid, "labels_img")
-        labels, mask = self.still("labels_img").values, self.still("mask_img")
-        background = masker.background_label
-        wanted = np.unique(labels)
-        if mask is not None:
-            labels = np.where(mask.values, labels, background)
-            if not masker.keep_masked_labels:
-                wanted = np.unique(labels)
-        return means_over(labels, wanted[wanted != background])
+        return means_over(*self._regions())
+
+    def _regions(self):
+        """Return the labels that the mask leaves, and those of the signals."""
+        labels, wanted = super()._regions()
+        mask = self.still("mask_img")
+        if mask is None or not mask.grid.same_as(self.still("labels_img").grid):
+            return labels, wanted
+        labels = np.where(mask.values, labels, self.masker.background_label)
+        if not self.masker.keep_masked_labels:
+            wanted = wanted[np.isin(wanted, labels)]
+        return labels, wanted
 
     def _maps(self, grid):
         """Return maps, those that the mask leaves anything of."""

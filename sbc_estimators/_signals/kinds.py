@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from .._arrays.cleaning import ALIKE_TOLERANCE, check_cleaning, leaves_enough
 from .._images.grids import NotLinearError
-from .._support.messages import naming, some_of, warn
+from .._support.messages import naming, warn
 from ..maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 from .adapters import DEFAULTS, SURFACE_KINDS, VOLUME_KINDS, OnVolume
 from .others import Foreign, Given, HeirOnSurface, HeirOnVolume, OnSurface, Ours
@@ -256,7 +256,7 @@ def side_of(adapter, brain, opened):
         Says how seeds of ours are cleaned.
     opened : OpenedRun
     """
-    scans = adapter.scans_of(opened)
+    adapter, scans = adapter.in_run(opened), adapter.scans_of(opened)
     side = Side(adapter, scans, cleaning_of(adapter, brain, opened), path=adapter.path)
     try:
         return replace(side, spatial=adapter.on(scans.grid))
@@ -351,7 +351,7 @@ def _check_fitted(adapter, opened, about):
     for run in opened:
         about.name = run.where
         with run.naming_image(adapter.scans_of(run)):
-            adapter.check_fitted(run)
+            adapter.in_run(run).check_fitted(run)
 
 
 def _warn_of_different_cleaning(seeds, brain):
@@ -389,15 +389,12 @@ def _warn_of_drifts_removed_twice(seeds, brain, opened):
     is_said_by_brain = not seeds.has_own_cleaning or seeds.path == "given"
     adapter = brain if is_said_by_brain else seeds
     cleaning = adapter.cleaning
-    concerned = [run for run in opened if run.cosines]
-    if not concerned or cleaning.high_pass is None:
+    if cleaning.high_pass is None or not any(run.cosines for run in opened):
         return
     if cleaning.filter_name == "butterworth":
-        where = some_of([run.where for run in concerned], 3)
         warn(
-            f"{where}: confounds hold cosines against slow drifts "
-            f"({some_of(concerned[0].cosines, 3)}), and {adapter.name} has "
-            f"high_pass={cleaning.high_pass!r} Hz, so drifts are removed twice. "
-            "Set high_pass=None, or leave the cosines out, as "
+            "confounds hold cosines against slow drifts (cosine00 and so on), and "
+            f"{adapter.name} has high_pass={cleaning.high_pass!r} Hz, so drifts are "
+            "removed twice. Set high_pass=None, or leave the cosines out, as "
             'runs_from_fmriprep does with strategy=("motion", "wm_csf").'
         )

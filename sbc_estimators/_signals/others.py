@@ -22,14 +22,39 @@ class Ours(Adapter):
     smoothing_fwhm = None
 
     def _set_shared(self, values):
-        """Leave the cleaning to the brain masker."""
+        """Leave the cleaning to the brain masker, which this is not, or cleans."""
+        if self.name == "brain_masker":
+            super()._set_shared(values)
 
     def check_run(self, opened):
-        """Leave it to the grid, which refuses what cannot be laid on it."""
+        """Raise an error where a run brings no places for seeds that are its own.
+
+        All else is left to the grid, which refuses what cannot be laid on it.
+        """
+        if not self.masker.takes_places:
+            return
+        if self.name == "brain_masker":
+            raise TypeError(
+                "maps are compared voxel by voxel, so that places that come with each "
+                f"run cannot be targets, got {self.masker!r}. Pass it as seed_masker."
+            )
+        if opened.run.seed_places is None:
+            self.masker.with_places(None)
+
+    def in_run(self, opened):
+        """Return the adapter of the seeds with the places that a run brings."""
+        if not self.masker.takes_places:
+            return self
+        masker = self.masker.with_places(opened.run.seed_places)
+        return type(self)(self.name, masker)
 
     def fit(self, opened):
-        """Fit to the grid of the first run."""
+        """Fit to the grid of the first run, or to the places that it brings."""
         run, scans = opened[0], self.scans_of(opened[0])
+        if self.masker.takes_places:
+            with naming(run.where):
+                self.masker.fit(run.run.seed_places)
+            return
         try:
             self.masker.fit_on(scans.grid)
         except Exception:
@@ -44,10 +69,20 @@ class Ours(Adapter):
     def _own_names(self):
         return self.masker.seed_names_
 
+    def seed_table(self):
+        """Return what a table of seeds tells beside their places, or None."""
+        return getattr(self.masker, "seed_table_", None)
+
     def sphere(self, position):
         """Return centre and radius in mm of one sphere, None for other seeds."""
         place = getattr(self.masker, "sphere", None)
-        return place(position) if place else None
+        return place(position) if place and not self.masker.takes_places else None
+
+    def image_of(self, position, n_signals):
+        """Return the image in which one seed is 1; None where each run has its own."""
+        if self.masker.takes_places:
+            return None
+        return super().image_of(position, n_signals)
 
 
 class Given(Adapter):
@@ -199,9 +234,7 @@ class OnSurface(Nilearn):
         if masker.strategy != "mean":
             raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
         self._why_not_here(grid, "labels_img")
-        labels = self.still("labels_img").values
-        wanted = np.unique(labels)
-        return means_over(labels, wanted[wanted != masker.background_label])
+        return means_over(*self._regions())
 
     def _maps(self, grid):
         """Return maps; one that the mask leaves nothing of stays, and has no signal."""

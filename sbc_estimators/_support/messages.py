@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import os
+import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,12 +120,48 @@ def _is_ours(module):
     return module.partition(".")[0] == __name__.partition(".")[0]
 
 
+_SHOWN = set()
+"""What was said at which lines, where Python shows it once a line."""
+
+
 def warn(message):
-    """Warn the user, at the line outside this package that led here."""
+    """Warn the user, at the line outside this package that led here.
+
+    Where Python shows a warning once a line, it is shown once: Python itself forgets
+    what it has shown whenever anybody catches warnings, as scikit-learn does for each
+    fit of a grid search.
+    """
     frame, level = inspect.currentframe(), 0
     while frame is not None and _leads_here(frame.f_globals.get("__name__", "")):
         frame, level = frame.f_back, level + 1
+    module, file, line = _place_of(frame)
+    if _is_shown_once(message, module, line):
+        if (message, file, line) in _SHOWN:
+            return
+        _SHOWN.add((message, file, line))
     warnings.warn(message, UserWarning, stacklevel=level + 1)
+
+
+def _place_of(frame):
+    """Return the module, file and line of a frame; there may be none."""
+    if frame is None:
+        return "sys", "", 0
+    module = frame.f_globals.get("__name__", "")
+    return module, frame.f_code.co_filename, frame.f_lineno
+
+
+def _is_shown_once(message, module, line):
+    """Whether the filters that are set show a warning once, and not always or never."""
+    for action, text, category, name, number in warnings.filters:
+        is_meant = issubclass(UserWarning, category) and number in (0, line)
+        if is_meant and _matches(text, message) and _matches(name, module):
+            return action in ("default", "module", "once")
+    return True
+
+
+def _matches(pattern, text):
+    """Whether a filter's pattern, None for any, fits the beginning of a text."""
+    return pattern is None or re.match(pattern, text) is not None
 
 
 def _leads_here(module):

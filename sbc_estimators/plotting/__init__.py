@@ -19,6 +19,7 @@ from ._surface_views import (
     nilearn_plotting,
     with_minus_signs,
 )
+from ._targets import drawn_map
 
 INK = "#1f3b5c"
 """The one hue of lines."""
@@ -110,11 +111,15 @@ def plot_seed_map(
     part, and a small cross marks it. On a surface the seed's outline is drawn. Seeds
     that are not in an image of the map's kind, such as given signals or a volume's
     seeds for a surface, are not drawn, and nilearn chooses the cuts.
+
+    Of a map of regions, such as those of an atlas, the seed's own is left out, and does
+    not set the scale: one that at least half of the seed lies in, or that lies for at
+    least half in the seed.
     """
     check_is_fitted(estimator)
     position = _seed_position(estimator, seed)
     values = _map_of_seed(estimator, z, position)
-    img = estimator.brain_masker_.inverse_transform(values[np.newaxis])
+    values, img = drawn_map(estimator, position, values)
     if title is None:
         shown = (label or "Fisher z").splitlines()[0]
         title = f"{estimator.seed_names_[position]}: {shown}"

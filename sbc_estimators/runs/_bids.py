@@ -34,6 +34,28 @@ class BoldImage:
         return self.entities.get(entity) or ""
 
 
+def acquisition(file):
+    """Return what an image's name tells of its run: subject, session and task.
+
+    Subject and session as tables of BIDS have them, with "sub-" and "ses-"; None for
+    what the name does not tell.
+
+    Examples
+    --------
+    >>> acquisition("in/sub-01_ses-2_task-rest_bold.nii.gz")
+    {'subject': 'sub-01', 'session': 'ses-2', 'task': 'rest'}
+    >>> acquisition("rest.nii.gz")
+    {'subject': None, 'session': None, 'task': None}
+    """
+    found = re.findall(r"(?:^|_)(sub|ses|task)-([^\W_]+)", Path(file or "").name)
+    labels = dict(reversed(found))
+    return {
+        "subject": f"sub-{labels['sub']}" if "sub" in labels else None,
+        "session": f"ses-{labels['ses']}" if "ses" in labels else None,
+        "task": labels.get("task"),
+    }
+
+
 # Finding images
 
 

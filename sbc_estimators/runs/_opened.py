@@ -22,7 +22,7 @@ def as_runs(X, confounds=None, sample_mask=None):
     ----------
     X : run or sequence of runs
         A run is a path, a nibabel image, a SurfaceImage or a `Run`; a sequence is a
-        list, a tuple, an object array or a pandas Series.
+        list, a tuple, an object array, a pandas Series, or a DataFrame of one column.
     confounds, sample_mask : sequence with one entry per run, or None, default=None
         For a single run also the entry itself.
 
@@ -58,7 +58,13 @@ def as_runs(X, confounds=None, sample_mask=None):
 
 def is_bare(X):
     """Return which runs in X are images alone, as a list of bool."""
-    return [not isinstance(run, Run) for run in ([X] if _is_run(X) else X)]
+    runs = [X] if _is_run(X) else _sequence_of_runs(X)
+    return [not isinstance(run, Run) for run in runs]
+
+
+def index_of(X):
+    """Return the index of a Series or DataFrame of runs, None of anything else."""
+    return X.index if isinstance(X, pd.Series | pd.DataFrame) else None
 
 
 def _is_run(X):
@@ -68,12 +74,15 @@ def _is_run(X):
 
 def _sequence_of_runs(X):
     """Return X as a list, if it is a sequence of runs that is not empty."""
+    if getattr(X, "ndim", 1) == 2 and X.shape[1] == 1:  # as from a ColumnTransformer
+        X = np.asarray(X, dtype=object)[:, 0]
     is_sequence = isinstance(X, list | tuple | np.ndarray | pd.Series | pd.Index)
-    if not is_sequence or getattr(X, "ndim", 1) == 0:
+    if not is_sequence or getattr(X, "ndim", 1) != 1:
+        shape = f" of shape {X.shape}" if hasattr(X, "shape") else ""
         raise TypeError(
             "X must be one run or a sequence of runs (list, tuple, object array, "
-            f"Series), got {type(X).__name__}. A run is a path, a 4D nibabel image, a "
-            "SurfaceImage or a Run."
+            f"Series, DataFrame of one column), got {type(X).__name__}{shape}. A run "
+            "is a path, a 4D nibabel image, a SurfaceImage or a Run."
         )
     runs = list(X)
     if not runs:

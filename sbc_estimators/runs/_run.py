@@ -34,12 +34,24 @@ class Run:
             default=None
         The signals that :class:`sbc_estimators.maskers.GivenSignals` uses as seeds,
         such as physiology or a model's prediction. A path is as for `confounds`.
+    seed_places : object or None, default=None
+        The places of this run's own seeds, for a masker of
+        :mod:`sbc_estimators.maskers` that has "run" in their place, and as it takes
+        them: coordinates or a table of these (``SphereSeeds("run")``), an atlas, a
+        lesion's mask or several masks (``RegionSeeds("run")``), vertices or coordinates
+        (``SurfaceSeeds("run")``). Seeds are called the same in all runs. Other maskers
+        leave it alone.
 
     Examples
     --------
     >>> from sbc_estimators import Run
     >>> Run("sub-01_bold.nii.gz", confounds="sub-01_confounds.tsv", t_r=2.0)
     Run('sub-01_bold.nii.gz', confounds='sub-01_confounds.tsv', t_r=2.0)
+
+    A seed of each person, for ``RegionSeeds("run", names=["lesion"])``:
+
+    >>> Run("sub-01_bold.nii.gz", seed_places="sub-01_lesion.nii.gz")
+    Run('sub-01_bold.nii.gz', seed_places='sub-01_lesion.nii.gz')
     """
 
     img: Any
@@ -48,6 +60,7 @@ class Run:
     t_r: float | None = None
     seed_img: Any = None
     seed_signals: Any = None
+    seed_places: Any = None
 
     def __repr__(self):
         parts = [_summary(self.img)]

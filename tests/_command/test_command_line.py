@@ -551,6 +551,17 @@ def empty_pictures(monkeypatch, no_pictures):
 
 
 @pytest.mark.usefixtures("empty_pictures")
+def test_names_of_several_words(small, simulated, tmp_path, capsys):
+    out, names = tmp_path / "out", ["L IPS", "R IPS"]
+    seeds = seed_arguments(simulated, *names)
+    outcome = call(out, capsys, small / "bold.nii.gz", *seeds)
+    assert [seed["name"] for seed in outcome.sidecar["seeds"]] == names
+    assert {"sbc_z_L_IPS.png", "sbc_z_R_IPS.pdf"} < outcome.files
+    assert list(pd.read_csv(out / "seed_signals.tsv", sep="\t")) == names
+    assert re.search(r"^seed {10}L IPS \(", outcome.text, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("empty_pictures")
 def test_files_of_other_seeds_are_removed(small, simulated, tmp_path, capsys):
     out = tmp_path / "out"
     outcomes = {}
@@ -630,7 +641,7 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         assert main([*map(str, arguments), "--out", str(tmp_path / "out")]) == 0
         assert warnings.showwarning is showwarning
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.match(r"sbc-map: warning: the run: 1 of \d+ voxels have no signal", line)
+    assert re.match(r"sbc-map: warning: the run: some voxels have no signal", line)
     said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
     assert said["n_voxels_without_signal"] == 1
 
@@ -654,6 +665,8 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         (["--seed", -5, 0, -52, 18], "not begin with a sign, got '-5'"),
         (["--seed", "a/b", 0, 0, 0], "NAME must be letters"),
         (["--seed", "a", 0, 0, 0, "--seed", "A", 1, 1, 1], "got 'A' twice"),
+        (["--seed", "L I", 0, 0, 0, "--seed", "l_I", 1, 1, 1], "got 'l_I' twice"),
+        (["--seed", "PCC ", 0, 0, 0], "NAME must be letters"),
         (["--band", 0.1, 0.01], "--band: LOW must be 0 or more and below HIGH"),
         (["--band", 0.01, "nan"], "as in --band 0.01 0.1, got 'nan'"),
         (["--band", "0.01,0.1"], "--band needs LOW and HIGH in Hz, as in --band 0.01"),

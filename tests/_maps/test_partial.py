@@ -505,7 +505,7 @@ def test_semipartial_is_never_beyond_partial(data, make):
 
 def test_single_voxel_seeds(data, make):
     sbc = make(radius=None)
-    expected = "run 0: the other seeds leave nothing of 3 of 300 voxels .* are 0"
+    expected = "run 0: the other seeds leave nothing of some voxels .* are 0"
     with pytest.warns(UserWarning, match=expected) as caught:
         sbc.fit(data.runs[0].img)
     assert caught[0].filename == __file__
@@ -579,7 +579,7 @@ def test_seeds_in_the_same_voxel_are_named(data, make):
     x, y, z = data.seeds[1]
     seeds = [data.seeds[0], (x, y, z), (x + 0.2, y, z), data.seeds[2]]
     names = make("correlation", seeds).fit(data.runs[0].img).seed_names_
-    expected = re.escape(f"seeds 1 {names[1]}, 2 {names[2]} of seed_masker")
+    expected = re.escape(f"seeds {names[1]!r}, {names[2]!r} of seed_masker")
     with pytest.raises(ValueError, match=expected):
         make("partial", seeds, radius=None).fit(data.runs[0].img)
 
@@ -593,7 +593,7 @@ def test_sum_of_seeds_in_the_second_run(data, signals, measure):
     sbc = SeedCorrelationMap(
         GivenSignals(), NiftiMasker(data.mask_img), measure=measure
     )
-    named = "of seeds 0 signal0, 2 signal2, 3 signal3 of seed_masker"
+    named = "of seeds 'signal0', 'signal2', 'signal3' of seed_masker"
     with pytest.raises(ValueError, match=f"run 1: .* {named}"):
         sbc.fit(runs)
     sbc.fit(runs[0])

@@ -435,7 +435,7 @@ REFUSED = {
     ),
     "no signal": (
         lambda data: SphereSeeds([(0, 0, 0), (-24, -28, -24)], radius=0),
-        "seed 1 .*no signal",
+        "seed .\\(-24, -28, -24\\). .*no signal",
     ),
     "no given signals": (lambda data: GivenSignals(), "seed_masker: .*seed_signals"),
     "radius": (lambda data: SphereSeeds([(0, 0, 0)], radius=-1), "radius"),

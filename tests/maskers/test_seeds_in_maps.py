@@ -222,6 +222,12 @@ def test_as_brain_masker(kind):
     )
 
 
+def test_targets_of_ours_are_not_filtered_without_a_word(kind):
+    sbc = SeedCorrelationMap(kind.make, clone(kind.make), low_pass=0.1)
+    with pytest.raises(ValueError, match=words("low_pass=0.1", "brain_masker", "no")):
+        sbc.fit(kind.run.run)
+
+
 def test_default_brain_is_of_the_seeds_kind(kind):
     sbc = SeedCorrelationMap(kind.make).fit(kind.run.run)
     if hasattr(kind.run.img, "mesh"):

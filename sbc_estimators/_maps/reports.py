@@ -1,0 +1,134 @@
+"""What the fitted estimator tells of its maps: tables of runs and seeds, warnings."""
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from .._support.messages import warn
+from ..runs._bids import acquisition
+
+LEAST_DOF = 10
+"""Effective degrees of freedom below which we warn."""
+
+LEAST_COVERAGE = 0.5
+"""Part of a seed's voxels with a signal below which we warn."""
+
+
+NUMBERS = (
+    *("n_scans", "n_kept_scans", "effective_dof", "n_without_signal", "n_explained"),
+)
+"""What is told of each run, as `SeedMap` calls it."""
+
+
+def told_of(maps, index=None):
+    """Return what the fitted estimator tells of its maps, as names and values.
+
+    Parameters
+    ----------
+    maps : list of SeedMap
+    index : pandas Index or None, default=None
+        That of the runs, which their rows keep.
+    """
+    run_report, seed_report = _run_report(maps), _seed_report(maps)
+    if index is not None:
+        run_report.index = index
+        seed_report.index = index.take(seed_report["run"])
+    return {
+        "paths_": _paths(maps),
+        "run_report_": run_report,
+        "seed_report_": seed_report,
+    }
+
+
+def _run_report(maps):
+    """Return a table with a row for each run, from `SeedMap` of all."""
+    return pd.DataFrame(
+        [
+            {
+                **_acquired(own),
+                **{name: getattr(own, name) for name in NUMBERS},
+                "img": own.img,
+            }
+            for own in maps
+        ]
+    )
+
+
+def _seed_report(maps):
+    """Return a table with a row for each run and seed."""
+    report = pd.concat(map(_seed_rows, maps), ignore_index=True)
+    # The file last, as it is long; integers, some of which may be missing.
+    report["img"] = report.pop("img")
+    return report.astype({"n_voxels": "Int64"})
+
+
+def _seed_rows(seed_map):
+    """Return a table with a row for each seed of a run."""
+    rows = pd.DataFrame(
+        [
+            {**_acquired(seed_map), "seed": name, **asdict(quality)}
+            for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
+        ]
+    )
+    rows["img"] = seed_map.img
+    if seed_map.seed_table is None:
+        return rows
+    known = {name: f"seed_{name}" for name in seed_map.seed_table if name in rows}
+    return rows.join(seed_map.seed_table.rename(columns=known))
+
+
+def _acquired(seed_map):
+    """Return the position of a run, and what the name of its file tells of it."""
+    return {"run": seed_map.position, **acquisition(seed_map.img)}
+
+
+def _paths(maps):
+    """Return how the signals of each masker were obtained, over all runs."""
+    return {
+        "seed_masker": "; ".join(dict.fromkeys(own.seed_path for own in maps)),
+        "brain_masker": "; ".join(dict.fromkeys(own.brain_path for own in maps)),
+    }
+
+
+def warn_of_map(seed_map):
+    """Warn once per run of each thing that is not as it was asked for.
+
+    Without numbers that change from one fit to the next, so that Python can tell what
+    it has shown already.
+    """
+    run = seed_map.named
+    if seed_map.n_without_signal:
+        warn(
+            f"{run}: some voxels have no signal (constant, not finite, or nothing left "
+            "after cleaning). Their r and z are 0; run_report_ counts them, and "
+            "valid_voxels_ leaves them out."
+        )
+    if seed_map.n_explained:
+        warn(
+            f"{run}: the other seeds leave nothing of some voxels (each is a seed by "
+            "itself, or a sum of seeds). There partial r and z are 0; run_report_ "
+            "counts them."
+        )
+    if seed_map.effective_dof < LEAST_DOF:
+        warn(
+            f"{run}: cleaning leaves fewer than {LEAST_DOF} effective degrees of "
+            "freedom, too few for a map to tell much. Use fewer confounds, a wider "
+            "band, or keep more scans."
+        )
+    low = _of_low_coverage(seed_map)
+    if low:
+        more = " and more" if len(low) > 5 else ""
+        warn(
+            f"{run}: less than half of the voxels of seed{'s' * (len(low) > 1)} "
+            f"{', '.join(low[:5])}{more} have a signal. Move them, make them smaller, "
+            "or look at seed_report_."
+        )
+
+
+def _of_low_coverage(seed_map):
+    """Return the names of seeds that lie for the most part outside."""
+    return [
+        repr(name)
+        for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
+        if quality.coverage < LEAST_COVERAGE
+    ]
