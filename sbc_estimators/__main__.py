@@ -23,6 +23,9 @@ PROGRAM = "sbc-map"
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What a file that is truncated or corrupt ends in, if nobody says it better."""
 
+LONGEST = 1000.0
+"""In mm, as in `_support.checks`, which takes long to import."""
+
 DEFAULT_SEEDS = {"PCC": (0.0, -52.0, 18.0)}
 """The posterior cingulate, hub of the default mode network (mm, MNI space)."""
 
@@ -129,7 +132,7 @@ def _make_parser():
     add(
         "--radius",
         metavar="MM",
-        type=_positive,
+        type=_radius,
         default=8.0,
         help="radius of the seeds in mm (default: %(default)g)",
     )
@@ -147,7 +150,7 @@ def _make_parser():
     add(
         "--smoothing",
         metavar="MM",
-        type=_not_negative,
+        type=_width,
         default=6.0,
         help="full width at half maximum in mm for the brain, 0 for none "
         "(default: %(default)g)",
@@ -271,12 +274,22 @@ def _positive(text):
     return value
 
 
-def _not_negative(text):
-    """Return the number, 0 or more, that a text is."""
-    value = _float(text)
-    if not 0 <= value < math.inf:
+def _radius(text):
+    """Return the length above 0 that a text is."""
+    value = _positive(text)
+    if value > LONGEST:
         raise argparse.ArgumentTypeError(
-            f"must be a finite number, 0 or more, got {text!r}"
+            f"must be at most {LONGEST:g} mm, got {text!r}"
+        )
+    return value
+
+
+def _width(text):
+    """Return the length, 0 or more, that a text is."""
+    value = _float(text)
+    if not 0 <= value <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"must be a length from 0 to {LONGEST:g} mm, got {text!r}"
         )
     return value
 

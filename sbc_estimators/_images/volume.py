@@ -2,15 +2,14 @@
 
 import math
 import os
-import zlib
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 
 import nibabel
 import numpy as np
 from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
+from nibabel.nifti1 import unit_codes
 
 from .._support.digests import digest
 from .grids import Still, VolumeGrid
@@ -23,8 +22,17 @@ from .scans import (
     finite,
     split_into_blocks,
 )
+from .streams import (
+    GZIP_ERRORS,
+    check_claim,
+    check_end,
+    has_other_compression,
+    is_gzip,
+    read_on,
+    skip,
+)
 
-READ_ERRORS = (*READ_ERRORS, zlib.error)
+READ_ERRORS = (*READ_ERRORS, *GZIP_ERRORS, MemoryError)
 
 BLOCK_BYTES = 2**24
 """Raw bytes of the scans that are read at a time."""
@@ -35,8 +43,11 @@ BLOCK_SCANS, MAX_BLOCK_BYTES = 48, 2**28
 BLOCK_OF_SUMS = 0.25
 """Bytes of a block for each number of sums in all directions of all positions."""
 
-OTHER_COMPRESSION = (".bz2", ".zst")
-"""Endings of compressed files that are left to nibabel."""
+MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
+"""Units of space in headers whose numbers are taken as mm with a warning."""
+
+FORMATS_OWN = "that of the format"
+"""The unit in images whose headers tell none, and no codes of places."""
 
 
 class VolumeScans(Scans):
@@ -57,8 +68,8 @@ class VolumeScans(Scans):
 
     def __init__(self, image):
         self.image, self.dataobj = image, image.dataobj
-        _check_axes(image.shape)
-        _check_plain_numbers(self.dataobj)
+        _check_axes(image)
+        check_plain_numbers(self.dataobj)
         _check_affine(image.affine)
         _check_whole(self.dataobj)
         self.grid = VolumeGrid(tuple(image.shape[:3]), np.asarray(image.affine))
@@ -76,10 +87,13 @@ class VolumeScans(Scans):
     def time_step(self):
         """The time between scans that the header tells, and its unit."""
         header = self.image.header
-        has_units = hasattr(header, "get_xyzt_units")
-        unit = header.get_xyzt_units()[1] if has_units else "that of the format"
         # As text, because a float32 of 0.72 is 0.7200000286 as float.
-        return float(str(header.get_zooms()[3])), unit
+        return float(str(header.get_zooms()[3])), units_of(header)[1]
+
+    @property
+    def doubts(self):
+        """What is not sure of where the image lies, as words for warnings."""
+        return doubts_of(self.image.header)
 
     @cached_property
     def scaling(self):
@@ -139,6 +153,8 @@ class VolumeScans(Scans):
                     numbers = read(start, stop)
                     if len(rows):
                         yield Block(numbers, rows, place)
+            if not _is_plain_file(self.dataobj):
+                _check_ends(self.image)
         except READ_ERRORS as error:
             raise _unreadable(error) from error
 
@@ -211,16 +227,58 @@ def read_volume(image, missing=0):
     What is not finite becomes `missing`; to nilearn it is 0.
     """
     shape = image.shape
-    _check_axes(shape)
+    _check_axes(image)
+    _check_whole(image.dataobj)
     try:
         data = np.asarray(image.dataobj)
+        _check_ends(image)
     except READ_ERRORS as error:
         raise _unreadable(error) from error
+    check_real(data.dtype)
     data = without_missing(data, missing)
     grid = VolumeGrid(tuple(shape[:3]), np.asarray(image.affine))
     values = data.reshape(grid.n_positions, -1)
-    is_single = len(shape) == 3 or shape[3:] == (1,)
-    return Still(grid, values[:, 0] if is_single else values)
+    is_single = math.prod(shape[3:]) == 1
+    values = values[:, 0] if is_single else values
+    return Still(grid, values, tuple(doubts_of(image.header)))
+
+
+def image_like(image, values, affine=None):
+    """Return values of positions as an image that keeps the codes of another one.
+
+    Parameters
+    ----------
+    image : nibabel image
+    values : ndarray of shape (n_positions, ...)
+    affine : ndarray of shape (4, 4) or None, default=None
+        None means the image's own.
+    """
+    affine = image.affine if affine is None else affine
+    data = storable(values).reshape(*image.shape[:3], *values.shape[1:])
+    like = nibabel.Nifti1Image(data, affine)
+    if hasattr(image.header, "get_xyzt_units"):
+        like.set_sform(affine, int(image.header["sform_code"]))
+        like.set_qform(affine, int(image.header["qform_code"]))
+    return like
+
+
+def storable(values):
+    """Return values in a type that files and libraries know."""
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
+        kind = np.iinfo(np.int32)
+        fits = kind.min <= values.min() and values.max() <= kind.max
+        return values.astype(np.int32 if fits else np.float64)
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+        return values.astype(np.float64)
+    return values
+
+
+def check_real(dtype):
+    """Raise TypeError where a mask or an atlas is complex, a colour or the like."""
+    if dtype.kind not in "biuf":
+        raise TypeError(f"it must hold real numbers, got dtype {dtype}.")
 
 
 def without_missing(data, missing):
@@ -262,13 +320,20 @@ def _is_plain_file(dataobj):
     """Whether an image's data lie in a file as plain numbers, gzipped or not."""
     if type(dataobj) is not ArrayProxy or not isinstance(dataobj.file_like, str):
         return False
-    return Path(dataobj.file_like).suffix.lower() not in OTHER_COMPRESSION
+    return not has_other_compression(dataobj.file_like)
 
 
-def _is_gzip(path):
-    """Whether a file begins as gzip files do."""
-    with open(path, "rb") as file:
-        return file.read(2) == b"\x1f\x8b"
+def _check_ends(image):
+    """Raise an error where a compressed file of an image is spoilt anywhere.
+
+    Others may stop reading before the checksum.
+    """
+    if nibabel.is_proxy(image.dataobj):
+        paths = {file.filename for file in image.file_map.values()}
+        paths.add(getattr(image.dataobj, "file_like", None))
+        for path in paths:
+            if isinstance(path, str) and os.path.isfile(path):
+                check_end(path)
 
 
 @contextmanager
@@ -284,9 +349,9 @@ def _reader(dataobj, n_scans):
                     np.asarray(dataobj).reshape(shape)[..., start:stop].T
                 )
             )
-    elif _is_gzip(dataobj.file_like):
+    elif is_gzip(dataobj.file_like):
         with igzip.open(dataobj.file_like, "rb") as stream:
-            stream.read(dataobj.offset)
+            skip(stream, dataobj.offset)
             yield lambda start, stop: _decompressed(
                 stream, dataobj, start, stop, stop == n_scans
             )
@@ -305,8 +370,7 @@ def _decompressed(stream, dataobj, start, stop, is_last):
             raise EOFError(f"it ends within scans {start} to {stop - 1}")
         missing = missing[n_bytes:]
     if is_last:
-        while stream.read(BLOCK_BYTES):
-            pass
+        read_on(stream)
     return data
 
 
@@ -321,9 +385,16 @@ def _mapped(dataobj, start, stop):
 # Checks
 
 
-def _check_axes(shape):
-    """Raise ValueError unless an image has axes of space, and of scans at most one."""
-    if len(shape) < 3 or sum(n > 1 for n in shape[3:]) > 1:
+def _check_axes(image):
+    """Raise ValueError unless an image has axes of space, and at most one of scans."""
+    shape = image.shape
+    if isinstance(image, nibabel.Minc1Image) and len(shape) > 3:
+        raise ValueError(
+            f"a MINC file of several scans has them on its first axis, got shape "
+            f"{tuple(shape)}. Pass nibabel.Nifti1Image(np.moveaxis(img.get_fdata(), 0, "
+            "-1), img.affine)."
+        )
+    if len(shape) < 3 or min(shape) < 1 or sum(n > 1 for n in shape[3:]) > 1:
         raise ValueError(
             "an image must have three axes of space and at most one of scans, got "
             f"shape {tuple(shape)}."
@@ -341,7 +412,7 @@ def _check_affine(affine):
         )
 
 
-def _check_plain_numbers(dataobj):
+def check_plain_numbers(dataobj):
     """Raise ValueError where an image's data are complex, colours or the like."""
     dtype = getattr(dataobj, "dtype", np.dtype(float))
     if dtype.kind not in "biuf":
@@ -352,22 +423,59 @@ def _check_plain_numbers(dataobj):
 
 
 def _check_whole(dataobj):
-    """Raise OSError where a file that is not compressed ends too early."""
-    if not _is_plain_file(dataobj):
+    """Raise OSError where a file cannot hold what its header claims."""
+    path = getattr(dataobj, "file_like", None)
+    if not isinstance(path, str) or not isinstance(dataobj, ArrayProxy):
         return
     needed = dataobj.offset + math.prod(dataobj.shape) * dataobj.dtype.itemsize
     try:
-        if _is_gzip(dataobj.file_like):
-            return
-        n_bytes = os.path.getsize(dataobj.file_like)
-        if n_bytes < needed:
-            raise EOFError(f"it has {n_bytes} bytes of {needed}")
+        check_claim(path, needed)
     except READ_ERRORS as error:
         raise _unreadable(error) from error
 
 
 def _unreadable(error):
     """Return the error of a file that ends too early or makes no sense."""
+    if isinstance(error, MemoryError):
+        return OSError(
+            "the image data cannot be read: there is not as much memory as its header "
+            f"claims: {error}. Check the shape in its header."
+        )
     return OSError(
         f"the image data cannot be read; the file is truncated or corrupt: {error}"
     )
+
+
+# What headers tell
+
+
+def units_of(header):
+    """Return the units of space and time in a header, unknown where nobody knows."""
+    if not hasattr(header, "get_xyzt_units"):
+        return FORMATS_OWN, FORMATS_OWN
+    code = int(header["xyzt_units"])
+    known = (code % 8, code - code % 8)
+    return tuple(
+        unit_codes.label[own] if own in unit_codes else "unknown" for own in known
+    )
+
+
+def doubts_of(header):
+    """Return the words for what a header leaves open of where an image lies."""
+    doubts, (unit, _) = [], units_of(header)
+    if unit == FORMATS_OWN:
+        return doubts
+    if unit in MM_PER_UNIT:
+        factor = f"{MM_PER_UNIT[unit]:g}"
+        doubts.append(
+            f"its header gives lengths in the unit {unit!r}, but its numbers are taken "
+            "as mm. If they are not, pass an image whose affine is "
+            f"np.diag([{factor}, {factor}, {factor}, 1]) @ img.affine."
+        )
+    if not (header["sform_code"] or header["qform_code"]):
+        doubts.append(
+            "the codes of sform and qform in its header are both 0, so that where it "
+            "lies is guessed from the size of its voxels. If its affine is right, say "
+            "so with img.set_sform(img.affine, 1)."
+        )
+    return doubts

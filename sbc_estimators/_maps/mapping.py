@@ -1,7 +1,6 @@
 """One run to its correlation map, and many runs in turn, in parallel, or from disk."""
 
 from dataclasses import asdict, dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,11 @@ from tqdm import tqdm
 from .._arrays.correlation import fisher_z
 from .._arrays.dimensions import Sampled, median_dof
 from .._arrays.uncertainty import z_score
+from .._signals.adapters import RESAMPLED
 from .._signals.kept import map_key
 from .._signals.kinds import members_in_brain, plan_run
 from .._signals.reading import read_run
+from .._support.checks import is_integer
 from .._support.messages import naming, unknown_option, warn
 from .._support.threads import workers
 from ..runs._opened import SentRun
@@ -275,8 +276,7 @@ class RunSignals:
 
 def _check_n_jobs(value):
     """Raise ValueError unless `value` is None or an integer but 0, as joblib wants."""
-    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
-    if value is not None and not (is_integer and value != 0):
+    if value is not None and not (is_integer(value) and value != 0):
         raise ValueError(
             "n_jobs must be None, a positive integer, or a negative one to count from "
             f"all cores down (-1: all), got {value!r}."
@@ -387,8 +387,7 @@ def warn_of_map(seed_map):
     if seed_map.n_without_signal:
         warn(
             f"{seed_map.where}: {seed_map.n_without_signal} of {n_voxels} voxels have "
-            "no signal (constant, not finite, or nothing left after cleaning). Their r "
-            "and z are 0."
+            f"no signal ({_why_without_signal(seed_map)}). Their r and z are 0."
         )
     if seed_map.n_explained:
         warn(
@@ -411,6 +410,14 @@ def warn_of_map(seed_map):
             f"signal: {', '.join(low[:5])}{more}. "
             "Move them, make them smaller, or look at seed_report_."
         )
+
+
+def _why_without_signal(seed_map):
+    """Return the words for why voxels may have no signal."""
+    causes = "constant, not finite, or nothing left after cleaning"
+    if RESAMPLED in seed_map.brain_path:
+        causes += f"; or beyond the image, as {RESAMPLED}"
+    return causes
 
 
 def _of_low_coverage(seed_map):

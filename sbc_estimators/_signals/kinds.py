@@ -5,6 +5,7 @@ row in `KINDS`.
 """
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,6 +129,12 @@ def _check_masker(masker, name):
             "that derives from sklearn.base.BaseEstimator and has fit, transform and "
             "inverse_transform."
         )
+    for parameter, value in masker.get_params(deep=False).items():
+        if isinstance(value, Iterator):
+            raise TypeError(
+                f"{name}: {parameter} must be a list or the like, got {value!r}, which "
+                "can be read only once. Pass list(...)."
+            )
 
 
 # Maskers and runs
@@ -294,6 +301,9 @@ def check_runs(adapters, brain, opened):
     """
     seen = {}
     with naming() as about:
+        for adapter in adapters:
+            about.part = adapter.name
+            adapter.check_parameters()
         for run in opened:
             about.name = run.where
             for adapter in adapters:

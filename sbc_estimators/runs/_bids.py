@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nilearn.interfaces.bids import get_bids_files, parse_bids_filename
 
-from .._support.messages import check_positive_or_none, naming, some_of
+from .._support.checks import check_positive
+from .._support.messages import naming, some_of
 
 ENTITIES = (
     *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),
@@ -206,7 +207,7 @@ def repetition_time(image, folder):
         value = _read_sidecar(sidecar).get("RepetitionTime")
         if value is not None:
             with naming(f"sidecar {str(sidecar)!r}"):
-                check_positive_or_none(RepetitionTime=value)
+                check_positive(value, "RepetitionTime", "s")
             return float(value)
     return None
 

@@ -641,11 +641,11 @@ def test_no_repetition_time(tmp_path):
     [
         (
             '{"RepetitionTime": "2"}',
-            "RepetitionTime must be a positive number or None, got '2'",
+            "RepetitionTime must be a positive number in s, got '2'",
         ),
         (
             '{"RepetitionTime": 0}',
-            "RepetitionTime must be a positive number or None, got 0",
+            "RepetitionTime must be a positive number in s, got 0",
         ),
         ('{"RepetitionTime": ', "cannot be read: Expecting value"),
         ("[2.0]", "cannot be read: it holds a list, not an object"),
