@@ -11,9 +11,10 @@ import nibabel
 import numpy as np
 
 from .._support.messages import naming, warn, with_file
+from .headers import image_like
 from .meshes import key_of_mesh
 from .surface import SurfaceScans, read_surface, surface_like
-from .volume import VolumeScans, image_like, read_volume
+from .volume import VolumeScans, read_volume
 
 MIN_SCANS = 3
 """Fewest scans that can be correlated: the r of two scans is always 1 or -1."""

@@ -9,10 +9,10 @@ import nibabel
 import numpy as np
 from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.nifti1 import unit_codes
 
 from .._support.digests import digest
 from .grids import Still, VolumeGrid
+from .headers import doubts_of, units_of
 from .scans import (
     READ_ERRORS,
     SECONDS_PER_UNIT,
@@ -42,12 +42,6 @@ BLOCK_SCANS, MAX_BLOCK_BYTES = 48, 2**28
 
 BLOCK_OF_SUMS = 0.25
 """Bytes of a block for each number of sums in all directions of all positions."""
-
-MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
-"""Units of space in headers whose numbers are taken as mm with a warning."""
-
-FORMATS_OWN = "that of the format"
-"""The unit in images whose headers tell none, and no codes of places."""
 
 
 class VolumeScans(Scans):
@@ -243,38 +237,6 @@ def read_volume(image, missing=0):
     return Still(grid, values, tuple(doubts_of(image.header)))
 
 
-def image_like(image, values, affine=None):
-    """Return values of positions as an image that keeps the codes of another one.
-
-    Parameters
-    ----------
-    image : nibabel image
-    values : ndarray of shape (n_positions, ...)
-    affine : ndarray of shape (4, 4) or None, default=None
-        None means the image's own.
-    """
-    affine = image.affine if affine is None else affine
-    data = storable(values).reshape(*image.shape[:3], *values.shape[1:])
-    like = nibabel.Nifti1Image(data, affine)
-    if hasattr(image.header, "get_xyzt_units"):
-        like.set_sform(affine, int(image.header["sform_code"]))
-        like.set_qform(affine, int(image.header["qform_code"]))
-    return like
-
-
-def storable(values):
-    """Return values in a type that files and libraries know."""
-    if values.dtype.kind == "b":
-        return values.astype(np.uint8)
-    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
-        kind = np.iinfo(np.int32)
-        fits = kind.min <= values.min() and values.max() <= kind.max
-        return values.astype(np.int32 if fits else np.float64)
-    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
-        return values.astype(np.float64)
-    return values
-
-
 def check_real(dtype):
     """Raise TypeError where a mask or an atlas is complex, a colour or the like."""
     if dtype.kind not in "biuf":
@@ -444,38 +406,3 @@ def _unreadable(error):
     return OSError(
         f"the image data cannot be read; the file is truncated or corrupt: {error}"
     )
-
-
-# What headers tell
-
-
-def units_of(header):
-    """Return the units of space and time in a header, unknown where nobody knows."""
-    if not hasattr(header, "get_xyzt_units"):
-        return FORMATS_OWN, FORMATS_OWN
-    code = int(header["xyzt_units"])
-    known = (code % 8, code - code % 8)
-    return tuple(
-        unit_codes.label[own] if own in unit_codes else "unknown" for own in known
-    )
-
-
-def doubts_of(header):
-    """Return the words for what a header leaves open of where an image lies."""
-    doubts, (unit, _) = [], units_of(header)
-    if unit == FORMATS_OWN:
-        return doubts
-    if unit in MM_PER_UNIT:
-        factor = f"{MM_PER_UNIT[unit]:g}"
-        doubts.append(
-            f"its header gives lengths in the unit {unit!r}, but its numbers are taken "
-            "as mm. If they are not, pass an image whose affine is "
-            f"np.diag([{factor}, {factor}, {factor}, 1]) @ img.affine."
-        )
-    if not (header["sform_code"] or header["qform_code"]):
-        doubts.append(
-            "the codes of sform and qform in its header are both 0, so that where it "
-            "lies is guessed from the size of its voxels. If its affine is right, say "
-            "so with img.set_sform(img.affine, 1)."
-        )
-    return doubts

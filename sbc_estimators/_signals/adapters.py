@@ -20,12 +20,11 @@ from nilearn.maskers import (
 from .._arrays.cleaning import CleaningParameters
 from .._arrays.spatial import fitted_map, label_map, position_map
 from .._images.grids import NotLinearError
-from .._images.opening import grid_of, key_of, read_still
-from .._images.volume import storable
+from .._images.opening import key_of, read_still
 from .._support.digests import digest
 from ..maskers._places import coordinates, point, radii_of_seeds
 from .extraction import IMAGES, IRRELEVANT, extracted, saying_what_failed, spoilt
-from .given import read_images, read_names
+from .given import check_no_overlap, on_places_of, read_images, read_names
 from .masks import computed_mask
 from .parameters import check_parameters
 
@@ -311,7 +310,7 @@ class Nilearn(Adapter):
 
     def extract(self, image, not_finite):
         """Return what the masker extracts from scans in memory, not cleaned."""
-        own = self._on_places_of(image)
+        own = on_places_of(image, {name: self.still(name) for name in IMAGES})
         maps = self.still("maps_img")
         if maps is not None and not self.masker.allow_overlap:
             # Here, as nilearn sets what is negative to 0 to look for overlaps.
@@ -323,19 +322,6 @@ class Nilearn(Adapter):
             return signals, None
         # Only smoothing hides them, without it they are constant.
         return signals, spoilt(self.masker, not_finite)
-
-    def _on_places_of(self, image):
-        """Return the masker's images that are on an image's grid but for rounding.
-
-        There in full, as attributes of the fitted masker.
-        """
-        grid, laid = grid_of(image), {}
-        for name in IMAGES:
-            still = self.still(name)
-            is_volume = still is not None and grid.affine is not None
-            if is_volume and grid.same_as(still.grid):
-                laid[f"{name}_"] = grid.image_of(storable(still.values))
-        return laid
 
     def _own_names(self):
         """Return the names of labelled regions in the order of the signals, or None."""
@@ -351,23 +337,6 @@ def means_over(labels, wanted):
     if not len(wanted):
         raise NotLinearError("no label is left")
     return label_map(labels, wanted)
-
-
-def check_no_overlap(maps):
-    """Raise ValueError where two maps `(n_positions, n_maps)` share a position.
-
-    Whatever the sign and the unit of weights: what is rounding beside the largest
-    weight of a map is none.
-    """
-    maps = maps.reshape(len(maps), -1)
-    least = np.finfo(np.float32).eps * np.abs(maps).max(axis=0, initial=0.0)
-    shared = (np.abs(maps) > least).sum(axis=1) > 1
-    if shared.any():
-        first, second, *_ = np.flatnonzero((np.abs(maps) > least)[np.argmax(shared)])
-        raise ValueError(
-            f"maps {first} and {second} of maps_img overlap, in {shared.sum()} "
-            "positions in all. Pass others, or allow_overlap=True."
-        )
 
 
 # Volumes

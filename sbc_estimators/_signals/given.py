@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._images.opening import image_of, read_given
+from .._images.headers import storable
+from .._images.opening import grid_of, image_of, read_given
 from .._support.messages import naming, with_file
 from .._support.tables import read_table
 from ..maskers._region_names import names_of_labels
@@ -85,3 +86,44 @@ def read_names(parameters):
     table = read_table(lut, "lut")
     names_of_labels(table, [])  # raises what is wrong with it
     return {"lut": table.astype({"index": np.int64})}
+
+
+def on_places_of(image, stills):
+    """Return images of a fitted masker that are on a grid but for rounding, there.
+
+    Parameters
+    ----------
+    image : Nifti1Image or SurfaceImage
+    stills : dict of str to Still or None
+        By the parameter.
+
+    Returns
+    -------
+    images : dict of str to Nifti1Image
+        By the masker's attribute; none on a surface, which has no such places.
+    """
+    grid = grid_of(image)
+    if grid.affine is None:
+        return {}
+    return {
+        f"{name}_": grid.image_of(storable(still.values))
+        for name, still in stills.items()
+        if still is not None and grid.same_as(still.grid)
+    }
+
+
+def check_no_overlap(maps):
+    """Raise ValueError where two maps `(n_positions, n_maps)` share a position.
+
+    Whatever the sign and the unit of weights: what is rounding beside the largest
+    weight of a map is none.
+    """
+    maps = maps.reshape(len(maps), -1)
+    least = np.finfo(np.float32).eps * np.abs(maps).max(axis=0, initial=0.0)
+    shared = (np.abs(maps) > least).sum(axis=1) > 1
+    if shared.any():
+        first, second, *_ = np.flatnonzero((np.abs(maps) > least)[np.argmax(shared)])
+        raise ValueError(
+            f"maps {first} and {second} of maps_img overlap, in {shared.sum()} "
+            "positions in all. Pass others, or allow_overlap=True."
+        )

@@ -11,8 +11,9 @@ from .._arrays.spatial import fitted_map, position_map
 from .._images.grids import NotLinearError
 from .._support.digests import digest
 from .._support.messages import naming
-from .adapters import Adapter, Nilearn, OnVolume, check_no_overlap, means_over
+from .adapters import Adapter, Nilearn, OnVolume, means_over
 from .extraction import saying_what_failed
+from .given import check_no_overlap
 
 
 class Ours(Adapter):

@@ -138,7 +138,7 @@ def test_seeds_that_can_be_read_once(simulated, kind):
     """scikit-learn copies parameters, which ended in a word of pickle's."""
     masker = kind(seed for seed in simulated.seeds)
     sbc = SeedCorrelationMap(masker, NiftiMasker(simulated.mask_img))
-    with pytest.raises(TypeError, match=r"seed_masker: seeds must be a list .*only onc"):
+    with pytest.raises(TypeError, match=r"seed_masker: seeds must be a list .*onc"):
         sbc.fit(simulated.img)
     sbc.set_params(seed_masker__seeds=list(simulated.seeds)).fit(simulated.img)
 
