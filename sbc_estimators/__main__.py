@@ -168,7 +168,8 @@ def _make_parser():
         "--t-r",
         metavar="S",
         type=_positive,
-        help="repetition time in seconds (default: that of FUNC's header)",
+        help="repetition time in seconds (default: that of FUNC's sidecar, or else "
+        "of its header)",
     )
     add(
         "--scale",
@@ -336,9 +337,14 @@ def _check_paths(options):
     for name, path in named:
         if path is not None and not path.is_file():
             raise FileNotFoundError(f"{name}: there is no file {str(path)!r}")
-    nearest = next(
-        path for path in (options.out, *options.out.absolute().parents) if path.exists()
-    )
+    above = (options.out, *options.out.absolute().parents)
+    # A link to nowhere is there, and is no folder.
+    nearest = next(path for path in above if os.path.lexists(path))
+    if nearest.is_symlink() and not nearest.exists():
+        raise NotADirectoryError(
+            f"--out: {str(nearest)!r} is a link to {os.readlink(nearest)!r}, which "
+            "does not exist; make that folder, or give another one"
+        )
     if not nearest.is_dir():
         raise NotADirectoryError(
             f"--out: {str(nearest)!r} is a file; give another folder"

@@ -576,7 +576,7 @@ def test_missing_t_r_tells_what_the_header_says(make, data, tmp_path):
     image = nib.Nifti1Image(np.asarray(data.runs[0].img.dataobj), np.eye(4))
     image.header.set_zooms((4, 4, 4, 720))
     image.header.set_xyzt_units("mm", "msec")
-    with pytest.raises(ValueError, match=r"got t_r=None.*The header says 0\.72 s"):
+    with pytest.raises(ValueError, match=r"got t_r=None.*Its header says 0\.72 s"):
         make(cleaning={"low_pass": 0.1}).fit(image)
     image.header.set_xyzt_units("mm", "unknown")
     with pytest.raises(ValueError, match=r"got t_r=None.*or to Run\.$"):

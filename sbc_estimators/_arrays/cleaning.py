@@ -143,16 +143,22 @@ class CleaningParameters:
             return False
         return chosen
 
-    def check(self, t_r_in_header=None):
+    @property
+    def needs_t_r(self):
+        """Whether there is a filter, which needs the repetition time."""
+        has_edge = self.low_pass is not None or self.high_pass is not None
+        return bool(self.filter_name) and has_edge
+
+    def check(self, told=""):
         """Raise ValueError unless all of it makes sense.
 
-        What the header says of the repetition time (s) is only told.
+        What is told of the repetition time, a sentence, goes to who has passed none.
         """
         check_positive(self.low_pass, "low_pass", "Hz", or_none=True)
         check_positive(self.high_pass, "high_pass", "Hz", or_none=True)
         check_positive(self.t_r, "t_r", "s", or_none=True)
-        if self.filter_name and (self.low_pass or self.high_pass):
-            _check_band(self.low_pass, self.high_pass, self.t_r, t_r_in_header)
+        if self.needs_t_r:
+            _check_band(self.low_pass, self.high_pass, self.t_r, told)
 
     def differences(self, other):
         """Return the names of the parameters in which two cleanings differ."""
@@ -413,14 +419,13 @@ def _spline_weights(n_scans, kept, scans):
 # Checks
 
 
-def _check_band(low_pass, high_pass, t_r, t_r_in_header):
+def _check_band(low_pass, high_pass, t_r, told):
     """Raise ValueError unless a filter's frequencies (Hz) go with `t_r` (s)."""
     if t_r is None:
-        hint = "" if t_r_in_header is None else f" The header says {t_r_in_header:g} s."
         raise ValueError(
             f"low_pass={low_pass!r} and high_pass={high_pass!r} need the repetition "
             "time, got t_r=None. Pass t_r in seconds to the masker, to "
-            f"SeedCorrelationMap, or to Run.{hint}"
+            f"SeedCorrelationMap, or to Run.{told}"
         )
     nyquist = 0.5 / t_r
     for name, value in (("low_pass", low_pass), ("high_pass", high_pass)):

@@ -203,13 +203,20 @@ def repetition_time(image, folder):
     ValueError
         If a sidecar cannot be read, or its time is not a positive number.
     """
-    for sidecar in _sidecars(image, folder):
-        value = _read_sidecar(sidecar).get("RepetitionTime")
-        if value is not None:
-            with naming(f"sidecar {str(sidecar)!r}"):
-                check_positive(value, "RepetitionTime", "s")
-            return float(value)
-    return None
+    times = map(time_in, _sidecars(image, folder))
+    return next((t_r for t_r in times if t_r is not None), None)
+
+
+def time_in(sidecar):
+    """Return the repetition time in a sidecar in seconds, or None.
+
+    Raises as `repetition_time`.
+    """
+    value = _read_sidecar(sidecar).get("RepetitionTime")
+    if value is None:
+        return None
+    with naming(f"sidecar {str(sidecar)!r}"):
+        return check_positive(value, "RepetitionTime", "s")
 
 
 def _sidecars(image, folder):
