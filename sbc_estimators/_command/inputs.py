@@ -1,6 +1,5 @@
 """What `sbc-map` reads before any work: headers, confounds, the repetition time."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ import pandas as pd
 
 from .._images.opening import open_scans
 from .._images.scans import SECONDS_PER_UNIT
-from .._support.messages import naming, some_of, warn
+from .._support.messages import naming, some_of
 from .._support.tables import read_table
 from ..datasets import load_sample_run
-from ..runs._times import others_told, told_times
+from ..runs._times import told_times
 
 SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""
@@ -157,7 +156,7 @@ def _repetition_time(options, path, scans):
     """Return the repetition time in seconds, or None if no band needs it; its source.
 
     Where it is not said, it is that of a sidecar, or the fourth zoom of the header in
-    the header's unit; where these differ, a warning says so.
+    the header's unit.
     """
     if options.t_r is not None:
         if options.t_r > LONGEST_T_R:
@@ -165,14 +164,11 @@ def _repetition_time(options, path, scans):
                 f"--t-r is in seconds; {options.t_r:g} looks like milliseconds, which "
                 f"is {options.t_r / 1000:g} s"
             )
-        with suppress(ValueError):  # nobody needs a sidecar that cannot be read
-            _warn_of_other_times(options.t_r, "--t-r", _told_times(path, scans))
         return options.t_r, "--t-r"
     step, unit = scans.time_step
     times = _told_times(path, scans)
     if times:
         t_r, source = times[0].t_r, times[0].source
-        _warn_of_other_times(t_r, source, times)
         note = ", which has no unit of time" if unit == "unknown" else ""
         return t_r, f"{source}{note if source == 'header' else ''}"
     if options.band != (0, np.inf):
@@ -181,16 +177,6 @@ def _repetition_time(options, path, scans):
             f"says {step:g} (unit: {unit}); give --t-r in seconds, or --band 0 inf"
         )
     return None, "unknown"
-
-
-def _warn_of_other_times(t_r, source, times):
-    """Warn where sidecar or header tell another repetition time than is used."""
-    others = others_told(t_r, times)
-    if others:
-        warn(
-            f"the repetition time of the run is {t_r:g} s ({source}), but {others}. "
-            "Give the right one as --t-r."
-        )
 
 
 def _told_times(path, scans):

@@ -333,7 +333,7 @@ def _warn_of_other_times(adapters, brain, opened):
     for (t_r, others), names in concerned.items():
         warn(
             f"{some_of(names, 3)}: the repetition time that is used is {t_r:g} s, but "
-            f"{others}. Pass the right one, as Run(img, t_r=...)."
+            f"{others}. Pass the right one as t_r."
         )
 
 
