@@ -783,8 +783,8 @@ def test_repetition_time_of_a_sidecar_comes_first(small, simulated, tmp_path, ca
     text, errors = output(capsys, arguments)
     assert "1.25 s (sidecar)" in text
     assert errors == (
-        "sbc-map: warning: the run: the repetition time that is used is 1.25 s, but its "
-        "header says 2 s. Pass the right one as t_r.\n"
+        "sbc-map: warning: the run: the repetition time that is used is 1.25 s, but "
+        "its header says 2 s. Pass the right one as t_r.\n"
     )
     said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
     assert (said["t_r_s"], said["t_r_source"]) == (1.25, "sidecar")
