@@ -23,6 +23,9 @@ PROGRAM = "sbc-map"
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What a file that is truncated or corrupt ends in, if nobody says it better."""
 
+LONGEST = 1000.0
+"""In mm, as in `_support.checks`, which takes long to import."""
+
 DEFAULT_SEEDS = {"PCC": (0.0, -52.0, 18.0)}
 """The posterior cingulate, hub of the default mode network (mm, MNI space)."""
 
@@ -129,7 +132,7 @@ def _make_parser():
     add(
         "--radius",
         metavar="MM",
-        type=_positive,
+        type=_radius,
         default=8.0,
         help="radius of the seeds in mm (default: %(default)g)",
     )
@@ -147,7 +150,7 @@ def _make_parser():
     add(
         "--smoothing",
         metavar="MM",
-        type=_not_negative,
+        type=_width,
         default=6.0,
         help="full width at half maximum in mm for the brain, 0 for none "
         "(default: %(default)g)",
@@ -165,7 +168,8 @@ def _make_parser():
         "--t-r",
         metavar="S",
         type=_positive,
-        help="repetition time in seconds (default: that of FUNC's header)",
+        help="repetition time in seconds (default: that of FUNC's sidecar, or else "
+        "of its header)",
     )
     add(
         "--scale",
@@ -278,12 +282,22 @@ def _positive(text):
     return value
 
 
-def _not_negative(text):
-    """Return the number, 0 or more, that a text is."""
-    value = _float(text)
-    if not 0 <= value < math.inf:
+def _radius(text):
+    """Return the length above 0 that a text is."""
+    value = _positive(text)
+    if value > LONGEST:
         raise argparse.ArgumentTypeError(
-            f"must be a finite number, 0 or more, got {text!r}"
+            f"must be at most {LONGEST:g} mm, got {text!r}"
+        )
+    return value
+
+
+def _width(text):
+    """Return the length, 0 or more, that a text is."""
+    value = _float(text)
+    if not 0 <= value <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"must be a length from 0 to {LONGEST:g} mm, got {text!r}"
         )
     return value
 
@@ -330,9 +344,14 @@ def _check_paths(options):
     for name, path in named:
         if path is not None and not path.is_file():
             raise FileNotFoundError(f"{name}: there is no file {str(path)!r}")
-    nearest = next(
-        path for path in (options.out, *options.out.absolute().parents) if path.exists()
-    )
+    above = (options.out, *options.out.absolute().parents)
+    # A link to nowhere is there, and is no folder.
+    nearest = next(path for path in above if os.path.lexists(path))
+    if nearest.is_symlink() and not nearest.exists():
+        raise NotADirectoryError(
+            f"--out: {str(nearest)!r} is a link to {os.readlink(nearest)!r}, which "
+            "does not exist; make that folder, or give another one"
+        )
     if not nearest.is_dir():
         raise NotADirectoryError(
             f"--out: {str(nearest)!r} is a file; give another folder"
@@ -343,9 +362,16 @@ def _check_paths(options):
 
 @contextmanager
 def _warnings_on_one_line():
-    """Show warnings as the command's own words, without file and line of code."""
+    """Show each warning once, in the command's own words, without a line of code."""
+    said = set()
+
+    def show(message, *_, **__):
+        if str(message) not in said:
+            said.add(str(message))
+            _say("warning", message)
+
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: _say("warning", message)
+        warnings.showwarning = show
         yield
 
 

@@ -1,7 +1,6 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
 from dataclasses import replace
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -22,8 +21,10 @@ from ._signals.kinds import (
     default_brain,
     fit_maskers,
 )
+from ._support.checks import check_count, is_integer
 from ._support.messages import describe_run, naming
 from ._support.store import Store, opened_memory
+from ._support.tables import whole_array
 from .runs._opened import as_runs, index_of, is_bare, open_run
 
 BESIDE = ("confounds", "sample_mask")
@@ -457,7 +458,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             If X has another number of columns.
         """
         check_is_fitted(self)
-        rows = np.atleast_2d(np.asarray(X))
+        rows = np.atleast_2d(whole_array(X, "X"))
         if rows.dtype.kind not in "biuf":
             raise ValueError(
                 f"X must hold real numbers, got dtype {rows.dtype}. Pass rows as "
@@ -639,7 +640,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def _unfitted(self, runs):
         """Return what maps runs with clones of both maskers, and the runs, opened."""
         check_options(self.seed_summary, self.measure, self.scale, self.n_jobs)
-        _check_memory_level(self.memory_level)
+        self._check_how()
         given = {"low_pass": self.low_pass, "high_pass": self.high_pass}
         given["t_r"] = self.t_r
         shared = {k: v for k, v in given.items() if not _is_masker_own(v)}
@@ -660,7 +661,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def _mapper(self, seeds=None, brain=None, summary=None, measure=None):
         """Return what maps a run, from the fitted maskers if no others are passed."""
-        _check_memory_level(self.memory_level)
+        self._check_how()
         kept = None
         if self.memory is not None:
             kept = KeptRuns(Store(opened_memory(self.memory), self.memory_level))
@@ -674,6 +675,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             self.n_jobs,
             self.verbose,
         )
+
+    def _check_how(self):
+        """Raise ValueError where a parameter that changes no result makes no sense."""
+        _check_memory_level(self.memory_level)
+        if not isinstance(self.verbose, bool | np.bool_):
+            check_count(self.verbose, "verbose", least=0)
 
     def _maps(self, mapper, opened, shape=None, others=None):
         """Yield the map of each run, with its warnings.
@@ -792,8 +799,7 @@ def _check_shape(shape, expected, where, others):
 
 def _check_memory_level(value):
     """Raise ValueError unless `value` is an integer of at least 0."""
-    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_integer or value < 0:
+    if not is_integer(value) or value < 0:
         raise ValueError(
             f"memory_level must be an integer: 0 (keep nothing), 1 (maps and raw "
             f"seeds) or 2 (also cleaned voxels), got {value!r}."

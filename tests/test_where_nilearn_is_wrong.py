@@ -3,6 +3,7 @@
 Each test also shows nilearn's error, so that it tells us when nilearn has mended it.
 """
 
+import copy
 import functools
 import warnings
 
@@ -14,6 +15,7 @@ import scipy.stats
 from nilearn.maskers import (
     MultiNiftiMasker,
     NiftiLabelsMasker,
+    NiftiMapsMasker,
     NiftiMasker,
     NiftiSpheresMasker,
     SurfaceMasker,
@@ -24,6 +26,7 @@ from scipy.interpolate import CubicSpline
 
 from helpers import every_pair
 from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators.maskers import GivenSignals
 
 TOLERANCE = 2e-6
 
@@ -319,6 +322,94 @@ def test_clean_args_hold_in_blocks(nilearn_r, nilearn_signals, simulated):
     r = SeedCorrelationMap(masker, masker).fit(run).correlations_
     np.testing.assert_allclose(r, expected, rtol=0, atol=TOLERANCE)
     assert np.abs(nilearn_r(masker, masker, run) - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("scale", [1e-17, 1e-200, 1e-305, 1e200])
+@pytest.mark.parametrize("standardize_confounds", [True, False])
+@pytest.mark.parametrize("cleaning", ["detrend", "low-pass", "butterworth", "cosine"])
+def test_confounds_count_in_any_unit(simulated, cleaning, standardize_confounds, scale):
+    """They are a space; as others they may be in metres, or in volts."""
+    confounds = np.array(simulated.confounds)
+    options = {**CLEANING[cleaning], "standardize_confounds": standardize_confounds}
+    options["detrend"] = True
+    sbc = SeedCorrelationMap(*_maskers(simulated, options))
+    tables = [confounds, scale * confounds, confounds * [scale, 1, 1]]
+    maps = [sbc.fit(Run(simulated.img, table)).correlations_ for table in tables]
+    for r in maps[1:]:
+        np.testing.assert_allclose(r, maps[0], rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("scale", [1e-17, 1e-200, 1e200])
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_signals_that_are_given_count_in_any_unit(simulated, is_clean, scale):
+    """The same of seeds."""
+    signals = np.random.default_rng(0).normal(size=(100, 2))
+    sbc = SeedCorrelationMap(
+        GivenSignals(clean=is_clean), NiftiMasker(simulated.mask_img, detrend=True)
+    )
+    runs = [Run(simulated.img, seed_signals=s * signals) for s in (1, scale)]
+    maps = [sbc.fit(run).correlations_ for run in runs]
+    np.testing.assert_allclose(maps[1], maps[0], rtol=0, atol=TOLERANCE)
+
+
+def test_nilearn_drops_confounds_in_small_units(nilearn_r, simulated):
+    """It takes them for constants."""
+    confounds = np.array(simulated.confounds)
+    maskers = _maskers(simulated, CLEANING["detrend"])
+    tables = [confounds, 1e-17 * confounds, np.zeros_like(confounds)]
+    r = [nilearn_r(*maskers, Run(simulated.img, table)) for table in tables]
+    assert np.abs(r[1] - r[0]).max() > 0.05
+    np.testing.assert_allclose(r[1], r[2], rtol=0, atol=1e-12)
+
+
+# Grids that differ by a rounding
+
+
+def _off_by_a_rounding(img):
+    """Return an image whose affine is 1e-7 off where it is 0."""
+    affine = img.affine.copy()
+    affine[0, 1] += 1e-7
+    affine[:3, 3] += 1e-7
+    return nib.Nifti1Image(np.asarray(img.dataobj), affine)
+
+
+def test_a_mask_off_by_a_rounding_is_on_the_grid(nilearn_r, simulated):
+    """nilearn resamples the run, and the edge of the field of view has no signal."""
+    shape, affine = simulated.mask_img.shape, simulated.mask_img.affine
+    noise = np.random.default_rng(0).normal(100, 1, (*shape, 60))
+    img = nib.Nifti1Image(noise, affine)
+    mask_img = nib.Nifti1Image(np.ones(shape, np.int8), affine)
+    seeds = NiftiSpheresMasker(simulated.seeds, radius=8)
+    expected = nilearn_r(seeds, NiftiMasker(mask_img), Run(img))
+    brain = NiftiMasker(_off_by_a_rounding(mask_img))
+    r = SeedCorrelationMap(seeds, brain).fit(img).correlations_
+    np.testing.assert_allclose(r, expected, rtol=0, atol=TOLERANCE)
+    with np.errstate(invalid="ignore"):
+        theirs = nilearn_r(seeds, brain, Run(img))
+    n_lost = np.prod(shape) - np.prod(np.subtract(shape, 1))
+    assert (~np.isfinite(theirs) | (np.abs(theirs) < 1e-12)).any(axis=0).sum() > (
+        n_lost // 4
+    )
+
+
+# Maps
+
+
+def test_negative_weights_count_where_overlaps_are_looked_for(nilearn_r, simulated):
+    """nilearn sets them to 0 to look for overlaps, and leaves them so."""
+    mask = np.asarray(simulated.mask_img.dataobj) != 0
+    thirds = np.indices(mask.shape)[0] // 5
+    weights = np.random.default_rng(0).standard_normal(mask.shape) + 0.3
+    maps = [np.where(mask & (thirds == k), weights, 0.0) for k in range(3)]
+    maps = nib.Nifti1Image(np.stack(maps, axis=-1), simulated.mask_img.affine)
+    seeds = [NiftiMapsMasker(maps, allow_overlap=own) for own in (True, False)]
+    brain = NiftiMasker(simulated.mask_img)
+    expected = nilearn_r(seeds[0], brain, Run(simulated.img))
+    r = SeedCorrelationMap(seeds[1], brain).fit(simulated.img).correlations_
+    np.testing.assert_allclose(r, expected, rtol=0, atol=TOLERANCE)
+    # A copy, as nilearn changes the maps of its user.
+    theirs = nilearn_r(copy.deepcopy(seeds[1]), brain, Run(simulated.img))
+    assert np.abs(theirs - expected).max() > 0.1
 
 
 # Integers

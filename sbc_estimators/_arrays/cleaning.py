@@ -15,7 +15,7 @@ from nilearn.signal import clean
 from scipy import linalg
 from scipy.interpolate import CubicSpline
 
-from .._support.messages import check_positive_or_none, check_switches
+from .._support.checks import check_positive
 from .correlation import cleaned_signals, column_norms, typical_values
 from .dimensions import in_bands
 
@@ -143,20 +143,22 @@ class CleaningParameters:
             return False
         return chosen
 
-    def check(self, t_r_in_header=None):
+    @property
+    def needs_t_r(self):
+        """Whether there is a filter, which needs the repetition time."""
+        has_edge = self.low_pass is not None or self.high_pass is not None
+        return bool(self.filter_name) and has_edge
+
+    def check(self, told=""):
         """Raise ValueError unless all of it makes sense.
 
-        What the header says of the repetition time (s) is only told.
+        What is told of the repetition time, a sentence, goes to who has passed none.
         """
-        check_switches(
-            detrend=self.detrend, standardize_confounds=self.standardize_confounds
-        )
-        _check_clean_args(self.clean_args)
-        check_positive_or_none(
-            low_pass=self.low_pass, high_pass=self.high_pass, t_r=self.t_r
-        )
-        if self.filter_name and (self.low_pass or self.high_pass):
-            _check_band(self.low_pass, self.high_pass, self.t_r, t_r_in_header)
+        check_positive(self.low_pass, "low_pass", "Hz", or_none=True)
+        check_positive(self.high_pass, "high_pass", "Hz", or_none=True)
+        check_positive(self.t_r, "t_r", "s", or_none=True)
+        if self.needs_t_r:
+            _check_band(self.low_pass, self.high_pass, self.t_r, told)
 
     def differences(self, other):
         """Return the names of the parameters in which two cleanings differ."""
@@ -363,9 +365,12 @@ def _independent(confounds, kept, parameters):
     """Return the confounds less columns that are sums of others at the kept scans.
 
     nilearn filters and scales each column before it looks for such sums, and would
-    take the rounding that is left of them for one more confound.
+    take the rounding that is left of them for one more confound. It also drops what is
+    small in the unit that it comes in, so that all come back with a size of 1.
     """
-    columns = confounds[kept]
+    columns = of_one_size(confounds[kept])
+    confounds = np.zeros(confounds.shape)
+    confounds[kept] = columns
     sizes = np.linalg.norm(columns, axis=0)
     if parameters.detrend or parameters.standardize_confounds:
         degree = 1 if parameters.detrend else 0
@@ -379,6 +384,15 @@ def _independent(confounds, kept, parameters):
     _, triangle, order = linalg.qr(columns, mode="economic", pivoting=True)
     rank = int(np.sum(np.abs(np.diag(triangle)) > DEPENDENT))
     return confounds[:, np.flatnonzero(is_new)[np.sort(order[:rank])]]
+
+
+def of_one_size(columns):
+    """Return columns times powers of 2, so that the largest number of each is about 1.
+
+    What comes in a small unit is thus not taken for nothing, and nothing is rounded.
+    """
+    exponents = np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1]
+    return np.ldexp(columns, -exponents)
 
 
 def _interpolation(n_scans, kept, clean_args):
@@ -405,14 +419,13 @@ def _spline_weights(n_scans, kept, scans):
 # Checks
 
 
-def _check_band(low_pass, high_pass, t_r, t_r_in_header):
+def _check_band(low_pass, high_pass, t_r, told):
     """Raise ValueError unless a filter's frequencies (Hz) go with `t_r` (s)."""
     if t_r is None:
-        hint = "" if t_r_in_header is None else f" The header says {t_r_in_header:g} s."
         raise ValueError(
             f"low_pass={low_pass!r} and high_pass={high_pass!r} need the repetition "
             "time, got t_r=None. Pass t_r in seconds to the masker, to "
-            f"SeedCorrelationMap, or to Run.{hint}"
+            f"SeedCorrelationMap, or to Run.{told}"
         )
     nyquist = 0.5 / t_r
     for name, value in (("low_pass", low_pass), ("high_pass", high_pass)):
@@ -426,14 +439,3 @@ def _check_band(low_pass, high_pass, t_r, t_r_in_header):
             f"high_pass must be below low_pass, got high_pass={high_pass!r} and "
             f"low_pass={low_pass!r} Hz. Have they been swapped?"
         )
-
-
-def _check_clean_args(clean_args):
-    """Raise ValueError where `clean_args` says what maskers and runs say themselves."""
-    own = ("detrend", "standardize", "standardize_confounds", "low_pass", "high_pass")
-    for name in (*own, "t_r", "confounds", "sample_mask"):
-        if name in (clean_args or {}):
-            raise ValueError(
-                f"clean_args must not hold {name!r}, which is set by the masker's own "
-                "parameters, or comes with the run. Take it out of clean_args."
-            )

@@ -12,6 +12,7 @@ from .._images.scans import SECONDS_PER_UNIT
 from .._support.messages import naming, some_of
 from .._support.tables import read_table
 from ..datasets import load_sample_run
+from ..runs._times import told_times
 
 SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""
@@ -139,7 +140,7 @@ def _check_band(low, high, t_r):
 def _check_mask(path):
     """Raise ValueError unless a file holds one volume."""
     shape = _open_volume(path, "--mask", is_run=False).shape
-    if len(shape) != 3:
+    if np.prod(shape[3:]) != 1:
         raise ValueError(
             f"--mask ({str(path)!r}) must be a 3D image, got {len(shape)}D: {shape}"
         )
@@ -154,7 +155,8 @@ def _open_volume(path, option, is_run=True):
 def _repetition_time(options, path, scans):
     """Return the repetition time in seconds, or None if no band needs it; its source.
 
-    Where it is not said, it is the fourth zoom of the header in the header's unit.
+    Where it is not said, it is that of a sidecar, or the fourth zoom of the header in
+    the header's unit.
     """
     if options.t_r is not None:
         if options.t_r > LONGEST_T_R:
@@ -164,12 +166,22 @@ def _repetition_time(options, path, scans):
             )
         return options.t_r, "--t-r"
     step, unit = scans.time_step
-    if unit in SECONDS and 0 < step * SECONDS[unit] <= LONGEST_T_R:
+    times = _told_times(path, scans)
+    if times:
+        t_r, source = times[0].t_r, times[0].source
         note = ", which has no unit of time" if unit == "unknown" else ""
-        return step * SECONDS[unit], f"header{note}"
+        return t_r, f"{source}{note if source == 'header' else ''}"
     if options.band != (0, np.inf):
         raise ValueError(
             f"--t-r: a band needs the repetition time, and the header of {str(path)!r} "
             f"says {step:g} (unit: {unit}); give --t-r in seconds, or --band 0 inf"
         )
     return None, "unknown"
+
+
+def _told_times(path, scans):
+    """Return what sidecar and header tell of the repetition time."""
+    step, unit = scans.time_step
+    in_header = step * SECONDS.get(unit, 0.0)
+    is_told = 0 < in_header <= LONGEST_T_R
+    return told_times(path, in_header if is_told else None)

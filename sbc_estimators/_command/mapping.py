@@ -16,6 +16,7 @@ from .. import __version__, plotting
 from .._arrays.correlation import fisher_z
 from .._seed_correlation_map import SeedCorrelationMap
 from .._support.files import (
+    check_targets,
     left_over,
     listed_files,
     staged,
@@ -33,6 +34,9 @@ SIDECAR = "sbc_z.json"
 
 REPORT = "report.html"
 """The page that --report writes beside the maps."""
+
+KINDS = ("png", "pdf")
+"""How pictures are saved."""
 
 NO_CONFOUNDS = "none (nuisance signals stay in the data; see --confounds)"
 
@@ -90,6 +94,7 @@ def map_seeds(options):
         What was asked, found and used, as it was written to sbc_z.json; and under
         "removed" the names of files of an earlier call that are gone.
     """
+    check_targets(options.out, _names_of_files(options))
     source = find_source(options)
     estimator = make_estimator(options, source)
     run = Run(source.func, confounds=source.confounds)
@@ -113,6 +118,21 @@ def map_seeds(options):
         write_json(summary, stage / SIDECAR)
         removed = left_over(options.out, before, summary["files"])
     return {**summary, "removed": [path.name for path in removed]}
+
+
+def _names_of_files(options):
+    """Return the names of all files that a call writes."""
+    stem = STEMS[options.scale]
+    maps = [stem] if options.scale == "fisher_z" else [stem, "sbc_variance"]
+    pictures = [stem] if len(options.seeds) == 1 else []
+    pictures += [f"{stem}_{name}" for name in options.seeds if len(options.seeds) > 1]
+    return [
+        *(f"{name}.nii.gz" for name in maps),
+        *(f"{name}.{kind}" for name in [*pictures, "seed_signals"] for kind in KINDS),
+        "seed_signals.tsv",
+        *([REPORT] if options.report else []),
+        SIDECAR,
+    ]
 
 
 def describe(summary, out):

@@ -50,10 +50,13 @@ class Still:
     ----------
     grid : VolumeGrid or SurfaceGrid
     values : ndarray of shape (n_positions,) or (n_positions, n_maps)
+    doubts : tuple of str, default=()
+        Words for what its header leaves open of where it lies.
     """
 
     grid: Any
     values: np.ndarray
+    doubts: tuple = ()
 
     @cached_property
     def key(self):

@@ -32,6 +32,7 @@ class SurfaceGrid(Grid):
 
     kind = "a surface"
     element = "vertex"
+    affine = None
 
     @property
     def shape(self):

@@ -10,9 +10,10 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from .._support.messages import naming, with_file
+from .._support.messages import naming, warn, with_file
+from .headers import image_like
 from .meshes import key_of_mesh
-from .surface import SurfaceScans, read_surface
+from .surface import SurfaceScans, read_surface, surface_like
 from .volume import VolumeScans, read_volume
 
 MIN_SCANS = 3
@@ -33,12 +34,15 @@ class Format:
         Makes the `Still` of a mask or an atlas of it.
     run_ndim : int
         How many dimensions a run has.
+    like : callable
+        Makes an image like another one of other values.
     """
 
     is_one: Any
     scans: Any
     still: Any
     run_ndim: int
+    like: Any
 
 
 def _is_surface(img):
@@ -52,8 +56,8 @@ def _is_volume(img):
 
 
 FORMATS = [
-    Format(_is_surface, SurfaceScans, read_surface, 2),
-    Format(_is_volume, VolumeScans, read_volume, 4),
+    Format(_is_surface, SurfaceScans, read_surface, 2, surface_like),
+    Format(_is_volume, VolumeScans, read_volume, 4, image_like),
 ]
 """All kinds of images, the first that knows one opens it."""
 
@@ -91,6 +95,29 @@ def read_still(img, name, missing=0):
         image = _loaded(img)
         form = _format_of(image, name, "a 3D image, its path, or a SurfaceImage")
         return form.still(image, missing)
+
+
+def read_given(img, name, missing=0):
+    """Return the `Still` of an image that a user passes, as `read_still` does.
+
+    A warning says what its header leaves open of where it lies.
+    """
+    still = read_still(img, name, missing)
+    for doubt in still.doubts:
+        warn(f"{with_file(name, img)}: {doubt}")
+    return still
+
+
+def image_of(still, img, grid=None):
+    """Return a `Still` as an image like the one that it was read from.
+
+    On the very places of a grid where this is given and the same but for rounding, by
+    which other packages take it for another one.
+    """
+    image = _loaded(img)
+    form = _format_of(image, "img", "an image")
+    is_same = grid is not None and grid.same_as(still.grid)
+    return form.like(image, still.values, grid.affine if is_same else None)
 
 
 def grid_of(value):

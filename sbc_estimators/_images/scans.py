@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 READ_ERRORS = (OSError, EOFError, ValueError)
-"""What libraries let through where a file is truncated or corrupt; and zlib's own."""
+"""What libraries let through where a file is truncated or corrupt."""
 
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 """How long the units of time of NIfTI headers are."""
@@ -59,8 +59,9 @@ class Scans:
     """The scans of one image on a grid; its header is read, its numbers are not.
 
     A class of a format has the attributes ``grid`` (of its positions), ``n_scans``,
-    ``t_r`` (seconds, None where the header does not say), ``scaling`` and
-    ``fingerprint`` (a text that changes with it); ``blocks(kept)``, which
+    ``t_r`` (seconds, None where the header does not say), ``doubts`` (words for what
+    the header leaves open of where it lies), ``scaling`` and ``fingerprint`` (a text
+    that changes with it); ``blocks(kept)``, which
     yields each `Block` once; ``slabs(positions)``, which cuts positions into
     pieces that lie together in the file, as a list of (slab, places among the
     positions); ``take(block, slab)``, the kept numbers of a slab in a block,

@@ -10,7 +10,7 @@ from .._support.digests import digest
 from .grids import Still
 from .meshes import SurfaceGrid, key_of_mesh
 from .scans import Block, Scaling, Scans, finite
-from .volume import without_missing
+from .volume import check_plain_numbers, check_real, without_missing
 
 SLAB_VERTICES = 1024
 """How many vertices are worked on at a time."""
@@ -27,12 +27,15 @@ class SurfaceScans(Scans):
 
     scaling = Scaling()
     t_r = None
+    doubts = ()
     time_step = (0.0, "that of the format")
 
     def __init__(self, image):
         self.image = image
         self.grid = SurfaceGrid(image.mesh)
         self.parts = [np.asarray(part) for part in image.data.parts.values()]
+        for part in self.parts:
+            check_plain_numbers(part)
         if self.parts[0].ndim == 1:
             self.parts = [part[:, np.newaxis] for part in self.parts]
 
@@ -91,6 +94,11 @@ class SurfaceScans(Scans):
         return SurfaceImage(self.image.mesh, {name: p[:, :1] for name, p in parts})
 
 
+def surface_like(image, values, affine=None):
+    """Return values of vertices as an image on the mesh of another one."""
+    return SurfaceGrid(image.mesh).image_of(values)
+
+
 def read_surface(image, missing=0):
     """Return the `Still` of a SurfaceImage of one scan, or of maps.
 
@@ -99,6 +107,7 @@ def read_surface(image, missing=0):
     """
     parts = [np.asarray(part) for part in image.data.parts.values()]
     values = np.concatenate([part.reshape(len(part), -1) for part in parts])
+    check_real(values.dtype)
     values = without_missing(values, missing)
     return Still(
         SurfaceGrid(image.mesh), values[:, 0] if values.shape[1] == 1 else values

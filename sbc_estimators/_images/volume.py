@@ -2,10 +2,8 @@
 
 import math
 import os
-import zlib
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -14,6 +12,7 @@ from nibabel.arrayproxy import ArrayProxy
 
 from .._support.digests import digest
 from .grids import Still, VolumeGrid
+from .headers import doubts_of, units_of
 from .scans import (
     READ_ERRORS,
     SECONDS_PER_UNIT,
@@ -23,8 +22,17 @@ from .scans import (
     finite,
     split_into_blocks,
 )
+from .streams import (
+    GZIP_ERRORS,
+    check_claim,
+    check_end,
+    has_other_compression,
+    is_gzip,
+    read_on,
+    skip,
+)
 
-READ_ERRORS = (*READ_ERRORS, zlib.error)
+READ_ERRORS = (*READ_ERRORS, *GZIP_ERRORS, MemoryError)
 
 BLOCK_BYTES = 2**24
 """Raw bytes of the scans that are read at a time."""
@@ -34,9 +42,6 @@ BLOCK_SCANS, MAX_BLOCK_BYTES = 48, 2**28
 
 BLOCK_OF_SUMS = 0.25
 """Bytes of a block for each number of sums in all directions of all positions."""
-
-OTHER_COMPRESSION = (".bz2", ".zst")
-"""Endings of compressed files that are left to nibabel."""
 
 
 class VolumeScans(Scans):
@@ -57,8 +62,8 @@ class VolumeScans(Scans):
 
     def __init__(self, image):
         self.image, self.dataobj = image, image.dataobj
-        _check_axes(image.shape)
-        _check_plain_numbers(self.dataobj)
+        _check_axes(image)
+        check_plain_numbers(self.dataobj)
         _check_affine(image.affine)
         _check_whole(self.dataobj)
         self.grid = VolumeGrid(tuple(image.shape[:3]), np.asarray(image.affine))
@@ -76,10 +81,13 @@ class VolumeScans(Scans):
     def time_step(self):
         """The time between scans that the header tells, and its unit."""
         header = self.image.header
-        has_units = hasattr(header, "get_xyzt_units")
-        unit = header.get_xyzt_units()[1] if has_units else "that of the format"
         # As text, because a float32 of 0.72 is 0.7200000286 as float.
-        return float(str(header.get_zooms()[3])), unit
+        return float(str(header.get_zooms()[3])), units_of(header)[1]
+
+    @property
+    def doubts(self):
+        """What is not sure of where the image lies, as words for warnings."""
+        return doubts_of(self.image.header)
 
     @cached_property
     def scaling(self):
@@ -139,6 +147,8 @@ class VolumeScans(Scans):
                     numbers = read(start, stop)
                     if len(rows):
                         yield Block(numbers, rows, place)
+            if not _is_plain_file(self.dataobj):
+                _check_ends(self.image)
         except READ_ERRORS as error:
             raise _unreadable(error) from error
 
@@ -211,16 +221,26 @@ def read_volume(image, missing=0):
     What is not finite becomes `missing`; to nilearn it is 0.
     """
     shape = image.shape
-    _check_axes(shape)
+    _check_axes(image)
+    _check_whole(image.dataobj)
     try:
         data = np.asarray(image.dataobj)
+        _check_ends(image)
     except READ_ERRORS as error:
         raise _unreadable(error) from error
+    check_real(data.dtype)
     data = without_missing(data, missing)
     grid = VolumeGrid(tuple(shape[:3]), np.asarray(image.affine))
     values = data.reshape(grid.n_positions, -1)
-    is_single = len(shape) == 3 or shape[3:] == (1,)
-    return Still(grid, values[:, 0] if is_single else values)
+    is_single = math.prod(shape[3:]) == 1
+    values = values[:, 0] if is_single else values
+    return Still(grid, values, tuple(doubts_of(image.header)))
+
+
+def check_real(dtype):
+    """Raise TypeError where a mask or an atlas is complex, a colour or the like."""
+    if dtype.kind not in "biuf":
+        raise TypeError(f"it must hold real numbers, got dtype {dtype}.")
 
 
 def without_missing(data, missing):
@@ -262,13 +282,20 @@ def _is_plain_file(dataobj):
     """Whether an image's data lie in a file as plain numbers, gzipped or not."""
     if type(dataobj) is not ArrayProxy or not isinstance(dataobj.file_like, str):
         return False
-    return Path(dataobj.file_like).suffix.lower() not in OTHER_COMPRESSION
+    return not has_other_compression(dataobj.file_like)
 
 
-def _is_gzip(path):
-    """Whether a file begins as gzip files do."""
-    with open(path, "rb") as file:
-        return file.read(2) == b"\x1f\x8b"
+def _check_ends(image):
+    """Raise an error where a compressed file of an image is spoilt anywhere.
+
+    Others may stop reading before the checksum.
+    """
+    if nibabel.is_proxy(image.dataobj):
+        paths = {file.filename for file in image.file_map.values()}
+        paths.add(getattr(image.dataobj, "file_like", None))
+        for path in paths:
+            if isinstance(path, str) and os.path.isfile(path):
+                check_end(path)
 
 
 @contextmanager
@@ -284,9 +311,9 @@ def _reader(dataobj, n_scans):
                     np.asarray(dataobj).reshape(shape)[..., start:stop].T
                 )
             )
-    elif _is_gzip(dataobj.file_like):
+    elif is_gzip(dataobj.file_like):
         with igzip.open(dataobj.file_like, "rb") as stream:
-            stream.read(dataobj.offset)
+            skip(stream, dataobj.offset)
             yield lambda start, stop: _decompressed(
                 stream, dataobj, start, stop, stop == n_scans
             )
@@ -305,8 +332,7 @@ def _decompressed(stream, dataobj, start, stop, is_last):
             raise EOFError(f"it ends within scans {start} to {stop - 1}")
         missing = missing[n_bytes:]
     if is_last:
-        while stream.read(BLOCK_BYTES):
-            pass
+        read_on(stream)
     return data
 
 
@@ -321,9 +347,16 @@ def _mapped(dataobj, start, stop):
 # Checks
 
 
-def _check_axes(shape):
-    """Raise ValueError unless an image has axes of space, and of scans at most one."""
-    if len(shape) < 3 or sum(n > 1 for n in shape[3:]) > 1:
+def _check_axes(image):
+    """Raise ValueError unless an image has axes of space, and at most one of scans."""
+    shape = image.shape
+    if isinstance(image, nibabel.Minc1Image) and len(shape) > 3:
+        raise ValueError(
+            f"a MINC file of several scans has them on its first axis, got shape "
+            f"{tuple(shape)}. Pass nibabel.Nifti1Image(np.moveaxis(img.get_fdata(), 0, "
+            "-1), img.affine)."
+        )
+    if len(shape) < 3 or min(shape) < 1 or sum(n > 1 for n in shape[3:]) > 1:
         raise ValueError(
             "an image must have three axes of space and at most one of scans, got "
             f"shape {tuple(shape)}."
@@ -341,7 +374,7 @@ def _check_affine(affine):
         )
 
 
-def _check_plain_numbers(dataobj):
+def check_plain_numbers(dataobj):
     """Raise ValueError where an image's data are complex, colours or the like."""
     dtype = getattr(dataobj, "dtype", np.dtype(float))
     if dtype.kind not in "biuf":
@@ -352,22 +385,24 @@ def _check_plain_numbers(dataobj):
 
 
 def _check_whole(dataobj):
-    """Raise OSError where a file that is not compressed ends too early."""
-    if not _is_plain_file(dataobj):
+    """Raise OSError where a file cannot hold what its header claims."""
+    path = getattr(dataobj, "file_like", None)
+    if not isinstance(path, str) or not isinstance(dataobj, ArrayProxy):
         return
     needed = dataobj.offset + math.prod(dataobj.shape) * dataobj.dtype.itemsize
     try:
-        if _is_gzip(dataobj.file_like):
-            return
-        n_bytes = os.path.getsize(dataobj.file_like)
-        if n_bytes < needed:
-            raise EOFError(f"it has {n_bytes} bytes of {needed}")
+        check_claim(path, needed)
     except READ_ERRORS as error:
         raise _unreadable(error) from error
 
 
 def _unreadable(error):
     """Return the error of a file that ends too early or makes no sense."""
+    if isinstance(error, MemoryError):
+        return OSError(
+            "the image data cannot be read: there is not as much memory as its header "
+            f"claims: {error}. Check the shape in its header."
+        )
     return OSError(
         f"the image data cannot be read; the file is truncated or corrupt: {error}"
     )

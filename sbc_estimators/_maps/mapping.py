@@ -1,7 +1,6 @@
 """One run to its correlation map, and many runs in turn, in parallel, or from disk."""
 
 from dataclasses import asdict, dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from .._arrays.uncertainty import z_score
 from .._signals.kept import map_key
 from .._signals.kinds import members_in_brain, plan_run
 from .._signals.reading import read_run
+from .._support.checks import is_integer
 from .._support.messages import describe_run, file_of, naming, unknown_option
 from .._support.threads import workers
 from ..runs._opened import SentRun
@@ -309,8 +309,7 @@ class RunSignals:
 
 def _check_n_jobs(value):
     """Raise ValueError unless `value` is None or an integer but 0, as joblib wants."""
-    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
-    if value is not None and not (is_integer and value != 0):
+    if value is not None and not (is_integer(value) and value != 0):
         raise ValueError(
             "n_jobs must be None, a positive integer, or a negative one to count from "
             f"all cores down (-1: all), got {value!r}."

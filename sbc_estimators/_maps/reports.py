@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from .._signals.adapters import RESAMPLED
 from .._support.messages import warn
 from ..runs._bids import acquisition
 
@@ -99,9 +100,9 @@ def warn_of_map(seed_map):
     run = seed_map.named
     if seed_map.n_without_signal:
         warn(
-            f"{run}: some voxels have no signal (constant, not finite, or nothing left "
-            "after cleaning). Their r and z are 0; run_report_ counts them, and "
-            "valid_voxels_ leaves them out."
+            f"{run}: some voxels have no signal ({_why_without_signal(seed_map)}). "
+            "Their r and z are 0; run_report_ counts them, and valid_voxels_ leaves "
+            "them out."
         )
     if seed_map.n_explained:
         warn(
@@ -123,6 +124,14 @@ def warn_of_map(seed_map):
             f"{', '.join(low[:5])}{more} have a signal. Move them, make them smaller, "
             "or look at seed_report_."
         )
+
+
+def _why_without_signal(seed_map):
+    """Return the words for why voxels may have no signal."""
+    causes = "constant, not finite, or nothing left after cleaning"
+    if RESAMPLED in seed_map.brain_path:
+        causes += f"; or beyond the image, as {RESAMPLED}"
+    return causes
 
 
 def _of_low_coverage(seed_map):

@@ -1,6 +1,6 @@
 """What the rest of the package needs to know of a masker, and of nilearn's own."""
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -22,10 +22,11 @@ from .._arrays.spatial import fitted_map, label_map, position_map
 from .._images.grids import NotLinearError
 from .._images.opening import key_of, read_still
 from .._support.digests import digest
-from .._support.messages import with_file
 from ..maskers._places import coordinates, point, radii_of_seeds
 from .extraction import IMAGES, IRRELEVANT, extracted, saying_what_failed, spoilt
+from .given import check_no_overlap, on_places_of, read_images, read_names
 from .masks import computed_mask
+from .parameters import check_parameters
 
 
 class Adapter:
@@ -91,6 +92,9 @@ class Adapter:
     def scans_of(self, opened):
         """Return the scans of a run that the masker takes."""
         return opened.seed_scans if self.name == "seed_masker" else opened.scans
+
+    def check_parameters(self):
+        """Raise ValueError where a parameter of the masker makes no sense."""
 
     def check_run(self, opened):
         """Raise an error where a run is not one that the masker can take."""
@@ -217,6 +221,9 @@ ELEMENTS = {
 }
 """What each signal of a masker is of, if that is no voxel."""
 
+RESAMPLED = "the run is not on the grid of the mask and has to be resampled"
+"""Why the voxels of a mask are not streamed; beyond the run they have no signal."""
+
 DEFAULTS = {"a volume": NiftiMasker, "a surface": SurfaceMasker}
 """The masker of all positions, by the kind of grid."""
 
@@ -231,6 +238,10 @@ class Nilearn(Adapter):
             if isinstance(self.masker, kinds):
                 return element
         return "voxel"
+
+    def check_parameters(self):
+        """Raise ValueError where a parameter of the masker makes no sense."""
+        check_parameters(self.parameters)
 
     def still(self, name):
         """Return an image of the fitted masker as a `Still`, or None."""
@@ -255,11 +266,23 @@ class Nilearn(Adapter):
 
     def fit(self, opened):
         """Fit to the grid of the first run, computing a mask where there is none."""
-        mask_img = self.masker.get_params(deep=False).get("mask_img")
-        if mask_img is not None:
-            self._read_mask(mask_img)
-        with saying_what_failed(self.masker, opened[0].where):
+        grid = self.scans_of(opened[0]).grid
+        stills, given = read_images(self.masker.get_params(deep=False), grid)
+        if "mask_img" in stills and self.parameters.get("target_affine") is None:
+            self.stills["mask_img"] = stills["mask_img"]
+        given |= read_names(self.parameters)
+        with saying_what_failed(self.masker, opened[0].where), self._given(given):
             self.masker.fit(*self._what_fit_needs(opened))
+
+    @contextmanager
+    def _given(self, values):
+        """Let the masker have other values of parameters for a while."""
+        own = self.masker.get_params(deep=False)
+        try:
+            self.masker.set_params(**values)
+            yield
+        finally:
+            self.masker.set_params(**{name: own[name] for name in values})
 
     def _what_fit_needs(self, opened):
         """Return the arguments for the masker's `fit`: a grid, and no scans."""
@@ -268,17 +291,6 @@ class Nilearn(Adapter):
             and self.masker.mask_img is not None
         )
         return [] if is_complete else [self.scans_of(opened[0]).first_image()]
-
-    def _read_mask(self, mask_img):
-        """Read a mask image, or raise an error where it is unreadable or empty."""
-        still = read_still(mask_img, "mask_img")
-        if not still.values.any():
-            raise ValueError(
-                f"{with_file('mask_img', mask_img)} is empty, it holds no voxel that "
-                "is not 0. Pass a mask of the brain."
-            )
-        if self.parameters.get("target_affine") is None:
-            self.stills["mask_img"] = still
 
     def check_on(self, grid):
         """Raise ValueError where nothing of the fitted masker lies on a grid."""
@@ -323,7 +335,13 @@ class Nilearn(Adapter):
 
     def extract(self, image, not_finite):
         """Return what the masker extracts from scans in memory, not cleaned."""
-        signals = extracted(self.masker, image)
+        own = on_places_of(image, {name: self.still(name) for name in IMAGES})
+        maps = self.still("maps_img")
+        if maps is not None and not self.masker.allow_overlap:
+            # Here, as nilearn sets what is negative to 0 to look for overlaps.
+            check_no_overlap(maps.values)
+            own["allow_overlap"] = True
+        signals = extracted(self.masker, image, own)
         is_voxelwise = isinstance(self.masker, NiftiMasker | SurfaceMasker)
         if not_finite is None or not is_voxelwise or self.smoothing_fwhm is None:
             return signals, None
@@ -378,10 +396,12 @@ class OnVolume(Nilearn):
         for what in (name, "mask_img"):
             still = self.still(what)
             if still is not None and not grid.same_as(still.grid):
-                has_to = " and has to be resampled" * (name == "mask_img")
                 words = what.removesuffix("_img")
+                is_mask = name == "mask_img"
                 raise NotLinearError(
-                    f"the run is not on the grid of the {words}{has_to}"
+                    RESAMPLED
+                    if is_mask
+                    else f"the run is not on the grid of the {words}"
                 )
 
     def _mask(self, grid):
@@ -411,13 +431,11 @@ class OnVolume(Nilearn):
     def _maps(self, grid):
         """Return maps, those that the mask leaves anything of."""
         masker = self.masker
-        if not masker.allow_overlap:
-            raise NotLinearError(
-                "allow_overlap=False changes maps as nilearn looks for overlaps"
-            )
         self._why_not_here(grid, "maps_img")
         still, mask = self.still("maps_img"), self.still("mask_img")
         maps = still.values.reshape(len(still.values), -1)
+        if not masker.allow_overlap:
+            check_no_overlap(maps)
         if mask is not None:
             maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
             if not masker.keep_masked_maps:

@@ -66,15 +66,24 @@ def _said(error):
     return f"{error}" if is_plain else f"{type(error).__name__}: {error}"
 
 
-def extracted(masker, image):
+def extracted(masker, image, own):
     """Return what a fitted masker extracts, `(n_kept_scans, n_signals)`.
+
+    Parameters
+    ----------
+    masker : masker
+    image : Nifti1Image or SurfaceImage
+    own : dict
+        Attributes in the place of the masker's, by name.
 
     Raises
     ------
     ValueError
         If there is no signal, as none of the masker's regions lies in the image.
     """
-    signals = np.asarray(_extractor(masker).transform(image))
+    extractor = _extractor(masker)
+    vars(extractor).update(own)
+    signals = np.asarray(extractor.transform(image))
     if not signals.shape[1]:
         raise ValueError(
             f"nothing of the {type(masker).__name__} lies within the image. Are both "

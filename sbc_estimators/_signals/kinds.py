@@ -5,6 +5,8 @@ row in `KINDS`.
 """
 
 import inspect
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +17,7 @@ from .._arrays.cleaning import ALIKE_TOLERANCE, check_cleaning, leaves_enough
 from .._images.grids import NotLinearError
 from .._support.messages import naming, warn
 from ..maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
+from ..runs._times import others_told, told_times
 from .adapters import DEFAULTS, SURFACE_KINDS, VOLUME_KINDS, OnVolume
 from .others import Foreign, Given, HeirOnSurface, HeirOnVolume, OnSurface, Ours
 
@@ -128,6 +131,12 @@ def _check_masker(masker, name):
             "that derives from sklearn.base.BaseEstimator and has fit, transform and "
             "inverse_transform."
         )
+    for parameter, value in masker.get_params(deep=False).items():
+        if isinstance(value, Iterator):
+            raise TypeError(
+                f"{name}: {parameter} must be a list or the like, got {value!r}, which "
+                "can be read only once. Pass list(...)."
+            )
 
 
 # Maskers and runs
@@ -294,6 +303,9 @@ def check_runs(adapters, brain, opened):
     """
     seen = {}
     with naming() as about:
+        for adapter in adapters:
+            about.part = adapter.name
+            adapter.check_parameters()
         for run in opened:
             about.name = run.where
             for adapter in adapters:
@@ -301,6 +313,28 @@ def check_runs(adapters, brain, opened):
                 adapter.check_run(run)
                 if adapter.is_known:
                     _check_cleaning(cleaning_of(adapter, brain, run), run, seen)
+    _warn_of_other_times(adapters, brain, opened)
+
+
+def _warn_of_other_times(adapters, brain, opened):
+    """Warn where a filter uses another repetition time than a run's files tell."""
+    concerned = {}
+    for run in opened:
+        cleanings = [cleaning_of(own, brain, run) for own in adapters if own.is_known]
+        used = {own.t_r for own in cleanings if own.needs_t_r}
+        times = []
+        if used:
+            with suppress(ValueError):  # nobody needs a sidecar that cannot be read
+                times = told_times(run.run.img, run.scans.t_r)
+        for t_r in sorted(used):
+            others = others_told(t_r, times)
+            if others:
+                concerned.setdefault((t_r, others), []).append(run.where)
+    for (t_r, others), names in concerned.items():
+        warn(
+            f"{some_of(names, 3)}: the repetition time that is used is {t_r:g} s, but "
+            f"{others}. Pass the right one as t_r."
+        )
 
 
 def _check_cleaning(cleaning, run, seen):
@@ -313,7 +347,10 @@ def _check_cleaning(cleaning, run, seen):
     case = (repr(cleaning), run.n_scans, run.kept.tobytes(), n_confounds)
     place = (run.n_scans, run.kept)
     if case not in seen:
-        cleaning.check(run.scans.t_r if cleaning.t_r is None else None)
+        told = ""
+        if cleaning.needs_t_r and cleaning.t_r is None:
+            told = " and ".join(map(str, told_times(run.run.img, run.scans.t_r)))
+        cleaning.check(f" {told[0].upper()}{told[1:]}." if told else "")
         seen[case] = leaves_enough(cleaning, *place, n_confounds)
     if not seen[case]:
         check_cleaning(cleaning, *place, run.confounds)

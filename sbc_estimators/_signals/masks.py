@@ -24,7 +24,13 @@ def computed_mask(masker, name, runs):
         If the grids differ, or nilearn finds no brain.
     """
     _check_same_grid(masker, name, runs)
-    means = [scans.grid.image_of(scans.mean(kept)) for _, scans, kept in runs]
+    grids = [scans.grid for _, scans, _ in runs]
+    if masker.target_affine is None:
+        grids = [grids[0]] * len(grids)  # the same but for rounding
+    means = [
+        grid.image_of(scans.mean(kept))
+        for grid, (_, scans, kept) in zip(grids, runs, strict=True)
+    ]
     mask = _mask_of(masker, means)
     if mask is None:
         raise ValueError(_why_no_mask(masker, name, runs, means))

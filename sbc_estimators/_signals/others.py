@@ -13,6 +13,7 @@ from .._support.digests import digest
 from .._support.messages import naming
 from .adapters import Adapter, Nilearn, OnVolume, means_over
 from .extraction import saying_what_failed
+from .given import check_no_overlap
 
 
 class Ours(Adapter):
@@ -238,11 +239,11 @@ class OnSurface(Nilearn):
 
     def _maps(self, grid):
         """Return maps; one that the mask leaves nothing of stays, and has no signal."""
-        if not self.masker.allow_overlap:
-            raise NotLinearError("allow_overlap=False looks for overlaps")
         self._why_not_here(grid, "maps_img")
         still, mask = self.still("maps_img"), self.still("mask_img")
         maps = still.values.reshape(len(still.values), -1)
+        if not self.masker.allow_overlap:
+            check_no_overlap(maps)
         if mask is not None:
             maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
         return fitted_map(maps)
@@ -258,6 +259,9 @@ class OnSurface(Nilearn):
 
 class _Heir(Foreign):
     """A subclass of one of nilearn's maskers: it may do anything, but is made alike."""
+
+    def check_parameters(self):
+        """Leave it to the masker."""
 
     def _what_fit_needs(self, opened):
         """Return the arguments for the masker's `fit`."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from nilearn.image import high_variance_confounds, smooth_img
 
-from .._arrays.cleaning import compile_cleaning
+from .._arrays.cleaning import compile_cleaning, of_one_size
 from .._arrays.correlation import cleaned_rows, cleaned_signals, column_norms
 from .._arrays.streaming import Joined, Wanted, beside, project
 from .._images.opening import open_scans
@@ -304,7 +304,7 @@ class Positions:
 
 def _by_itself(side, operators, plan):
     """Return the signals of a side that come as they are, as `Prepared`."""
-    signals = side.adapter.read(plan.opened)
+    signals = of_one_size(side.adapter.read(plan.opened))
     if side.path == "given" and not side.adapter.has_own_cleaning:
         operator = operators.of(side)
         return Prepared(operator, outputs=operator.clean(signals))

@@ -23,7 +23,7 @@ def check_length(value, name, *, or_none=False):
     """
     if value is None and or_none:
         return None
-    if _is_finite(value) and 0 <= value <= LONGEST:
+    if is_finite(value) and 0 <= value <= LONGEST:
         return float(value)
     raise _refused(name, f"a length from 0 to {LONGEST:g} mm", value, or_none)
 
@@ -32,7 +32,7 @@ def check_positive(value, name, unit="", *, or_none=False):
     """Return a number above 0 as float; its unit is only told."""
     if value is None and or_none:
         return None
-    if _is_finite(value) and value > 0:
+    if is_finite(value) and value > 0:
         return float(value)
     expected = f"a positive number in {unit}" if unit else "a positive number"
     raise _refused(name, expected, value, or_none)
@@ -42,7 +42,7 @@ def check_number(value, name, low=-math.inf, high=math.inf, *, or_none=False):
     """Return a finite number from `low` to `high` as float."""
     if value is None and or_none:
         return None
-    if _is_finite(value) and low <= value <= high:
+    if is_finite(value) and low <= value <= high:
         return float(value)
     bounds = {
         (False, False): "a finite number",
@@ -63,7 +63,7 @@ def check_count(value, name, least=1, *, or_none=False):
     """Return a whole number of at least `least` as int; 3.0 is none."""
     if value is None and or_none:
         return None
-    if _is_integer(value) and value >= least:
+    if is_integer(value) and value >= least:
         return int(value)
     raise _refused(name, f"an integer of at least {least}", value, or_none)
 
@@ -104,7 +104,7 @@ def check_dict(value, name, *, or_none=False):
     raise _refused(name, "a dict of names and values", value, or_none)
 
 
-def _is_finite(value):
+def is_finite(value):
     """Whether a value is a real number that is finite."""
     if not isinstance(value, Real) or _is_other(value):
         return False
@@ -114,7 +114,7 @@ def _is_finite(value):
         return False
 
 
-def _is_integer(value):
+def is_integer(value):
     """Whether a value is a whole number by its type."""
     return isinstance(value, Integral) and not _is_other(value)
 

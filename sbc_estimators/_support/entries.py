@@ -6,19 +6,19 @@ chunk. Last come the checksum of the JSON, its length, and a word by which such 
 are known. Nothing in it is ever run or unpickled.
 """
 
-import errno
 import hashlib
 import json
 import math
 import mmap
 import os
 import re
-import shutil
 import struct
 from contextlib import suppress
 
 import numpy as np
 from isal import isal_zlib
+
+from .disks import check_room, take_room
 
 CHUNK = 2**17
 """Bytes that share a checksum: as many are looked at where one row is read."""
@@ -282,9 +282,8 @@ class Draft:
 
     def _take_room(self, start, n_bytes):
         """Take bytes of the disk for the file, which may have none."""
-        if shutil.disk_usage(os.path.dirname(self.path)).free < n_bytes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if n_bytes and not _allocated(self.file.fileno(), start, n_bytes):
+        check_room(os.path.dirname(self.path), n_bytes)
+        if n_bytes and not take_room(self.file.fileno(), start, n_bytes):
             self.file.seek(start)
             for done in range(0, n_bytes, 2**22):
                 self.file.write(bytes(min(2**22, n_bytes - done)))
@@ -330,19 +329,6 @@ class Draft:
             self.close()
         with suppress(OSError):
             os.unlink(self.path)
-
-
-def _allocated(descriptor, start, n_bytes):
-    """Whether the disk gave room to a file; not every system can say."""
-    if not hasattr(os, "posix_fallocate"):
-        return False
-    try:
-        os.posix_fallocate(descriptor, start, n_bytes)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise
-        return False
-    return True
 
 
 def _checksums(array):

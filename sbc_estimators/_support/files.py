@@ -41,6 +41,7 @@ def staged(folder, before=()):
         with tempfile.TemporaryDirectory(dir=folder, prefix=".sbc-map-") as stage:
             yield Path(stage)
             written = sorted(Path(stage).iterdir())
+            check_targets(folder, [path.name for path in written])
             for path in left_over(folder, before, {path.name for path in written}):
                 path.unlink()
             for path in written:
@@ -51,6 +52,16 @@ def staged(folder, before=()):
             with suppress(OSError):
                 path.rmdir()
         raise
+
+
+def check_targets(folder, names):
+    """Raise IsADirectoryError where a file is to be put in the place of a folder."""
+    for name in names:
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            raise IsADirectoryError(
+                f"{str(folder / name)!r} is a folder, and a file of that name is to be "
+                "written. Move it away."
+            )
 
 
 def left_over(folder, before, written):

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 
 def describe_run(position, img):
     """Return the words that name a run in messages: its position and its file."""
@@ -195,24 +193,6 @@ def check_folder(path, name):
             f"{name} must be a folder, got the file {os.fspath(path)!r}."
         )
     return folder
-
-
-def check_switches(**values):
-    """Raise ValueError unless each value is True or False."""
-    for name, value in values.items():
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False, got {value!r}.")
-
-
-def check_positive_or_none(**values):
-    """Raise ValueError unless each value is None or a positive finite number."""
-    for name, value in values.items():
-        is_number = isinstance(value, int | float | np.number)
-        is_number = is_number and not isinstance(value, bool)
-        if value is not None and not (is_number and 0 < value < np.inf):
-            raise ValueError(
-                f"{name} must be a positive number or None, got {value!r}."
-            )
 
 
 def unknown_option(name, value, options):

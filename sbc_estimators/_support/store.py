@@ -1,6 +1,5 @@
 """Where results are kept: files in the folder of a `joblib.Memory`, under keys."""
 
-import errno
 import hashlib
 import os
 import platform
@@ -15,6 +14,7 @@ import joblib
 import numpy as np
 from sklearn.utils.validation import check_memory
 
+from .disks import FULL
 from .entries import Draft, Entry, SpoiltEntryError, read_entry
 from .messages import warn
 
@@ -25,8 +25,6 @@ except ImportError:  # Windows, where an open file cannot be removed anyway
 
 IS_WINDOWS = os.name == "nt"
 """Whether a file cannot be moved while it is open."""
-
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 HOST = re.sub(r"\W", "-", platform.node())
 """Begins the names of files that this machine is writing."""

@@ -255,7 +255,8 @@ def table_of(values, name):
     if hasattr(values, "columns") and hasattr(values, "to_numpy"):  # as of polars
         cells = {i: np.asarray(values[c]) for i, c in enumerate(values.columns)}
         return pd.DataFrame(cells).set_axis(list(values.columns), axis=1)
-    array = _array_of(values, name)
+    cure = "Fill them, such as with .filled(np.nan), and leave out their scans with "
+    array = whole_array(values, name, f"{cure}sample_mask.")
     if array.dtype.names is None and array.ndim not in (1, 2):
         raise ValueError(
             f"{name} must be a table of rows and columns, a DataFrame or a path, got "
@@ -264,20 +265,19 @@ def table_of(values, name):
     return pd.DataFrame(array)
 
 
-def _array_of(values, name):
-    """Return an array-like as an array, in which nothing is masked."""
+def whole_array(values, name, cure="Fill them first, with .filled(...)."):
+    """Return an array-like as an array; raise ValueError where something is masked."""
     parts = values if isinstance(values, list | tuple) else [values]
     if any(np.ma.is_masked(part) for part in parts):
         raise ValueError(
-            f"{name} must be numbers, got a MaskedArray with masked values. Fill them, "
-            "such as with .filled(np.nan), and leave out their scans with sample_mask."
+            f"{name} must be numbers, got a MaskedArray with masked values. {cure}"
         )
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{name} must be a table of rows and columns, got {type(values).__name__}: "
-            f"{error}"
+            f"{name} must be an array of rows and columns, got "
+            f"{type(values).__name__}: {error}"
         ) from error
 
 

@@ -10,6 +10,8 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from .disks import FULL, check_room, take_room
+
 _ENTRY = threading.Lock()
 _END = object()
 
@@ -135,7 +137,9 @@ def room_for(size, dtype):
     """Return a flat array to be filled, in a scratch file where it is large.
 
     The file lies in the folder for temporary files (TMPDIR), is gone as soon as nobody
-    looks at the array, and is no part of the memory that a process needs.
+    looks at the array, and is no part of the memory that a process needs. Its room on
+    the disk is taken first: where it turned out to be missing while the array is
+    filled, the process would be killed.
 
     Raises
     ------
@@ -146,12 +150,17 @@ def room_for(size, dtype):
     if n_bytes <= MOST_IN_MEMORY:
         return np.empty(size, dtype)
     folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes:
-        raise OSError(
-            f"{folder!r} has {free / 2**30:.1f} GiB left, and {n_bytes / 2**30:.1f} "
-            "GiB are needed for the projected run. Make room, or set TMPDIR to another "
-            "folder."
-        )
     with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            check_room(folder, n_bytes)
+            take_room(file.fileno(), 0, n_bytes)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            free = shutil.disk_usage(folder).free
+            raise OSError(
+                f"{folder!r} has {free / 2**30:.1f} GiB left, and "
+                f"{n_bytes / 2**30:.1f} GiB are needed for the projected run. Make "
+                "room, or set TMPDIR to another folder."
+            ) from error
         return np.memmap(file, dtype, "w+", shape=(int(size),))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._support.tables import read_table
 from ..runs._run import Run
 from ._simulation import (
     Model,
@@ -100,9 +101,10 @@ def load_sample_run(columns=("white_matter", "csf", *_MOTION)):
 
 def _read_columns(path, columns):
     """Return some columns of a table of confounds, in the order they are named."""
-    table = pd.read_csv(path, sep="\t")
+    table = read_table(path, "the sample run's confounds")
     available = ", ".join(table.columns)
-    if isinstance(columns, str) or len(columns) == 0:
+    is_list = isinstance(columns, list | tuple | np.ndarray | pd.Series | pd.Index)
+    if not is_list or len(columns) == 0:
         raise ValueError(
             f"columns must be a sequence of at least one name, got {columns!r}. Write "
             f"columns=['csf'], or None for a run without confounds; there are "

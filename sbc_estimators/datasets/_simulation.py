@@ -3,13 +3,13 @@
 import os
 import tempfile
 from dataclasses import dataclass
-from numbers import Integral, Real
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from .._support.checks import is_finite, is_integer
 from ..runs._run import Run
 
 BOLD_MEAN = 1000.0
@@ -205,6 +205,10 @@ def run_paths(directory, n_runs):
     """Return the runs' files in a folder made if missing, or None for each run."""
     if directory is None:
         return [None] * n_runs
+    if not isinstance(directory, str | os.PathLike) or not os.fspath(directory):
+        raise TypeError(
+            f"directory must be the path of a folder or None, got {directory!r}."
+        )
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     return [folder / f"run-{i + 1:02d}_bold.nii.gz" for i in range(n_runs)]
@@ -289,8 +293,7 @@ def check_image(t_r, voxel_size, dtype, shape, n_voxels):
 
 def _check_count(name, value, least, cure):
     """Raise ValueError unless `value` is an integer of at least `least`."""
-    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_integer or value < least:
+    if not is_integer(value) or value < least:
         raise ValueError(
             f"{name} must be an integer of at least {least}, got {value!r}. {cure}"
         )
@@ -298,8 +301,7 @@ def _check_count(name, value, least, cure):
 
 def _check_range(name, value, low, high, cure):
     """Raise ValueError unless `value` is a number from `low` to `high`."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
+    if not is_finite(value) or not low <= value <= high:
         raise ValueError(
             f"{name} must be a number from {low} to {high}, got {value!r}. {cure}"
         )

@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._images.opening import open_scans
 from .._support.messages import naming
+from .._support.tables import whole_array
 from ._places import checked_names
 
 
@@ -40,7 +41,7 @@ class NamedSeeds(TransformerMixin, BaseEstimator):
 
     def _rows(self, X):
         """Return values of seeds as an array whose last axis is seeds."""
-        rows = np.asarray(X)
+        rows = whole_array(X, "X")
         n_seeds = len(self.seed_names_)
         if rows.ndim not in (1, 2) or rows.shape[-1] != n_seeds:
             raise ValueError(

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from .._support.messages import check_switches, close_matches, some_of
+from .._support.checks import check_switch, is_integer
+from .._support.messages import close_matches, some_of
 from .._support.tables import numbers_of, table_of
 from ._base import NamedSeeds
-from ._places import is_integer, is_sequence, names_of_seeds
+from ._places import is_sequence, names_of_seeds
 
 
 class GivenSignals(NamedSeeds):
@@ -73,7 +74,7 @@ class GivenSignals(NamedSeeds):
         FileNotFoundError
             If a file does not exist.
         """
-        check_switches(clean=self.clean)
+        check_switch(self.clean, "clean")
         wanted = self._wanted()
         if X is not None:
             names = list(_chosen(_table(X), wanted).columns)
@@ -203,6 +204,10 @@ class GivenSignals(NamedSeeds):
 def _table(signals):
     """Return signals as a DataFrame whose columns have names."""
     table = table_of(signals, "signals")
+    if not table.shape[1]:
+        raise ValueError(
+            f"signals must have at least one column, got shape {table.shape}."
+        )
     names = [
         name if isinstance(name, str) else f"signal{position}"
         for position, name in enumerate(table.columns)

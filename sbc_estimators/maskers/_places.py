@@ -1,10 +1,9 @@
 """What parameters of seeds say: places, one value for each seed, and names."""
 
-import math
-from numbers import Integral, Real
-
 import numpy as np
 import pandas as pd
+
+from .._support.checks import check_length, is_finite
 
 
 def is_sequence(value):
@@ -13,21 +12,10 @@ def is_sequence(value):
     return is_one and getattr(value, "ndim", 1) > 0
 
 
-def is_integer(value):
-    """Whether a value is a whole number by its type."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
 def point(value):
     """Return three finite coordinates as a tuple of float, None for anything else."""
-    is_one = is_sequence(value) and len(value) == 3 and all(map(_is_finite, value))
+    is_one = is_sequence(value) and len(value) == 3 and all(map(is_finite, value))
     return tuple(map(float, value)) if is_one else None
-
-
-def _is_finite(value):
-    """Whether a value is a real number that is finite."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
 
 
 def coordinates(place):
@@ -98,13 +86,7 @@ def each_seed(value, n_seeds, name):
 def radii_of_seeds(radius, n_seeds):
     """Return a length in mm for each seed; a radius of None is one of 0."""
     radii = each_seed(radius, n_seeds, "radius")
-    for own in radii:
-        if own is not None and not (_is_finite(own) and own >= 0):
-            raise ValueError(
-                f"radius must be a length of at least 0 mm or None, got {own!r}. 0 and "
-                "None are the seed's own voxel (vertex) alone."
-            )
-    return [float(own or 0) for own in radii]
+    return [check_length(own, "radius", or_none=True) or 0.0 for own in radii]
 
 
 def check_side(side):

@@ -5,9 +5,10 @@ from numbers import Real
 
 import pandas as pd
 
+from .._support.checks import is_integer
 from .._support.messages import close_matches
 from .._support.tables import read_table
-from ._places import is_integer, is_sequence, places_of_seeds
+from ._places import is_sequence, places_of_seeds
 
 BACKGROUND = "background"
 """What nilearn calls the background in lists of names, in lower case."""

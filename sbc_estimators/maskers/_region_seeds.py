@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from .._arrays.spatial import mean_map
+from .._support.checks import is_integer
 from .._support.messages import some_of, warn, with_file
 from ._base import PlacedSeeds
 from ._places import (
     check_side,
     each_seed,
     flat,
-    is_integer,
     is_sequence,
     names_of_seeds,
     places_of_seeds,

@@ -4,14 +4,13 @@ import os
 
 import pandas as pd
 
-from .._support.messages import check_switches
+from .._support.checks import check_switch, is_integer
 from .._support.tables import read_table
 from ._base import PlacedSeeds
 from ._places import (
     coordinates,
     described,
     flat,
-    is_integer,
     is_sequence,
     names_of_seeds,
     places_of_seeds,
@@ -128,7 +127,7 @@ class SphereSeeds(PlacedSeeds):
 
     def _settle(self, grid):
         """Set what the parameters say of the spheres."""
-        check_switches(allow_overlap=self.allow_overlap)
+        check_switch(self.allow_overlap, "allow_overlap")
         seeds, radius, names = self.seeds, self.radius, self.names
         self.seed_table_ = None
         if isinstance(seeds, str | os.PathLike):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._images.grids import Still
-from .._images.opening import read_still
+from .._images.opening import read_given
 from .._support.messages import naming, with_file
 
 ROUNDING = 1e-3
@@ -69,7 +69,7 @@ def read_atlas(labels_img, background):
     """
     still = _read(labels_img, "labels_img", background)
     with naming(with_file("labels_img", labels_img)):
-        whole = _without_rounding(still.values)
+        whole = without_rounding(still.values)
     is_region = whole != background
     labels, places = np.unique(whole[is_region], return_inverse=True)
     codes = np.zeros(len(whole), np.int32)
@@ -89,20 +89,17 @@ def read_mask(mask_img):
 
 def _read(img, name, missing):
     """Return an image of one volume of real numbers as a `Still`."""
-    still = read_still(img, name, missing)
+    still = read_given(img, name, missing)
     with naming(with_file(name, img)):
-        values = still.values
-        if values.dtype.kind not in "biuf":
-            raise TypeError(f"it must hold real numbers, got dtype {values.dtype}.")
-        if values.ndim > 1:
+        if still.values.ndim > 1:
             raise ValueError(
                 "it must be a 3D image, or a SurfaceImage of one number a vertex, got "
-                f"{values.shape[1]} volumes. Pass one of them."
+                f"{still.values.shape[1]} volumes. Pass one of them."
             )
     return still
 
 
-def _without_rounding(values):
+def without_rounding(values):
     """Return labels as whole numbers."""
     if values.dtype.kind != "f":
         return values

@@ -2,7 +2,7 @@
 
 from .._arrays.spatial import mean_map
 from .._images.grids import SeedPlaceError, check_overlap, joined
-from .._support.messages import check_switches
+from .._support.checks import check_switch, is_integer
 from ._base import PlacedSeeds
 from ._places import (
     check_side,
@@ -10,7 +10,6 @@ from ._places import (
     described,
     each_seed,
     flat,
-    is_integer,
     is_sequence,
     names_of_seeds,
     places_of_seeds,
@@ -106,7 +105,7 @@ class SurfaceSeeds(PlacedSeeds):
 
     def _settle(self, grid):
         """Set what the parameters say of the discs."""
-        check_switches(allow_overlap=self.allow_overlap)
+        check_switch(self.allow_overlap, "allow_overlap")
         what = "vertex numbers or of coordinates in mm"
         self.places_ = places_of_seeds(self.seeds, _place, "seeds", what)
         self.radii_ = radii_of_seeds(self.radius, len(self.places_))

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from .._images.opening import check_enough_scans, is_image, open_scans
-from .._support.messages import describe_run, naming, with_file
-from .._support.tables import numbers_of, table_of
+from .._support.messages import describe_run, naming, warn, with_file
+from .._support.tables import numbers_of, table_of, whole_array
 from ._run import Run
 
 
@@ -258,6 +258,7 @@ def open_run(run, position):
         seed_scans = scans
         if run.seed_img is not None:
             seed_scans = _open_seed_image(run.seed_img, n_scans)
+    _warn_of_doubts(where, run, scans, seed_scans)
     return OpenedRun(
         run,
         scans,
@@ -270,6 +271,15 @@ def open_run(run, position):
         run.t_r,
         cosines,
     )
+
+
+def _warn_of_doubts(where, run, scans, seed_scans):
+    """Warn of what headers leave open of where a run lies."""
+    for doubt in scans.doubts:
+        warn(f"{where}: {doubt}")
+    if seed_scans is not scans:
+        for doubt in seed_scans.doubts:
+            warn(f"{where}, {with_file('seed_img', run.seed_img)}: {doubt}")
 
 
 def _is_cosine(name):
@@ -329,7 +339,7 @@ def check_sample_mask(sample_mask, n_scans):
     """Return the indices of the kept scans, `(n_kept_scans,)`, ascending."""
     if sample_mask is None:
         return np.arange(n_scans)
-    mask = np.asarray(sample_mask)
+    mask = whole_array(sample_mask, "sample_mask")
     if mask.ndim != 1 or mask.dtype.kind not in "biu":
         raise ValueError(
             f"sample_mask must be a 1D array of scan indices or of booleans, "

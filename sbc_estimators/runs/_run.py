@@ -24,7 +24,8 @@ class Run:
     sample_mask : array-like of int or bool or None, default=None
         The scans to keep: ascending indices, or one boolean per scan.
     t_r : float or None, default=None
-        Repetition time in seconds. It takes precedence over that of the maskers.
+        Repetition time in seconds. It takes precedence over that of the maskers. A
+        warning tells where a filter uses another one than a sidecar of the file says.
     seed_img : str, path, nibabel image, SurfaceImage or None, default=None
         The same acquisition in the form that the seed masker takes, if that is not
         `img`: a volume for subcortical seeds of a map on the surface, or the reverse.

@@ -17,8 +17,10 @@ from nilearn.masking import apply_mask
 
 import sbc_estimators
 from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators import __main__ as _main_module
 from sbc_estimators.__main__ import main
 from sbc_estimators._command import mapping as _command
+from sbc_estimators._support.checks import LONGEST
 from sbc_estimators.datasets import load_sample_run
 from sbc_estimators.maskers import SphereSeeds
 
@@ -68,6 +70,14 @@ def fail(capsys, *arguments):
     assert errors.startswith("sbc-map: error: ")
     assert errors.count("\n") == 1
     return errors
+
+
+def output(capsys, arguments):
+    """Return what a call prints that succeeds, and its warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(list(map(str, arguments))) == 0
+    return capsys.readouterr()
 
 
 def refuse(capsys, *arguments):
@@ -193,7 +203,7 @@ def test_default_says_what_was_done(default, sample):
     # Of 200 scans of 1.5 s, the band has 54 frequencies; the filter's edges are soft.
     assert 30 < said["effective_dof"] < 60
     assert (said["high_pass_hz"], said["low_pass_hz"]) == (0.01, 0.1)
-    assert (said["t_r_s"], said["t_r_source"]) == (1.5, "header")
+    assert (said["t_r_s"], said["t_r_source"]) == (1.5, "sidecar")
     (seed,) = said["seeds"]
     assert (seed["name"], seed["centre_mm"]) == ("PCC", [0, -52, 18])
     ranges = {key: [seed[f"{key}_min"], seed[f"{key}_max"]] for key in ("r", "z")}
@@ -673,9 +683,11 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         (["--radius", 0], "--radius: must be a finite number above 0, got '0'"),
         (["--radius", "wide"], "--radius: must be a finite number above 0, got 'wide'"),
         (["--t-r", "2s"], "--t-r: must be a finite number above 0, got '2s'"),
-        (["--smoothing", "no"], "must be a finite number, 0 or more, got 'no'"),
-        (["--smoothing", "nan"], "must be a finite number, 0 or more, got 'nan'"),
-        (["--smoothing", -1], "--smoothing: must be a finite number, 0 or more"),
+        (["--smoothing", "no"], "must be a length from 0 to 1000 mm, got 'no'"),
+        (["--smoothing", "nan"], "must be a length from 0 to 1000 mm, got 'nan'"),
+        (["--smoothing", -1], "--smoothing: must be a length from 0 to 1000 mm"),
+        (["--smoothing", "1e9"], "--smoothing: must be a length from 0 to 1000 mm"),
+        (["--radius", "1e9"], "--radius: must be at most 1000 mm, got '1e9'"),
         (["--t-r", "inf"], "--t-r: must be a finite number above 0, got 'inf'"),
         (["--columns", "a,,b"], "--columns: must be different names"),
         (["--confounds", "c.tsv"], "--confounds needs FUNC"),
@@ -758,3 +770,141 @@ def test_z_scores_beside_the_variance(small, simulated, tmp_path):
         img = nib.load(out / f"{stem}.nii.gz")
         written = apply_mask(img, simulated.mask_img)
         np.testing.assert_allclose(written, values[0], rtol=1e-6)
+
+
+# Two entrances to one fact
+
+
+def sidecar(path, **content):
+    """Write a JSON file."""
+    path.write_text(json.dumps(content))
+
+
+SIDECARS = {
+    "bold.json": {"RepetitionTime": 1.25},
+    "task-rest_bold.json": {"RepetitionTime": 9},  # says more than the image's name
+}
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_repetition_time_of_a_sidecar_comes_first(small, simulated, tmp_path, capsys):
+    """The header's 1 s was taken: r off by 0.24, without a word."""
+    for name, content in SIDECARS.items():
+        sidecar(small / name, **content)
+    arguments = [small / "bold.nii.gz", "--mask", small / "mask.nii.gz"]
+    arguments += [*seed_arguments(simulated, "here"), "--out", tmp_path / "out"]
+    text, errors = output(capsys, arguments)
+    assert "1.25 s (sidecar)" in text
+    assert errors == (
+        "sbc-map: warning: the run: the repetition time that is used is 1.25 s, but "
+        "its header says 2 s. Pass the right one as t_r.\n"
+    )
+    said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
+    assert (said["t_r_s"], said["t_r_source"]) == (1.25, "sidecar")
+    z = apply_mask(nib.load(tmp_path / "out" / "sbc_z.nii.gz"), simulated.mask_img)
+    sbc = SeedCorrelationMap(
+        SphereSeeds(simulated.seeds[:1]),
+        NiftiMasker(simulated.mask_img, smoothing_fwhm=6, detrend=True),
+        low_pass=0.1,
+        high_pass=0.01,
+        t_r=1.25,
+    )
+    with pytest.warns(UserWarning, match=r"used is 1.25 s, but its header says 2 s"):
+        expected = sbc.fit_transform(small / "bold.nii.gz")
+    np.testing.assert_allclose(z, expected[0], rtol=0, atol=2e-6)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_what_is_said_comes_before_a_sidecar(small, simulated, tmp_path, capsys):
+    sidecar(small / "bold.json", RepetitionTime=2.0)
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    arguments += ["--t-r", 1.25, "--out", tmp_path / "out"]
+    text, errors = output(capsys, arguments)
+    assert "1.25 s (--t-r)" in text
+    assert "is 1.25 s, but its sidecar says 2 s and its header says 2 s" in errors
+
+
+@pytest.mark.parametrize("content", ["no JSON", '{"RepetitionTime": -1}'])
+@pytest.mark.usefixtures("no_pictures")
+def test_sidecar_that_makes_no_sense(small, simulated, tmp_path, capsys, content):
+    (small / "bold.json").write_text(content)
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    line = fail(capsys, *arguments, "--out", tmp_path / "out")
+    assert f"sidecar {str(small / 'bold.json')!r}" in line
+    call(tmp_path / "out", capsys, *arguments, "--t-r", 2)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_mask_may_have_a_fourth_axis_of_one(small, simulated, tmp_path, capsys):
+    """The Python interface takes it."""
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here"), "--mask"]
+    expected = call(tmp_path / "3d", capsys, *arguments, small / "mask.nii.gz")
+    mask = nib.load(small / "mask.nii.gz")
+    mask = nib.Nifti1Image(np.asarray(mask.dataobj)[..., np.newaxis], mask.affine)
+    nib.save(mask, small / "mask_4d.nii.gz")
+    found = call(tmp_path / "4d", capsys, *arguments, small / "mask_4d.nii.gz")
+    np.testing.assert_array_equal(found.z_img.dataobj, expected.z_img.dataobj)
+
+
+@pytest.mark.parametrize("separator", [";", ",", " ", "\t"])
+@pytest.mark.usefixtures("no_pictures")
+def test_confounds_of_any_separator(small, simulated, tmp_path, capsys, separator):
+    path = small / "confounds.tsv"
+    table = pd.read_csv(path, sep="\t").drop(columns="d")
+    table.to_csv(path, sep=separator, index=False)
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    outcome = call(tmp_path / "out", capsys, *arguments, "--confounds", path)
+    assert outcome.sidecar["confounds"] == ["a", "b", "c"]
+
+
+# Places to write to
+
+
+NAMES = ["sbc_z.png", "sbc_z.nii.gz", "seed_signals.tsv", "sbc_z.json"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("empty_pictures")
+def test_a_folder_in_the_place_of_a_file(
+    small, simulated, tmp_path, capsys, monkeypatch, name
+):
+    """It stopped the command half-way; nothing is read before, and nothing written."""
+    out = tmp_path / "out"
+    (out / name).mkdir(parents=True)
+    (out / "sbc_z.pdf").write_text("of before")
+    monkeypatch.setattr(SeedCorrelationMap, "fit_transform", None)
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    line = fail(capsys, *arguments, "--out", out)
+    assert f"{str(out / name)!r} is a folder" in line
+    assert "Move it away" in line
+    assert sorted(path.name for path in out.iterdir()) == sorted([name, "sbc_z.pdf"])
+    assert (out / "sbc_z.pdf").read_text() == "of before"
+    monkeypatch.undo()
+    shutil.move(out / name, tmp_path / "away")
+    assert main([*map(str, arguments), "--out", str(out)]) == 0
+
+
+@pytest.mark.usefixtures("empty_pictures")
+def test_all_places_are_known_beforehand(small, simulated, tmp_path, capsys):
+    for names in (["a"], ["b", "c"]):
+        for scale in ("fisher_z", "z_score"):
+            arguments = [small / "bold.nii.gz", *seed_arguments(simulated, *names)]
+            arguments += ["--scale", scale, "--out", tmp_path / f"{names}{scale}"]
+            assert main(list(map(str, arguments))) == 0
+            parsed = _main_module._make_parser().parse_args(list(map(str, arguments)))
+            written = {path.name for path in (tmp_path / f"{names}{scale}").iterdir()}
+            assert written == set(_command._names_of_files(parsed))
+
+
+@pytest.mark.parametrize("below", ["", "deep/er"])
+def test_a_link_to_nowhere(tmp_path, capsys, below):
+    """It ended in "File exists"."""
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    line = fail(capsys, "--out", tmp_path / "link" / below)
+    assert f"--out: {str(tmp_path / 'link')!r} is a link to" in line
+    assert "which does not exist" in line
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_lengths_are_those_of_the_estimator():
+    assert _main_module.LONGEST == LONGEST

@@ -734,7 +734,7 @@ def test_disk_that_is_full(make, data, folder, monkeypatch):
     run = data.runs[0]
     sbc = make().fit(run)
     monkeypatch.setattr(
-        "sbc_estimators._support.entries.shutil.disk_usage",
+        "sbc_estimators._support.disks.shutil.disk_usage",
         lambda _: type("Usage", (), {"free": 10}),
     )
     sbc.set_params(**on_disk(folder))

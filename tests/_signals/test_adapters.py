@@ -340,7 +340,6 @@ def test_names_of_regions_have_no_say(volume):
 # Why there are none
 
 MOVED = affine_of() + np.eye(4)[:, [3]] * 0 + np.outer([1, 0, 0, 0], [0, 0, 0, 1.0])
-DISJOINT = np.stack([LABELS == 1, LABELS == 2], axis=-1).astype(float)
 
 REASONS = {
     "median": (NiftiLabelsMasker(image(LABELS), strategy="median"), "is no mean"),
@@ -356,10 +355,6 @@ REASONS = {
     "maps-grid": (
         NiftiMapsMasker(image(MAPS, MOVED), resampling_target="maps"),
         "not on the grid of the maps",
-    ),
-    "maps-overlap": (
-        NiftiMapsMasker(image(DISJOINT), allow_overlap=False),
-        "allow_overlap=False",
     ),
     "mask-grid": (NiftiMasker(image(MASK, MOVED)), "has to be resampled"),
 }

@@ -35,7 +35,6 @@ from sbc_estimators._arrays import dimensions as _dimensions
 from sbc_estimators._images.opening import open_scans
 from sbc_estimators._maps import mapping as _mapping
 from sbc_estimators._signals import kept as _kept
-from sbc_estimators._support import entries as _entries
 from sbc_estimators._support import store as _store
 from sbc_estimators._support import threads as _threads
 from sbc_estimators.datasets import make_runs
@@ -955,7 +954,7 @@ def test_remains_of_a_killed_writer(make, data, folder, monkeypatch, at):
 
 def test_disk_that_is_full_keeps_nothing(make, data, folder, monkeypatch):
     full = SimpleNamespace(free=10)
-    monkeypatch.setattr(_entries.shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with pytest.warns(UserWarning, match=r"memory: .* no room left on its disk"):
         sbc = make().fit(data.runs[0])
     assert counts(folder) == {"maps": 0, "prepared": 0}

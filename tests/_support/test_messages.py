@@ -7,7 +7,8 @@ import pytest
 
 from sbc_estimators._arrays.correlation import fisher_z
 from sbc_estimators._images.grids import SeedPlaceError
-from sbc_estimators._support.messages import check_switches, is_said_by_us, naming
+from sbc_estimators._support.checks import check_switch
+from sbc_estimators._support.messages import is_said_by_us, naming
 from sbc_estimators._support.tables import read_table
 
 
@@ -22,7 +23,7 @@ def test_errors_of_ours_keep_their_class_and_their_words():
     def check():
         with naming("run 3 ('a.nii')") as about:
             about.part = "brain_masker"
-            check_switches(detrend=1)
+            check_switch(1, "detrend")
 
     error = caught(check)
     assert type(error) is ValueError
@@ -70,7 +71,7 @@ def test_errors_of_others_become_one_that_tells_their_class(function, kind):
 
 
 def test_whose_an_error_is():
-    assert is_said_by_us(caught(check_switches, detrend=1))
+    assert is_said_by_us(caught(check_switch, 1, "detrend"))
     assert is_said_by_us(caught(read_table, "absent.tsv", "seeds"))
     assert is_said_by_us(SeedPlaceError(2, "it is a class of ours"))
     assert not is_said_by_us(caught(of_another_package))

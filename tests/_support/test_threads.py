@@ -1,5 +1,7 @@
 """Work in threads: the order of results, and BLAS threads that come back."""
 
+import errno
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -355,3 +357,47 @@ def test_room_is_looked_for_before_it_is_taken(monkeypatch, tmp_path):
     expected = rf"^'{tmp_path}' has .* GiB left, and 4294967296\.0 GiB .* set TMPDIR"
     with pytest.raises(OSError, match=expected):
         room_for(2**60, np.float32)
+
+
+def test_room_is_taken_before_it_is_used(monkeypatch, tmp_path):
+    """A sparse file on a disk that fills up meanwhile would end the process."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(_threads, "MOST_IN_MEMORY", 100)
+    taken = []
+    take = os.posix_fallocate
+    monkeypatch.setattr(
+        os, "posix_fallocate", lambda *args: taken.append(args[1:]) or take(*args)
+    )
+    room_for(10_000, np.float64)[:] = 1.0
+    assert taken == [(0, 80_000)]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_disk_that_fills_up_meanwhile_is_said(monkeypatch, tmp_path, number):
+    """Though it said to have room."""
+
+    def full(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(_threads, "MOST_IN_MEMORY", 100)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"GiB left, and .* GiB are needed .* set TMPDIR"):
+        room_for(1000, np.float32)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, None])
+def test_systems_that_take_no_room(monkeypatch, tmp_path, number):
+    def unknown(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(_threads, "MOST_IN_MEMORY", 100)
+    if number is None:
+        monkeypatch.delattr(os, "posix_fallocate")
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", unknown)
+    array = room_for(1000, np.float32)
+    array[:] = 7
+    assert array.sum() == 7000
