@@ -495,3 +495,19 @@ def test_a_picture_leaves_the_mesh_where_it_is(fitted_surface):
     plot_seed_map(fitted_surface, figure=plt.figure())
     for part, coordinates in before.items():
         np.testing.assert_array_equal(mesh.parts[part].coordinates, coordinates)
+
+
+def test_what_is_not_a_number_is_drawn_as_nothing(fitted, sample_box, stat_map):
+    z = np.full(fitted.n_voxels_, 0.9)
+    z[:10], z[10:20], z[20:30] = np.nan, np.inf, -np.inf
+    for given in (z, np.ma.masked_invalid(z)):
+        plot_seed_map(fitted, given, bg_img=None)
+        shown = np.ravel(apply_mask(stat_map["img"], sample_box.mask_img))
+        np.testing.assert_allclose(shown[:10], 0)
+        np.testing.assert_allclose(shown[30:], 0.9)
+        assert stat_map["vmax"] == 0.9
+    plot_seed_map(fitted, z, bg_img=None)
+    shown = np.ravel(apply_mask(stat_map["img"], sample_box.mask_img))
+    np.testing.assert_allclose(shown[10:30], np.repeat([0.9, -0.9], 10))
+    plot_seed_map(fitted, z * np.nan, bg_img=None)
+    assert not stat_map["img"].get_fdata().any()
