@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from .._images.grids import Still
-from .._images.opening import open_scans
+from .._images.opening import grid_of, open_scans
 from .._images.volume import is_in_mni
 from .._support.messages import naming, with_file
 
@@ -25,7 +25,7 @@ BRIGHTEST = 99.0
 
 
 def background_of(estimator, run_img=None):
-    """Return what is drawn under maps in a volume.
+    """Return what lies under maps in a volume.
 
     Parameters
     ----------
@@ -38,21 +38,46 @@ def background_of(estimator, run_img=None):
     Returns
     -------
     background : "MNI152", Nifti1Image or None
-        The template where the run is in MNI152 space, as the BIDS name of its file
-        says, or, where that says no space, the sform or qform code of its header, or
-        of the brain mask where there is no file. Otherwise the mean of its first scans;
+        The template where runs say that they are in its space, or, where there are
+        none, the brain mask does; otherwise the mean of the first scans of the run;
         None where there is no run to be had.
     """
+    files = _files_of(estimator)
     if run_img is None:
-        run_img = _file_of(estimator)
-    scans = None if run_img is None else open_scans(run_img, is_run=False)
-    if _says_mni(estimator, run_img, scans):
+        run_img = next((file for file in files if Path(file).is_file()), None)
+    mask_img = getattr(estimator.brain_masker_, "mask_img_", None)
+    if says_mni(files, mask_img if run_img is None else run_img):
         return TEMPLATE
-    return None if scans is None else _mean_of_first_scans(scans)
+    return None if run_img is None else mean_of_first_scans(run_img)
+
+
+def says_mni(files, img):
+    """Whether runs say that they are in MNI152 space.
+
+    Parameters
+    ----------
+    files : list of str
+        Of the runs: the space that BIDS names say decides.
+    img : str, path, image or None
+        Where they say none, the sform or qform code of its header does.
+    """
+    spaces = [re.search(r"_space-([^_.]+)", Path(file).name) for file in files]
+    spaces = [space[1] for space in spaces if space]
+    if spaces:
+        return all(space.startswith(TEMPLATE) for space in spaces)
+    return img is not None and is_in_mni(open_scans(img, is_run=False).image)
+
+
+def mean_of_first_scans(img):
+    """Return the mean of the first scans of a volume, of which no others are read."""
+    scans = open_scans(img, is_run=False)
+    few = np.asarray(scans.image.dataobj[..., :FEW_SCANS], dtype=np.float64)
+    few = few.reshape(scans.grid.n_positions, -1)
+    return scans.grid.image_of(np.nan_to_num(few.mean(axis=-1)))
 
 
 def read_background(bg_img, grid):
-    """Return an image that a user passed, as it is drawn under a map on a grid.
+    """Return an image that a user passed, to be drawn under a map on a grid.
 
     Raises
     ------
@@ -60,15 +85,14 @@ def read_background(bg_img, grid):
         If it is no volume, or lies elsewhere.
     """
     with naming(with_file("bg_img", bg_img)):
-        scans = open_scans(bg_img, is_run=False)
-        if scans.grid.kind != grid.kind:
+        own = open_scans(bg_img, is_run=False).grid
+        if own.kind != grid.kind:
             raise TypeError(
-                f"it must be {grid.kind} as the map is, got {scans.grid.kind}. Pass an "
-                'image in the space of the run, "auto", "MNI152" or None.'
+                f"it must be {grid.kind} as the map is, got {own.kind}. Pass an image "
+                'in the space of the run, "auto", "MNI152" or None.'
             )
-        img = _mean_of_first_scans(scans)
-        values = np.asarray(img.dataobj)
-        if not grid.covers(Still(scans.grid, values.ravel())):
+        img = mean_of_first_scans(bg_img)
+        if not grid.covers(Still(own, np.asarray(img.dataobj).ravel())):
             raise ValueError(
                 "nothing of it lies where the map is. Pass an image in the space of "
                 "the run."
@@ -76,29 +100,19 @@ def read_background(bg_img, grid):
     return img
 
 
-def _file_of(estimator):
-    """Return the file of the first run of `fit` that has one, None if it is gone."""
-    files = re.findall(r"\('(.*)'\)$", "\n".join(estimator.run_report_["run"]), re.M)
-    return files[0] if files and Path(files[0]).is_file() else None
+def on_white(img):
+    """Return an image as it is drawn: what surrounds a head is 0."""
+    values = without_air(np.asarray(img.dataobj))
+    return grid_of(img).image_of(values.ravel())
 
 
-def _says_mni(estimator, run_img, scans):
-    """Whether a run says that it is in MNI152 space."""
-    name = Path(getattr(run_img, "get_filename", lambda: run_img)() or "").name
-    space = re.search(r"(?:^|_)space-([^_.]+)", name)
-    if space:
-        return space[1].startswith("MNI152")
-    if scans is not None:
-        return is_in_mni(scans.image)
-    mask_img = getattr(estimator.brain_masker_, "mask_img_", None)
-    return mask_img is not None and is_in_mni(mask_img)
-
-
-def _mean_of_first_scans(scans):
-    """Return the mean of the first scans of a volume, without the air around a head."""
-    few = np.asarray(scans.image.dataobj[..., :FEW_SCANS], dtype=np.float64)
-    values = few.reshape(*scans.grid.shape, -1).mean(axis=-1)
-    return scans.grid.image_of(without_air(np.nan_to_num(values)).ravel())
+def _files_of(estimator):
+    """Return the files of the runs of `fit` that have one."""
+    report = estimator.run_report_
+    if "img" in report:
+        return [file for file in report["img"] if isinstance(file, str)]
+    found = [re.search(r"\('(.*)'\)$", str(run)) for run in report["run"]]
+    return [match[1] for match in found if match]
 
 
 def without_air(values):

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._arrays.correlation import fisher_z
 from .._images.opening import grid_of
 from .._support.checks import check_option
-from ._backgrounds import AUTO, TEMPLATE, background_of, read_background
+from ._backgrounds import AUTO, TEMPLATE, background_of, on_white, read_background
 from ._checks import (
     DIRECTIONS,
     check_cuts,
@@ -231,6 +231,8 @@ def _of_volume(picture, estimator, of_volume, of_surface):
         shows_brain = bg_img is None
     elif bg_img is not None and not (isinstance(bg_img, str) and bg_img == TEMPLATE):
         bg_img = read_background(bg_img, grid)
+    if not (bg_img is None or isinstance(bg_img, str)):
+        bg_img = on_white(bg_img)
     return replace(picture, **cuts, background=bg_img, shows_brain=shows_brain)
 
 
