@@ -26,6 +26,8 @@ from .._support.files import (
     write_table,
 )
 from ..maskers import SphereSeeds
+from ..plotting._signals import signals_size
+from ..plotting._volume_views import MAP_SIZE
 from ..runs._run import Run
 from .inputs import find_source
 
@@ -246,7 +248,7 @@ def _draw_maps(estimator, maps, seeds, folder):
     words, stem = WORDS[estimator.scale], STEMS[estimator.scale]
     for position, (name, centre) in enumerate(seeds.items()):
         # A figure that pyplot does not know opens no window, whatever the backend.
-        figure = Figure(figsize=plotting.MAP_SIZE)
+        figure = Figure(figsize=MAP_SIZE)
         shown = {"title": f"{name} {_text(centre)}: {words}"}
         if estimator.scale == "z_score":
             shown |= {
@@ -262,7 +264,7 @@ def _draw_maps(estimator, maps, seeds, folder):
 
 def _draw_signals(estimator, run, signals, names, stem):
     """Write the picture of the seeds' time series."""
-    size = plotting.signals_size(len(names))
+    size = signals_size(len(names))
     figure = Figure(figsize=size, layout="constrained")
     plotting.plot_signals(estimator, run, signals=signals, names=names, figure=figure)
     write_figure(figure, stem)

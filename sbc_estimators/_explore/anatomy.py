@@ -9,8 +9,9 @@ from nilearn import datasets
 from .._images.grids import VolumeGrid
 from .._images.meshes import SurfaceGrid
 from .._images.opening import read_still
-from .._reporting.backgrounds import greys, is_in_mni, mean_of_first_scans
+from .._reporting.backgrounds import greys
 from .._support.messages import file_of
+from ..plotting._backgrounds import mean_of_first_scans, says_mni
 from .spaces import SurfaceSpace
 
 AROUND = 25.0
@@ -87,7 +88,7 @@ def anatomy_of(space, background, runs):
     if space.kind == "surface":
         return _surface(space, still)
     files = [file_of(run.img) for run in runs]
-    in_mni = is_in_mni(files, space.points, space.grid.affine)
+    in_mni = says_mni(files, runs[0].img)
     if still is None and in_mni:
         still = read_still(datasets.load_mni152_template(resolution=1), "template")
     elif still is None:

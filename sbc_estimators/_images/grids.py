@@ -256,15 +256,20 @@ class VolumeGrid(Grid):
         flat = np.ravel_multi_index(tuple(voxels), self.shape, mode="clip")
         return np.where(inside, flat, -1)
 
-    def span(self):
-        """Return the words for where the grid lies in mm."""
+    @property
+    def reach(self):
+        """The least and the largest coordinates of centres of voxels in mm."""
         corners = (
             np.indices((2, 2, 2)).reshape(3, -1)
             * np.subtract(self.shape, 1)[:, np.newaxis]
         )
         corners = self.affine[:3, :3] @ corners + self.affine[:3, 3:]
-        low, high = corners.min(axis=1).round(1), corners.max(axis=1).round(1)
-        return f"{low.tolist()} to {high.tolist()} mm"
+        return corners.min(axis=1), corners.max(axis=1)
+
+    def span(self):
+        """Return the words for where the grid lies in mm."""
+        low, high = (ends.round(1).tolist() for ends in self.reach)
+        return f"{low} to {high} mm"
 
     def smoothing(self, fwhm):
         """Return what smooths volumes with a width in mm, None for no smoothing.

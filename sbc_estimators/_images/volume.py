@@ -44,6 +44,10 @@ BLOCK_OF_SUMS = 0.25
 """Bytes of a block for each number of sums in all directions of all positions."""
 
 
+MNI_CODE = 4
+"""What the codes of sform and qform are in MNI152 space."""
+
+
 class VolumeScans(Scans):
     """The scans of a nibabel image of three or four dimensions.
 
@@ -248,6 +252,15 @@ def without_missing(data, missing):
     if data.dtype.kind != "f" or np.isfinite(data).all():
         return data
     return np.where(np.isfinite(data), data, data.dtype.type(missing))
+
+
+def is_in_mni(image):
+    """Whether a volume's header says that it is in MNI152 space, by sform or qform."""
+    header = image.header
+    if not hasattr(header, "get_sform"):
+        return False
+    sform, qform = int(header["sform_code"]), int(header["qform_code"])
+    return (sform or qform) == MNI_CODE
 
 
 # Files

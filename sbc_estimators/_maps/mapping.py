@@ -15,7 +15,13 @@ from .._signals.kept import map_key
 from .._signals.kinds import members_in_brain, plan_run
 from .._signals.reading import read_run
 from .._support.checks import is_integer
-from .._support.messages import describe_run, file_of, naming, unknown_option
+from .._support.messages import (
+    describe_run,
+    file_of,
+    naming,
+    run_in_warnings,
+    unknown_option,
+)
 from .._support.threads import workers
 from ..runs._opened import SentRun
 from .seeds import (
@@ -164,8 +170,8 @@ class SeedMap:
 
     @property
     def named(self):
-        """The words that name the run in warnings: the same in each fold, if it can."""
-        return f"run {self.position}" if self.img is None else f"run {self.img!r}"
+        """The words that name the run in warnings."""
+        return run_in_warnings(self.position, self.img)
 
     @property
     def effective_dof(self):

@@ -11,7 +11,7 @@ from nilearn.reporting import get_clusters_table
 
 from .._arrays.correlation import fisher_z
 from .._images.opening import grid_of
-from ..plotting import SeedInImage
+from ..plotting._seeds import SeedInImage
 from .images import SURFACE, VOLUME, hemispheres, kind_of, volume_data
 
 LEAST_CLUSTER = 250.0

@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 from nilearn.surface import InMemoryMesh
 
-from ..plotting import nilearn_plotting
+from ..plotting._nilearn import nilearn_plotting
 
 NEEDED = "0.14.1"
 """The first nilearn with NiiVue inside."""

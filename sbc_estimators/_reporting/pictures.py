@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from .. import plotting
+from ..plotting._volume_views import MAP_SIZE
 from .images import SURFACE, VOLUME
 
 DIM = "#52606d"
@@ -29,14 +30,14 @@ REPEATABLE = {"svg.hashsalt": "sbc", "svg.fonttype": "none"}
 
 def map_picture(maps, position, bg_img):
     """Return the picture of a map, cut through its seed."""
-    size = plotting.MAP_SIZE
+    size = MAP_SIZE
     if maps.kind == SURFACE:
         n_hemispheres = len(maps.image(position).mesh.parts)
         size = (SURFACE_SIZE[0], SURFACE_SIZE[1] * n_hemispheres)
     figure = Figure(figsize=size)
     options = {"title": "", "figure": figure}
     if maps.kind == VOLUME:
-        options["bg_img"] = bg_img
+        options["bg_img"] = "auto" if bg_img is None else bg_img
     with warnings.catch_warnings():
         # That nilearn finds no cut through a weak map is no news of the maps.
         warnings.simplefilter("ignore")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from ..plotting import colour_limit
+from ..plotting._colours import colour_limit
 from ..runs._opened import as_runs
 from .backgrounds import as_image, background_of
 from .code import in_words
@@ -102,7 +102,7 @@ def summarise(sbc, X=None):
     labels = run_labels(files)
     seeds = _seeds(sbc, maps, mapped)
     pictured = lowest_quality(seeds, MOST_PICTURED)
-    background = background_of(maps, runs, files)
+    background = background_of(maps, runs)
     details = [_detail(maps, mapped, i, labels, background) for i in pictured]
     return {
         "title": _title(files, labels),

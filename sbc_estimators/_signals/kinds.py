@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from .._arrays.cleaning import ALIKE_TOLERANCE, check_cleaning, leaves_enough
 from .._images.grids import NotLinearError
-from .._support.messages import naming, warn
+from .._support.messages import naming, run_in_warnings, warn
 from ..maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 from ..runs._times import others_told, told_times
 from .adapters import DEFAULTS, SURFACE_KINDS, VOLUME_KINDS, OnVolume
@@ -317,7 +317,10 @@ def check_runs(adapters, brain, opened):
 
 
 def _warn_of_other_times(adapters, brain, opened):
-    """Warn where a filter uses another repetition time than a run's files tell."""
+    """Warn where a filter uses another repetition time than a run's files tell.
+
+    The first of runs that are alike in this stands for all.
+    """
     concerned = {}
     for run in opened:
         cleanings = [cleaning_of(own, brain, run) for own in adapters if own.is_known]
@@ -329,11 +332,11 @@ def _warn_of_other_times(adapters, brain, opened):
         for t_r in sorted(used):
             others = others_told(t_r, times)
             if others:
-                concerned.setdefault((t_r, others), []).append(run.where)
-    for (t_r, others), names in concerned.items():
+                concerned.setdefault((t_r, others), run)
+    for (t_r, others), run in concerned.items():
         warn(
-            f"{some_of(names, 3)}: the repetition time that is used is {t_r:g} s, but "
-            f"{others}. Pass the right one as t_r."
+            f"{run_in_warnings(run.position, run.run.img)}: the repetition time that "
+            f"is used is {t_r:g} s, but {others}. Pass the right one as t_r."
         )
 
 

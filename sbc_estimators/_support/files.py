@@ -89,7 +89,7 @@ def whole(path, name):
     Parameters
     ----------
     path : str or path
-        In a folder that exists. After an error, what was there before still is.
+        As `check_target` lets through. After an error, what was there before still is.
     name : str
         Names the path in errors.
 
@@ -98,9 +98,42 @@ def whole(path, name):
     path : Path
         With the same ending.
     """
-    folder = check_folder(Path(path).parent, f"{name} {os.fspath(path)!r}")
-    with staged(folder) as stage:
-        yield stage / Path(path).name
+    path = check_target(path, name)
+    with staged(path.parent) as stage:
+        yield stage / path.name
+
+
+def check_target(path, name):
+    """Return the path of a file that can be written; raise an error if it is none.
+
+    Parameters
+    ----------
+    path : str or path
+    name : str
+        Names the path in errors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no path, or names no file.
+    FileNotFoundError, NotADirectoryError, IsADirectoryError
+        If its folder is none, or the path is a folder itself.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a file, got {path!r}.")
+    target = Path(path)
+    if not target.name:
+        raise ValueError(
+            f"{name} must be the path of a file, got {os.fspath(path)!r}. Name a file, "
+            "such as 'map.png'."
+        )
+    if target.is_dir():
+        raise IsADirectoryError(
+            f"{name} must be a file, got the folder {os.fspath(path)!r}. Name a file "
+            "in it."
+        )
+    check_folder(target.parent, f"{name} {os.fspath(path)!r}")
+    return target
 
 
 @contextmanager

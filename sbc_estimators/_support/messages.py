@@ -15,6 +15,16 @@ def describe_run(position, img):
     return with_file(f"run {position}", img)
 
 
+def run_in_warnings(position, img):
+    """Return the words that name a run in warnings: its file, if it has one.
+
+    In each fold of a cross-validation these are the same, so that Python can tell what
+    it has shown already.
+    """
+    file = file_of(img)
+    return f"run {file!r}" if file else f"run {position}"
+
+
 def with_file(name, img):
     """Return the name of an image in messages, with its file if it has one."""
     file = file_of(img)

@@ -1,8 +1,12 @@
 """Where a seed lies in a picture."""
 
+import nibabel
+import numpy as np
+from nilearn.image import reorder_img
+
 from .._images.opening import grid_of
 from .._signals.kinds import adapter_of
-from ._surface_views import nilearn_plotting
+from ._nilearn import middle_of
 
 
 class SeedInImage:
@@ -33,4 +37,22 @@ class SeedInImage:
         region = self.region()
         if region is None:
             return None, 0
-        return tuple(nilearn_plotting().find_xyz_cut_coords(region)), 0
+        return middle_of(region), 0
+
+    def voxels(self):
+        """Return an image of 0 and 1 of a seed of several voxels that is no sphere.
+
+        Its axes lie along those of space, ascending. Of a seed with weights it shows
+        those above half of the largest. None for other seeds.
+        """
+        region = None
+        if self.adapter.sphere(self.position) is None:
+            region = self.region()
+        if region is None:
+            return None
+        weights = np.abs(np.asarray(region.dataobj))
+        weights = weights.reshape(weights.shape[:3])
+        is_in = (weights > weights.max() / 2).astype(np.int8)
+        if is_in.sum() < 2:
+            return None
+        return reorder_img(nibabel.Nifti1Image(is_in, region.affine), "nearest")

@@ -1,168 +1,302 @@
-"""Maps on a surface, drawn as views; and what maps of both kinds are labelled with."""
+"""Maps on a surface, drawn as views of each hemisphere."""
 
-import re
-import warnings
-from contextlib import suppress
-
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import Formatter
 from nilearn.surface import InMemoryMesh, PolyMesh
 
 from .._images.opening import grid_of
+from ._colours import TITLE_HEIGHT, Bar, Paper
+from ._layout import lay_out
+from ._nilearn import LEAST_SHOWN, nilearn_plotting
 
-BAR_LABEL_SIZE = 9
-"""Points."""
+WIDTH = 7.3
+"""Inches of a figure that is made for views."""
 
-BAR_LABEL_GAP = 9
-"""Points from the bar, so that the number beside its end stays clear."""
+ROW_HEIGHT = 2.6
+"""Inches of a row of views at the most, in a figure that is made for them."""
 
-LEAST_GAP = 0.09
-"""Between two numbers beside a colour bar, as a part of it, so that none touch."""
+VIEWS = ("lateral", "medial")
 
+WORD_SIZE = 10
+"""Points of the words for hemispheres and views."""
 
-def nilearn_plotting():
-    """Return nilearn.plotting, imported without its changes and words on backends."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "You are using the 'agg'", UserWarning)
-        import nilearn.plotting
-    return nilearn.plotting
+WORD_ROOM = 0.26
+"""Inches that they take beside and above views."""
 
+LIGHTEST, DARKEST = 0.18, 0.6
+"""Greys of a background, so that words and colours are seen on it: 0 is white."""
 
-def with_minus_signs(text):
-    """Return a text with a minus sign, not a hyphen, before each negative number.
-
-    As for the numbers of an axis, unless matplotlib is set to write them in ASCII.
-    """
-    return re.sub(r"(?<!\w)-(?=[\d.])", Formatter.fix_minus("-"), str(text))
+LIT, UNLIT = 0.12, 0.72
+"""Greys of a mesh without a background: turned to whoever looks, and away."""
 
 
-def label_bar(bar, label, threshold, *, is_tidy=True):
-    """Write above a colour bar what it shows, and beside it a few round numbers.
-
-    Parameters
-    ----------
-    bar : Axes
-        As nilearn draws it, upright.
-    label : str
-    threshold : float, str or None
-        A number is among those beside the bar.
-    is_tidy : bool, default=True
-        False leaves nilearn's numbers.
-    """
-    if is_tidy and not isinstance(threshold, str):
-        ticks = _bar_ticks(*bar.get_ylim(), threshold)
-        texts = [with_minus_signs(f"{tick:.3g}") for tick in ticks]
-        bar.set_yticks(ticks, texts)
-    if not label:
-        return
-    place = bar.get_position()
-    points = BAR_LABEL_GAP + 1.25 * BAR_LABEL_SIZE * (label.count("\n") + 1)
-    height = points / 72 * bar.figure.dpi / bar.figure.bbox.height
-    if place.y1 + height > 1:
-        place.y1 = 1 - height
-        bar.set_position(place)
-    colours = {tick.get_color() for tick in bar.get_yticklabels()}
-    bar.annotate(
-        label,
-        (1, 1),
-        xytext=(0, BAR_LABEL_GAP),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="right",
-        size=BAR_LABEL_SIZE,
-        color=colours.pop() if colours else "black",
-    )
-
-
-def _bar_ticks(low, high, threshold):
-    """Return numbers beside a colour bar: its ends, the threshold, zero, what fits."""
-    limit = max(abs(low), abs(high))
-    ticks = [low, high]
-    for value in (threshold or 0, 0, limit / 2):
-        pair = {float(value), -float(value)}
-        inside = sorted(tick for tick in pair if low < tick < high)
-        both = [*ticks, *inside]
-        gaps = np.diff(np.sort(both))
-        if (gaps >= LEAST_GAP * (high - low)).all():
-            ticks = both
-    return sorted(ticks)
-
-
-def check_none_on_surface(**arguments):
-    """Raise ValueError where an argument has no meaning for a surface."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise ValueError(
-                f"{name} must be None for a map on a surface, which is drawn as four "
-                f"views, got {value!r}. Pass figure instead."
-            )
-
-
-def check_background(bg_img, grid):
-    """Raise an error unless a map on a mesh can be drawn on a background."""
-    if bg_img is None or (isinstance(bg_img, str) and bg_img == "MNI152"):
-        return
-    own = grid_of(bg_img)
-    if own is None or own.kind != grid.kind:
-        raise TypeError(
-            "bg_img must be a SurfaceImage or None for a map on a surface, got "
-            f"{bg_img!r}. Pass SurfaceImage(mesh, ...) with the mesh of the run."
-        )
-    grid.check_same(own, "bg_img")
-
-
-def draw_surface(img, region, bg_img, figure, label, options):
+def draw_surface(picture):
     """Draw lateral and medial views of each hemisphere; return the figure."""
+    figure = picture.figure
     if figure is None:
-        figure = plt.figure(figsize=(7.3, 2.4 * len(img.mesh.parts)))
-    if not (isinstance(bg_img, str) and bg_img == "MNI152"):
-        options["bg_map"] = bg_img
-    title, show_bar = options.pop("title"), options.pop("colorbar", True)
-    before = set(figure.axes)
-    panels = figure.subplots(
-        len(img.mesh.parts),
-        2,
-        squeeze=False,
-        subplot_kw={"projection": "3d"},
-        gridspec_kw={"left": 0, "right": 0.95, "bottom": 0, "top": 0.95, "hspace": 0},
-    )
-    for row, hemisphere in zip(panels, img.mesh.parts, strict=True):
-        for axes, view in zip(row, ("lateral", "medial"), strict=True):
-            place = {"hemi": hemisphere, "view": view, "axes": axes, "figure": figure}
-            bar = show_bar and axes is panels[0, 1]
-            _draw_view(_flat(img), region, place, {**options, "colorbar": bar})
-    is_tidy = "cbar_tick_format" not in options
-    for bar in set(figure.axes) - before - set(panels.flat):
-        label_bar(bar, label, options["threshold"], is_tidy=is_tidy)
-    # Last, because nilearn repeats a title that it finds on every outlined view.
-    figure.suptitle(with_minus_signs(title), size=11)
+        figure = plt.figure(figsize=(WIDTH, ROW_HEIGHT * len(picture.img.mesh.parts)))
+    views = Views(picture, figure)
+    bar = views.draw()
+    views.arrange(bar, picture.title, Paper.of(figure), picture.has_own_figure)
     return figure
 
 
-def _draw_view(img, region, place, options):
-    """Draw one view of one hemisphere, with the outline of the seed."""
-    plotting = nilearn_plotting()
-    plotting.plot_surf_stat_map(stat_map=img, **place, **options)
-    if region is None or not np.any(region.data.parts[place["hemi"]]):
+class Views:
+    """Views of a map on the mesh that it is drawn on.
+
+    Parameters
+    ----------
+    picture : Picture
+    figure : Figure
+    """
+
+    def __init__(self, picture, figure):
+        self.picture, self.figure = picture, figure
+        self.mesh = _centred(picture.surf_mesh or picture.img.mesh)
+        # No triangle is a mean over vertices that have no value.
+        self.map = {
+            name: np.where(values == 0, np.nan, values)
+            for name, values in _values(picture.img).items()
+        }
+        self.ground = None
+        if picture.background is not None:
+            self.ground = _greys(_values(picture.background))
+        self.region = _region(picture.seed)
+        self.rows = {name: [] for name in self.mesh.parts}
+
+    def draw(self):
+        """Draw all views; return their `Bar`."""
+        picture, before = self.picture, set(self.figure.axes)
+        options = {"alpha": 1, "colorbar": True, **picture.options}
+        has_bar = options.pop("colorbar")
+        for hemisphere in self.mesh.parts:
+            for view in VIEWS:
+                is_first = before == set(self.figure.axes)
+                axes = self._draw(
+                    hemisphere, view, {**options, "colorbar": has_bar and is_first}
+                )
+                self.rows[hemisphere].append(axes)
+        panels = {axes for row in self.rows.values() for axes in row}
+        bars = [*set(self.figure.axes) - before - panels]
+        is_tidy = "cbar_tick_format" not in options
+        drawn = bars[0] if bars else None
+        return Bar.of(drawn, picture.label, picture.threshold, is_tidy=is_tidy)
+
+    def _draw(self, hemisphere, view, options):
+        """Draw one view of one hemisphere, with the outline of the seed."""
+        axes = self.figure.add_axes((0, 0, 1, 1), projection="3d", facecolor="none")
+        part = self.mesh.parts[hemisphere]
+        if self.ground is None:
+            ground = _shades(part, _direction(hemisphere, view))
+        else:
+            ground = self.ground[hemisphere]
+        values, threshold = self.map[hemisphere], self.picture.threshold
+        if np.isnan(values).all():
+            # nilearn takes the least of those that are there.
+            values, threshold = np.zeros(len(values)), threshold or LEAST_SHOWN
+        plotting, place = nilearn_plotting(), {"hemi": hemisphere, "axes": axes}
+        plotting.plot_surf_stat_map(
+            surf_mesh=part,
+            stat_map=values,
+            bg_map=ground,
+            view=view,
+            threshold=threshold,
+            vmax=self.picture.vmax,
+            figure=self.figure,
+            **place,
+            **options,
+        )
+        if self.region is not None and self.region[hemisphere].any():
+            plotting.plot_surf_contours(
+                surf_mesh=part,
+                roi_map=_outlined(self.region[hemisphere], part.faces),
+                levels=[1],
+                colors=["white"],
+                figure=self.figure,
+                **place,
+            )
+        for collection in axes.collections:
+            # Tens of thousands of triangles, which no program opens gladly as such.
+            collection.set_rasterized(True)
+        return axes
+
+    def arrange(self, bar, title, paper, is_own):
+        """Put views, their words, colour bar and title in their places on a paper.
+
+        A figure that is made for them is made as large as they are.
+        """
+        sizes = [
+            [tuple(np.ptp(part.coordinates, axis=0)[1:].tolist())] * len(VIEWS)
+            for part in self.mesh.parts.values()
+        ]
+        above, room = (TITLE_HEIGHT if title else 0.0) + WORD_ROOM, bar.room
+        height = ROW_HEIGHT * len(sizes) if is_own else paper.height - above
+        block = lay_out(sizes, paper.width - room - WORD_ROOM, height)
+        if is_own:
+            wide, high = block.width + room + WORD_ROOM, block.height + above
+            self.figure.set_size_inches(wide, high)
+            paper = Paper.of(self.figure)
+        left = (paper.width - block.width - room + WORD_ROOM) / 2
+        bottom = (paper.height - block.height - above) / 2
+        for (name, row), boxes in zip(self.rows.items(), block.boxes, strict=True):
+            part = self.mesh.parts[name]
+            for axes, (x, y, *size) in zip(row, boxes, strict=True):
+                _put(axes, part, (left + x, bottom + y, *size), block.scale, paper)
+            middle = bottom + boxes[0][1] + boxes[0][3] / 2
+            self._write(name, left - 0.6 * WORD_ROOM, middle, paper, rotation=90)
+        for view, (x, _, wide, _) in zip(VIEWS, block.boxes[0], strict=True):
+            top = bottom + block.height + 0.6 * WORD_ROOM
+            self._write(view, left + x + wide / 2, top, paper)
+        bar.put(paper, left + block.width, bottom, block.height)
+        if title:
+            above_words = bottom + block.height + WORD_ROOM
+            paper.write_title(title, left, above_words, room)
+
+    def _write(self, word, x, y, paper, rotation=0):
+        """Write a word centred on a point in inches."""
+        place = paper.place(x, y, 0, 0)[:2]
+        middle = {"ha": "center", "va": "center", "rotation": rotation}
+        self.figure.text(*place, word, size=WORD_SIZE, **middle)
+
+
+def _put(axes, part, box, scale, paper):
+    """Show a hemisphere in a box, at a scale of inches for a millimetre."""
+    left, bottom, width, height = box
+    low, high = part.coordinates.min(axis=0), part.coordinates.max(axis=0)
+    axes.set_proj_type("ortho")
+    for set_ends, *ends in zip(
+        (axes.set_xlim3d, axes.set_ylim3d, axes.set_zlim3d), low, high, strict=True
+    ):
+        set_ends(*ends)
+    # A square, which is what matplotlib draws in, around the middle of the box.
+    side = 2 * max(width, height)
+    square = left + (width - side) / 2, bottom + (height - side) / 2, side, side
+    axes.set_position(paper.place(*square))
+    axes.set_box_aspect(high - low)
+    seen = _inches_of(low, high, axes, paper)
+    axes.set_box_aspect(high - low, zoom=scale * (high - low)[2] / seen)
+
+
+def _inches_of(low, high, axes, paper):
+    """Return how many inches the height of a hemisphere takes."""
+    axes.apply_aspect()
+    ends = np.ones((2, 4))
+    ends[:, :3] = (low + high) / 2
+    ends[:, 2] = low[2], high[2]
+    flat = ends @ axes.get_proj().T
+    pixels = axes.transData.transform(flat[:, :2] / flat[:, 3:])
+    return abs(np.ptp(pixels[:, 1])) / paper.figure.dpi
+
+
+# Checks
+
+
+def check_mesh(surf_mesh, mesh):
+    """Raise an error unless a map on a mesh can be drawn on another one."""
+    if surf_mesh is None:
         return
-    outline = {key: place[key] for key in ("hemi", "axes", "figure")}
-    # nilearn has no outline for a region too small to hold a whole face.
-    with suppress(ValueError):
-        plotting.plot_surf_contours(
-            roi_map=_flat(region, is_mask=True), levels=[1], colors=["white"], **outline
+    parts = getattr(surf_mesh, "parts", None)
+    if not isinstance(parts, dict):
+        raise TypeError(
+            f"surf_mesh must be a PolyMesh or None, got {surf_mesh!r}. Pass "
+            "PolyMesh(left=..., right=...), or the mesh of a SurfaceImage."
+        )
+    own = {name: (part.n_vertices, len(part.faces)) for name, part in parts.items()}
+    needed = {name: (p.n_vertices, len(p.faces)) for name, p in mesh.parts.items()}
+    if own != needed:
+        raise ValueError(
+            "surf_mesh must have the vertices and faces of the map's own mesh, "
+            f"{needed} (vertices, faces), got {own}. Pass another shape of the same "
+            "mesh, such as the inflated one."
         )
 
 
-def _flat(img, is_mask=False):
-    """Return a SurfaceImage of one map with 1D data, on a mesh of its own."""
+def check_ground(bg_map, grid):
+    """Raise an error unless a map on a mesh can be drawn on a background."""
+    if bg_map is None:
+        return
+    own = grid_of(bg_map)
+    if own is None or own.kind != grid.kind:
+        raise TypeError(
+            f"bg_map must be a SurfaceImage or None, got {bg_map!r}. Pass "
+            "SurfaceImage(mesh, ...) with the mesh of the run."
+        )
+    grid.check_same(own, "bg_map")
+    if len(bg_map.shape) > 1 and bg_map.shape[1] > 1:
+        raise ValueError(
+            f"bg_map must hold one value a vertex, got shape {tuple(bg_map.shape)}. "
+            "Take one column of it."
+        )
+
+
+# Meshes
+
+
+def _centred(mesh):
+    """Return a copy of a mesh whose parts lie around the origin.
+
+    nilearn 0.14.1 moves the mesh that it draws there, in place.
+    """
+    parts = {}
+    for name, part in mesh.parts.items():
+        coordinates = np.array(part.coordinates, dtype=np.float64)
+        middle = (coordinates.min(axis=0) + coordinates.max(axis=0)) / 2
+        parts[name] = InMemoryMesh(coordinates - middle, np.asarray(part.faces))
+    return PolyMesh(**parts)
+
+
+def _values(img):
+    """Return the values of a SurfaceImage of one map, by hemisphere."""
     parts = {name: np.ravel(data) for name, data in img.data.parts.items()}
-    if is_mask:
-        parts = {name: (data > 0).astype(int) for name, data in parts.items()}
-    # nilearn 0.14.1 moves the mesh that it draws to the origin, in place.
-    mesh = {
-        name: InMemoryMesh(np.array(part.coordinates), part.faces)
-        for name, part in img.mesh.parts.items()
+    return {name: np.asarray(data, dtype=np.float64) for name, data in parts.items()}
+
+
+def _region(seed):
+    """Return which vertices a seed holds, by hemisphere; None if it has none here."""
+    region = seed.region()
+    if region is None or not seed.grid.same_as(grid_of(region)):
+        return None
+    return {name: values > 0 for name, values in _values(region).items()}
+
+
+def _outlined(is_in, faces):
+    """Return a region as 0 and 1, large enough for nilearn to outline it.
+
+    It has no outline for one that holds no edge of a triangle.
+    """
+    held = is_in[faces]
+    if (held.sum(axis=1) < 2).all():
+        is_in = is_in.copy()
+        is_in[faces[held.any(axis=1)]] = True
+    return is_in.astype(int)
+
+
+def _greys(ground):
+    """Return a background as greys, the same over hemispheres: high values are dark."""
+    finite = np.concatenate([values[np.isfinite(values)] for values in ground.values()])
+    low, high = np.percentile(finite, (2, 98)) if len(finite) else (0, 1)
+    spread = (high - low) or 1
+    return {
+        name: LIGHTEST
+        + (DARKEST - LIGHTEST)
+        * np.clip((np.nan_to_num(values, nan=low) - low) / spread, 0, 1)
+        for name, values in ground.items()
     }
-    return type(img)(mesh=PolyMesh(**mesh), data=parts)
+
+
+def _direction(hemisphere, view):
+    """Return the unit vector towards whoever looks."""
+    outwards = -1.0 if hemisphere == "left" else 1.0
+    return np.array([outwards if view == "lateral" else -outwards, 0, 0])
+
+
+def _shades(part, towards):
+    """Return the greys of a mesh that is lit from where it is looked at."""
+    corners = part.coordinates[part.faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    of_vertices = np.zeros_like(part.coordinates)
+    for corner in part.faces.T:
+        np.add.at(of_vertices, corner, normals)
+    lengths = np.linalg.norm(of_vertices, axis=1, keepdims=True)
+    turned = (of_vertices / np.maximum(lengths, 1e-12)) @ towards
+    return UNLIT + (LIT - UNLIT) * np.clip(np.abs(turned), 0, 1)

@@ -11,8 +11,8 @@ OWN = 0.5
 """Part of the seed in a target, or of a target in the seed, that makes it its own."""
 
 
-def drawn_map(estimator, position, values):
-    """Return the map of a seed without the seed's own targets, and as an image.
+def without_own_targets(estimator, position, values):
+    """Return the map of a seed with 0 for the seed's own targets.
 
     Parameters
     ----------
@@ -20,20 +20,11 @@ def drawn_map(estimator, position, values):
     position : int
         Of the seed.
     values : ndarray of shape (n_voxels,)
-
-    Returns
-    -------
-    values : ndarray of shape (n_voxels,)
-        0 for the seed's own targets; each voxel of a mask is none.
-    img : Nifti1Image or SurfaceImage
+        As they are where targets are voxels.
     """
-    masker = estimator.brain_masker_
-    img = masker.inverse_transform(values[np.newaxis])
-    is_own = _own_targets(estimator, position, grid_of(img))
-    if not is_own.any():
-        return values, img
-    values = np.where(is_own, 0, values).astype(values.dtype)
-    return values, masker.inverse_transform(values[np.newaxis])
+    grid = grid_of(estimator.brain_masker_.inverse_transform(values[np.newaxis]))
+    is_own = _own_targets(estimator, position, grid)
+    return np.where(is_own, 0, values).astype(values.dtype)
 
 
 def _own_targets(estimator, position, grid):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._images.opening import check_enough_scans, is_image, open_scans
-from .._support.messages import describe_run, naming, warn, with_file
+from .._support.messages import describe_run, naming, run_in_warnings, warn, with_file
 from .._support.tables import numbers_of, table_of, whole_array
 from ._run import Run
 
@@ -258,7 +258,7 @@ def open_run(run, position):
         seed_scans = scans
         if run.seed_img is not None:
             seed_scans = _open_seed_image(run.seed_img, n_scans)
-    _warn_of_doubts(where, run, scans, seed_scans)
+    _warn_of_doubts(run_in_warnings(position, run.img), run, scans, seed_scans)
     return OpenedRun(
         run,
         scans,
@@ -273,13 +273,13 @@ def open_run(run, position):
     )
 
 
-def _warn_of_doubts(where, run, scans, seed_scans):
+def _warn_of_doubts(name, run, scans, seed_scans):
     """Warn of what headers leave open of where a run lies."""
     for doubt in scans.doubts:
-        warn(f"{where}: {doubt}")
+        warn(f"{name}: {doubt}")
     if seed_scans is not scans:
         for doubt in seed_scans.doubts:
-            warn(f"{where}, {with_file('seed_img', run.seed_img)}: {doubt}")
+            warn(f"{name}, {with_file('seed_img', run.seed_img)}: {doubt}")
 
 
 def _is_cosine(name):

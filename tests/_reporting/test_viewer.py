@@ -12,18 +12,12 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker, SurfaceMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._reporting import viewer
-from sbc_estimators._reporting.backgrounds import (
-    TEMPLATE,
-    as_image,
-    background_of,
-    greys,
-    is_in_mni,
-)
+from sbc_estimators._reporting.backgrounds import as_image, background_of, greys
 from sbc_estimators._reporting.maps import Maps
 from sbc_estimators._reporting.render import render
 from sbc_estimators._reporting.summary import summarise
-from sbc_estimators.datasets import load_sample_run
 from sbc_estimators.maskers import SurfaceSeeds
+from sbc_estimators.plotting._backgrounds import TEMPLATE
 
 needs_viewer = pytest.mark.usefixtures("viewer")
 
@@ -152,7 +146,6 @@ def named_run(box, folder, name):
         ("sub-01_task-rest_space-MNI152NLin6Asym_bold.nii.gz", True),
         ("sub-01_task-rest_space-T1w_bold.nii.gz", False),
         ("sub-01_task-rest_bold.nii.gz", False),
-        ("rest.nii.gz", False),  # a part of a brain, which may be any
     ],
 )
 def test_the_template_lies_under_runs_in_its_space(
@@ -163,21 +156,13 @@ def test_the_template_lies_under_runs_in_its_space(
         NiftiSpheresMasker(sample_box.seeds[:1], radius=6, detrend=True),
         NiftiMasker(sample_box.mask_img, detrend=True),
     ).fit(run)
-    maps, files = Maps.of(sbc), [str(run.img)]
+    maps = Maps.of(sbc)
     if has_template:
-        assert background_of(maps, [run], files) == TEMPLATE
+        assert background_of(maps, [run]) == TEMPLATE
         return
-    assert background_of(maps, None, files) is None
-    found = background_of(maps, [run], files)
+    found = background_of(maps, [run])
     expected = sample_box.img.get_fdata()[..., :10].mean(axis=3)
     np.testing.assert_allclose(found.get_fdata(), expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("shift", "is_there"), [(0, True), (5, True), (25, False)])
-def test_a_brain_without_a_name_is_in_mni_if_it_lies_there(shift, is_there):
-    mask = nib.load(load_sample_run().mask_img)
-    points = nib.affines.apply_affine(mask.affine, np.argwhere(mask.get_fdata()))
-    assert is_in_mni(["rest.nii.gz"], points + [0, shift, 0], mask.affine) == is_there
 
 
 def test_greys_go_from_black_to_white():
@@ -187,7 +172,7 @@ def test_greys_go_from_black_to_white():
     assert not greys(np.zeros(3)).any()
 
 
-def test_voxels_elsewhere_are_not_in_mni(sample_box):
+def test_a_run_that_says_no_space_has_no_template(sample_box):
     affine = sample_box.img.affine.copy()
     affine[:3, 3] += 300
     move = {"affine": affine}
@@ -198,7 +183,7 @@ def test_voxels_elsewhere_are_not_in_mni(sample_box):
         NiftiSpheresMasker([seed], radius=6, detrend=True),
         NiftiMasker(mask, detrend=True),
     ).fit(run)
-    assert background_of(Maps.of(sbc), None, [""]) is None
+    assert background_of(Maps.of(sbc), None) is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "<article" in render(summarise(sbc, run))
