@@ -73,6 +73,8 @@ def test_an_old_nilearn_is_told(older_nilearn, capsys):
 
 def test_ctrl_c_ends_it(explorer):
     code = (
+        # Else ignored, where the tests run in the background of a shell.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "import webbrowser; webbrowser.open = lambda url: None;"
         "from sbc_estimators.__main__ import main;"
         "raise SystemExit(main(['--explore']))"
@@ -80,8 +82,11 @@ def test_ctrl_c_ends_it(explorer):
     command, pipe = [sys.executable, "-c", code], subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout.readline().startswith("page          http://127.0.0.1:")
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        try:
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # else a page that goes on would be waited for
     assert (process.returncode, errors) == (0, "")
 
 
