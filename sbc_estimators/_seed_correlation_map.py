@@ -1,7 +1,10 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from numbers import Integral
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -31,6 +34,17 @@ from ._signals.kinds import (
 from ._support.messages import describe_run, naming
 from ._support.store import Store, opened_memory
 from .runs._opened import as_runs, is_bare, open_run
+
+if TYPE_CHECKING:
+    from joblib import Memory
+    from numpy.typing import ArrayLike
+    from sklearn.utils import Bunch
+
+    from ._images.annotations import Image, PathLike
+    from ._maps.seeds import Measure, Summary
+    from ._reporting.report import Report
+    from .maskers._base import Masker
+    from .runs._annotations import Confounds, RunLike, Runs, SampleMasks
 
 BESIDE = ("confounds", "sample_mask")
 """What may stand beside X instead of in a run."""
@@ -242,20 +256,20 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        seed_masker,
-        brain_masker=None,
+        seed_masker: Masker,
+        brain_masker: Masker | None = None,
         *,
-        low_pass="masker",
-        high_pass="masker",
-        t_r="masker",
-        seed_summary="mean",
-        measure="correlation",
-        scale="fisher_z",
-        memory=None,
-        memory_level=1,
-        n_jobs=None,
-        verbose=0,
-    ):
+        low_pass: float | Literal["masker"] | None = "masker",
+        high_pass: float | Literal["masker"] | None = "masker",
+        t_r: float | Literal["masker"] | None = "masker",
+        seed_summary: Summary = "mean",
+        measure: Measure = "correlation",
+        scale: Literal["fisher_z", "z_score", "r"] = "fisher_z",
+        memory: PathLike | Memory | None = None,
+        memory_level: int = 1,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.seed_masker = seed_masker
         self.brain_masker = brain_masker
         self.low_pass = low_pass
@@ -269,7 +283,14 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y=None, *, confounds=None, sample_mask=None):
+    def fit(
+        self,
+        X: Runs,
+        y: None = None,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> SeedCorrelationMap:
         """Compute the correlation map over all runs.
 
         Parameters
@@ -314,7 +335,14 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             pass
         return self
 
-    def fit_transform(self, X, y=None, *, confounds=None, sample_mask=None):
+    def fit_transform(
+        self,
+        X: Runs,
+        y: None = None,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> np.ndarray:
         """Compute the correlation map and return the map of each run.
 
         Each run is read once. The result is that of :meth:`fit` and :meth:`transform`.
@@ -338,7 +366,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         runs = as_runs(X, **beside)
         return rows_of(self._fit(runs, beside), len(runs), self.scale)
 
-    def transform(self, X, *, confounds=None, sample_mask=None):
+    def transform(
+        self,
+        X: Runs,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> np.ndarray:
         """Return the map of each run, on the `scale` of the estimator.
 
         Parameters
@@ -369,7 +403,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         maps = self._maps(mapper, opened, shape, "fit")
         return rows_of(maps, len(opened), self.scale)
 
-    def statistics(self, X, *, confounds=None, sample_mask=None):
+    def statistics(
+        self,
+        X: Runs,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> list[Bunch]:
         """Return the map of each run with how sure it is.
 
         Parameters
@@ -401,7 +441,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         mapper, opened = self._checked(X, beside)
         return statistics_of_runs(mapper, opened)
 
-    def prepare(self, run):
+    def prepare(self, run: RunLike) -> PreparedRun:
         """Clean a run, so that the map of any other seed takes milliseconds.
 
         Parameters
@@ -429,7 +469,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             raise ValueError(f"run must be one run, got a sequence of {len(opened)}.")
         return PreparedRun(mapper, opened[0])
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Image:
         """Return rows of maps as one image of the brain; nothing is rescaled.
 
         Parameters
@@ -470,7 +510,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         rows = rows.reshape(-1, self.n_voxels_)
         return stored_as_float(self.brain_masker_.inverse_transform(rows))
 
-    def seed_signals(self, run):
+    def seed_signals(self, run: RunLike) -> np.ndarray:
         """Return the cleaned seed time series of one run.
 
         Parameters
@@ -493,7 +533,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._signals("seed_masker", run)
 
-    def brain_signals(self, run):
+    def brain_signals(self, run: RunLike) -> np.ndarray:
         """Return the cleaned voxel time series of one run.
 
         Parameters
@@ -516,7 +556,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._signals("brain_masker", run)
 
-    def generate_report(self, X=None):
+    def generate_report(self, X: Runs | None = None) -> Report:
         """Return a page about this estimator: its runs, seeds, maps, and methods.
 
         Parameters
@@ -567,7 +607,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
         return report_on(self, X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
         """Return the names of the columns of :meth:`transform`.
 
         Parameters

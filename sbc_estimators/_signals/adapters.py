@@ -51,7 +51,7 @@ class Adapter:
     path = "streamed"
     """How signals are obtained where `lay` gives a map."""
 
-    grid_kind = None
+    grid_kind: str | None = None
     """The kind of the grid that the masker is for, None for any."""
 
     has_own_cleaning = True

@@ -2,9 +2,13 @@
 
 import math
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+
+Hemisphere = Literal["left", "right"] | None
+"""That of a seed, None for any."""
 
 
 def is_sequence(value):

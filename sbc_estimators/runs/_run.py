@@ -1,8 +1,15 @@
 """`Run`: an image that carries its own confounds, sample mask and repetition time."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._images.annotations import ImageLike, TableLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +49,14 @@ class Run:
     Run('sub-01_bold.nii.gz', confounds='sub-01_confounds.tsv', t_r=2.0)
     """
 
-    img: Any
-    confounds: Any = None
-    sample_mask: Any = None
+    img: ImageLike
+    confounds: TableLike | None = None
+    sample_mask: ArrayLike | None = None
     t_r: float | None = None
-    seed_img: Any = None
-    seed_signals: Any = None
+    seed_img: ImageLike | None = None
+    seed_signals: TableLike | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [_summary(self.img)]
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
