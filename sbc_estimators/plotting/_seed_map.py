@@ -173,7 +173,8 @@ def plot_seed_map(
         If the estimator is not fitted.
     TypeError, ValueError
         If there is no such `seed`, `z` is not as wide as the map, or another argument
-        is not what it must be, or has no meaning for the kind of the map.
+        is not what it must be, or has no meaning for the kind of the map; or the map is
+        neither in a volume nor on a surface.
     FileNotFoundError, IsADirectoryError
         If a file or the folder of `output_file` does not exist, or `output_file` is a
         folder.
@@ -203,7 +204,7 @@ def plot_seed_map(
     img = estimator.brain_masker_.inverse_transform(finite[np.newaxis])
     picture = Picture(
         img,
-        SeedInImage(estimator, position, grid_of(img)),
+        SeedInImage(estimator, position, _checked_grid(img)),
         title,
         label_of_colours(least) if label is None else label,
         least,
@@ -231,6 +232,18 @@ def _values_of(estimator, z, position):
     if z is None:
         return fisher_z(estimator.correlations_[position])
     return check_map(z, position, *estimator.correlations_.shape)
+
+
+def _checked_grid(img):
+    """Return the grid of a map, if it is of a kind that can be drawn."""
+    grid = grid_of(img)
+    kind = type(img).__name__ if grid is None else grid.kind
+    if kind not in KINDS:
+        raise TypeError(
+            f"estimator must map {' or '.join(KINDS)} to be drawn, but its map is "
+            f"{kind}. Take values from correlations_."
+        )
+    return grid
 
 
 def _of_volume(picture, estimator, of_volume, of_surface):
