@@ -181,6 +181,9 @@ def plot_seed_map(
 
     Notes
     -----
+    What is mapped is outlined where that is a part of the brain (less than 500 ml),
+    such as a mask of targets.
+
     A sphere is drawn as the circle that each cut makes of it, other seeds as the
     outline of their voxels (of weighted ones, those above half of the largest weight),
     a single voxel as a small cross; the cuts go through the middle of a seed's largest
