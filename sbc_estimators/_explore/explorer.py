@@ -63,7 +63,8 @@ def explore(
         the mean of their Fisher z.
     background : image, str, path or None, default=None
         What is under the map: a 3D image in the space of the run. None is the MNI152
-        template if the brain mask lies in its space, else the mean of the first scans.
+        template if the runs' names or the first one's header say that they are in its
+        space, else the mean of the first scans.
         For a run on a surface: a SurfaceImage on its mesh, such as the sulcal depth, or
         None for the mesh alone.
     port : int, default=0
