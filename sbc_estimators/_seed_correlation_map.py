@@ -1,6 +1,9 @@
 """`SeedCorrelationMap`: store, check, clone, call the engine, keep the result."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -26,6 +29,17 @@ from ._support.messages import describe_run, naming
 from ._support.store import Store, opened_memory
 from ._support.tables import whole_array
 from .runs._opened import as_runs, index_of, is_bare, open_run
+
+if TYPE_CHECKING:
+    from joblib import Memory
+    from numpy.typing import ArrayLike
+    from sklearn.utils import Bunch
+
+    from ._images.annotations import Image, PathLike
+    from ._maps.seeds import Measure, Summary
+    from ._reporting.report import Report
+    from .maskers._base import Masker
+    from .runs._annotations import Confounds, RunLike, Runs, SampleMasks
 
 BESIDE = ("confounds", "sample_mask")
 """What may stand beside X instead of in a run."""
@@ -247,20 +261,20 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        seed_masker,
-        brain_masker=None,
+        seed_masker: Masker,
+        brain_masker: Masker | None = None,
         *,
-        low_pass="masker",
-        high_pass="masker",
-        t_r="masker",
-        seed_summary="mean",
-        measure="correlation",
-        scale="fisher_z",
-        memory=None,
-        memory_level=1,
-        n_jobs=None,
-        verbose=0,
-    ):
+        low_pass: float | Literal["masker"] | None = "masker",
+        high_pass: float | Literal["masker"] | None = "masker",
+        t_r: float | Literal["masker"] | None = "masker",
+        seed_summary: Summary = "mean",
+        measure: Measure = "correlation",
+        scale: Literal["fisher_z", "z_score", "r"] = "fisher_z",
+        memory: PathLike | Memory | None = None,
+        memory_level: int = 1,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.seed_masker = seed_masker
         self.brain_masker = brain_masker
         self.low_pass = low_pass
@@ -274,7 +288,14 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y=None, *, confounds=None, sample_mask=None):
+    def fit(
+        self,
+        X: Runs,
+        y: None = None,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> SeedCorrelationMap:
         """Compute the correlation map over all runs.
 
         Parameters
@@ -321,7 +342,14 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             pass
         return self
 
-    def fit_transform(self, X, y=None, *, confounds=None, sample_mask=None):
+    def fit_transform(
+        self,
+        X: Runs,
+        y: None = None,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> np.ndarray:
         """Compute the correlation map and return the map of each run.
 
         Each run is read once. The result is that of :meth:`fit` and :meth:`transform`.
@@ -345,7 +373,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         runs = as_runs(X, **beside)
         return rows_of(self._fit(runs, beside, index_of(X)), len(runs), self.scale)
 
-    def transform(self, X, *, confounds=None, sample_mask=None):
+    def transform(
+        self,
+        X: Runs,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> np.ndarray:
         """Return the map of each run, on the `scale` of the estimator.
 
         Parameters
@@ -376,7 +410,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         maps = self._maps(mapper, opened, shape, "fit")
         return rows_of(maps, len(opened), self.scale)
 
-    def statistics(self, X, *, confounds=None, sample_mask=None):
+    def statistics(
+        self,
+        X: Runs,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> list[Bunch]:
         """Return the map of each run with how sure it is.
 
         Parameters
@@ -408,7 +448,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         mapper, opened = self._checked(X, beside)
         return statistics_of_runs(mapper, opened)
 
-    def prepare(self, run):
+    def prepare(self, run: RunLike) -> PreparedRun:
         """Clean a run, so that the map of any other seed takes milliseconds.
 
         Parameters
@@ -436,7 +476,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             raise ValueError(f"run must be one run, got a sequence of {len(opened)}.")
         return PreparedRun(mapper, opened[0])
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Image:
         """Return rows of maps as one image of the brain; nothing is rescaled.
 
         Parameters
@@ -477,7 +517,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         rows = rows.reshape(-1, self.n_voxels_)
         return stored_as_float(self.brain_masker_.inverse_transform(rows))
 
-    def seed_signals(self, run):
+    def seed_signals(self, run: RunLike) -> np.ndarray:
         """Return the cleaned seed time series of one run.
 
         Parameters
@@ -500,7 +540,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._signals("seed_masker", run)
 
-    def brain_signals(self, run):
+    def brain_signals(self, run: RunLike) -> np.ndarray:
         """Return the cleaned voxel time series of one run.
 
         Parameters
@@ -523,7 +563,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._signals("brain_masker", run)
 
-    def generate_report(self, X=None):
+    def generate_report(self, X: Runs | None = None) -> Report:
         """Return a page about this estimator: its runs, seeds, maps, and methods.
 
         Parameters
@@ -574,7 +614,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
         return report_on(self, X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
         """Return the names of the columns of :meth:`transform`.
 
         Each is the name of a seed and that of a target: the region's where the brain

@@ -1,7 +1,10 @@
 """`explore`: open a page on which a click is a seed."""
 
+from __future__ import annotations
+
 import threading
 import webbrowser
+from typing import TYPE_CHECKING, Any
 
 import nilearn
 import numpy as np
@@ -27,8 +30,22 @@ from .seeding import PreparedRuns, Seeding
 from .server import PageServer
 from .spaces import space_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def explore(sbc, X, *, background=None, port=0, open_browser=True):
+    from .._images.annotations import ImageLike, PathLike
+    from .._maps.seeds import Summary
+    from ..runs._annotations import Runs
+
+
+def explore(
+    sbc: Any,
+    X: Runs,
+    *,
+    background: ImageLike | None = None,
+    port: int = 0,
+    open_browser: bool = True,
+) -> Explorer:
     """Open a page on which a click is a seed.
 
     The page shows three planes and the cortex (for a run on a surface its mesh). A
@@ -46,7 +63,8 @@ def explore(sbc, X, *, background=None, port=0, open_browser=True):
         the mean of their Fisher z.
     background : image, str, path or None, default=None
         What is under the map: a 3D image in the space of the run. None is the MNI152
-        template if the brain mask lies in its space, else the mean of the first scans.
+        template if the runs' names or the first one's header say that they are in its
+        space, else the mean of the first scans.
         For a run on a surface: a SurfaceImage on its mesh, such as the sulcal depth, or
         None for the mesh alone.
     port : int, default=0
@@ -118,7 +136,14 @@ class Explorer:
         The address of the page, with the token that opens it.
     """
 
-    def __init__(self, sbc, X, background, port, origins=None):
+    def __init__(
+        self,
+        sbc: Any,
+        X: Runs,
+        background: ImageLike | None,
+        port: int,
+        origins: Origins | None = None,
+    ) -> None:
         _check_port(port)
         runs = as_runs(X)
         opened = [open_run(run, position) for position, run in enumerate(runs)]
@@ -136,7 +161,14 @@ class Explorer:
             raise
         self.url = self._server.url
 
-    def map(self, xyz, *, radius=None, seed_summary=None, run=None):
+    def map(
+        self,
+        xyz: Sequence[float] | np.ndarray,
+        *,
+        radius: float | None = None,
+        seed_summary: Summary | None = None,
+        run: int | None = None,
+    ) -> np.ndarray:
         """Return the map of a seed as the page shows it.
 
         Parameters
@@ -171,7 +203,7 @@ class Explorer:
         )
         return self._runs.r(self._space.place_at(_checked(xyz)), seeding)
 
-    def save_as_html(self, path):
+    def save_as_html(self, path: PathLike) -> None:
         """Write the page as one file that needs no server, Python or internet.
 
         Parameters
@@ -196,7 +228,7 @@ class Explorer:
         with whole(path, "path") as file:
             file.write_text(self._as_file(), encoding="utf-8")
 
-    def wait(self):
+    def wait(self) -> None:
         """Wait until :meth:`stop` is called, or for Ctrl-C, which stops it too."""
         try:
             # Some systems notice Ctrl-C only between two waits.
@@ -205,17 +237,17 @@ class Explorer:
         except KeyboardInterrupt:
             self.stop()
 
-    def stop(self):
+    def stop(self) -> None:
         """End the server and let go of the runs; a second call does nothing."""
         if not self._stopped.is_set():
             self._stopped.set()
             self._server.stop()
             self._runs.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Explorer:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def __repr__(self):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-READ_ERRORS = (OSError, EOFError, ValueError)
+READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
 """What libraries let through where a file is truncated or corrupt."""
 
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}

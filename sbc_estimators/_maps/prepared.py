@@ -1,7 +1,10 @@
 """`PreparedRun`: all that cleaning leaves of a run, for maps of any seed."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
@@ -31,6 +34,14 @@ from ..runs._sent import sent
 from .mapping import RunSignals
 from .seeds import MEASURES, SUMMARIES, check_seeds, measured, summarised
 from .statistics import statistics
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+    from .._arrays.dimensions import Bands
+    from ..maskers._base import Masker
+    from .mapping import Mapper
+    from .seeds import Measure, Summary
 
 
 class PreparedRun:
@@ -69,7 +80,7 @@ class PreparedRun:
     True
     """
 
-    def __init__(self, mapper, opened):
+    def __init__(self, mapper: Mapper, opened: OpenedRun) -> None:
         self._kept, self._opened = mapper.kept, opened
         self._defaults = mapper.summary, mapper.measure
         with naming(opened.where):
@@ -94,11 +105,16 @@ class PreparedRun:
         self._positions, self._key = positions, brain.key
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         """Number of directions of time that the cleaning of voxels keeps."""
         return self._open().brain.operator.basis.shape[1]
 
-    def map(self, seed_masker=None, seed_summary=None, measure=None):
+    def map(
+        self,
+        seed_masker: Masker | Adapter | None = None,
+        seed_summary: Summary | None = None,
+        measure: Measure | None = None,
+    ) -> np.ndarray:
         """Return r of seeds with all voxels.
 
         Parameters
@@ -133,7 +149,7 @@ class PreparedRun:
             voxels = self._positions.brain.outputs
             return measured(measure, seeds, voxels, names).r(voxels, crew)[0]
 
-    def laid(self, seed_masker):
+    def laid(self, seed_masker: Masker) -> Adapter:
         """Return seeds laid on the grid of the run, to be passed in place of a masker.
 
         For many questions about the same seeds, to this run and to others on its grid.
@@ -150,7 +166,11 @@ class PreparedRun:
         """
         return self._adapter(seed_masker)
 
-    def signals(self, seed_masker=None, seed_summary=None):
+    def signals(
+        self,
+        seed_masker: Masker | Adapter | None = None,
+        seed_summary: Summary | None = None,
+    ) -> np.ndarray:
         """Return the cleaned time series of seeds.
 
         Parameters
@@ -173,8 +193,13 @@ class PreparedRun:
             return unit_variance(np.asarray(seeds.series(), dtype=np.float64))
 
     def statistics(
-        self, seed_masker=None, seed_summary=None, measure=None, *, voxels=None
-    ):
+        self,
+        seed_masker: Masker | Adapter | None = None,
+        seed_summary: Summary | None = None,
+        measure: Measure | None = None,
+        *,
+        voxels: np.ndarray | None = None,
+    ) -> Bunch:
         """Return how sure the maps of seeds are.
 
         Parameters
@@ -208,16 +233,18 @@ class PreparedRun:
             return statistics(RunSignals(signals, bands, products, [], names), crew)
 
     @property
-    def basis(self):
+    def basis(self) -> np.ndarray:
         """Orthonormal directions of time, `(n_kept_scans, rank)`."""
         return self._open().brain.operator.basis
 
     @property
-    def bands(self):
+    def bands(self) -> Bands:
         """How the directions of time are cut into bands, as `Bands`."""
         return self._open().brain.operator.bands
 
-    def coordinates(self, voxels=None, *, plain=False):
+    def coordinates(
+        self, voxels: np.ndarray | None = None, *, plain: bool = False
+    ) -> np.ndarray:
         """Return the cleaned signals of voxels by their coordinates in `basis`.
 
         Parameters
@@ -257,15 +284,15 @@ class PreparedRun:
         rows = np.stack([row[places] for row in rows])
         return cleaned_rows(rows, brain.operator.basis)[0]
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the arrays, and of their files."""
         # The last to hold a mapped file closes it.
         self._positions = self._key = None
 
-    def __enter__(self):
+    def __enter__(self) -> PreparedRun:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __getstate__(self):

@@ -1,6 +1,7 @@
 """What is taken of seeds: one signal each, what of it counts, and how good it is."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -123,6 +124,9 @@ SUMMARIES = {
     "standardized_mean": unit_mean,
 }
 """Ways from the signals of a seed's voxels to one signal: `SeedSignals` to one each."""
+
+Summary = Literal["mean", "median", "pca", "standardized_mean"]
+"""Their names for annotations."""
 
 
 def summarised(signals, summary):
@@ -248,6 +252,9 @@ MEASURES = {
 }
 """A function of seeds and voxels, both `CleanedSignals`, and of the seeds' names, to
 what is correlated with voxels: `Plain` or `Remainders`, or what has their methods."""
+
+Measure = Literal["correlation", "partial", "semipartial"]
+"""Their names for annotations."""
 
 
 def measured(measure, seeds, voxels, names):

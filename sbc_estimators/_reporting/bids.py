@@ -1,7 +1,10 @@
 """`save_to_bids`: one file a run and seed, with a name by BIDS and a sidecar."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import nibabel
@@ -18,6 +21,13 @@ from .bids_names import places_of
 from .bids_sidecars import STATS, targets_of
 from .images import SURFACE, VOLUME, hemispheres, kind_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from .._images.annotations import PathLike
+    from ..runs._annotations import Runs
+
 DESCRIPTION = "dataset_description.json"
 
 BIDS_VERSION = "1.10.0"
@@ -25,7 +35,13 @@ BIDS_VERSION = "1.10.0"
 HEMISPHERES = {"left": "L", "right": "R"}
 
 
-def save_to_bids(sbc, X, out_dir, *, stats=("effect",)):
+def save_to_bids(
+    sbc: Any,
+    X: Runs,
+    out_dir: PathLike,
+    *,
+    stats: Sequence[str] = ("effect",),
+) -> list[Path]:
     """Map runs, and write one file a run and seed, named by BIDS.
 
     Below ``sub-<label>/[ses-<label>/]func/`` in `out_dir`, such as

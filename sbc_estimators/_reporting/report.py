@@ -1,16 +1,21 @@
 """`Report`: a page that is shown, opened or saved; on an estimator, or an index."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 import webbrowser
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._support.files import whole
 from .._support.pages import framed
 from .render import render, render_index
 from .summary import summarise
+
+if TYPE_CHECKING:
+    from .._images.annotations import PathLike
 
 
 class Report:
@@ -26,16 +31,16 @@ class Report:
     Not nilearn's `HTMLReport`, which saves a page as a frame of a fixed size.
     """
 
-    def __init__(self, html):
+    def __init__(self, html: str) -> None:
         self.html = html
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.html
 
     def _repr_html_(self):
         return framed(self.html, "Report")
 
-    def save_as_html(self, path):
+    def save_as_html(self, path: PathLike) -> None:
         """Write the page to a file, whole or not at all.
 
         Parameters
@@ -51,7 +56,7 @@ class Report:
         with whole(path, "path") as file:
             file.write_text(self.html, encoding="utf-8")
 
-    def open_in_browser(self):
+    def open_in_browser(self) -> str:
         """Open the page in the browser, from a file in the folder for temporary files.
 
         Returns

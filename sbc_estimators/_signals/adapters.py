@@ -55,7 +55,7 @@ class Adapter:
     element = "voxel"
     """What each signal is of, where it has no other name."""
 
-    grid_kind = None
+    grid_kind: str | None = None
     """The kind of the grid that the masker is for, None for any."""
 
     has_own_cleaning = True

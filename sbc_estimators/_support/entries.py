@@ -29,8 +29,10 @@ WORD = b"sbc-0001"
 PLAIN = re.compile(r"[<>|](b1|[iu][1248]|f[248]|c8|c16)")
 """The dtypes that arrays may have, as text: numbers."""
 
-NOT_WHOLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-NOT_WHOLE += (RecursionError, struct.error)
+NOT_WHOLE: tuple[type[Exception], ...] = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(RecursionError, struct.error),
+)
 """What reading a file that is none of ours may raise."""
 
 

@@ -21,7 +21,7 @@ from .messages import warn
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed anyway
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 IS_WINDOWS = os.name == "nt"
 """Whether a file cannot be moved while it is open."""

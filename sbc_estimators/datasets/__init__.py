@@ -1,8 +1,11 @@
 """The sample run that ships with the package, and simulated runs with known truth."""
 
+from __future__ import annotations
+
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +29,15 @@ from ._simulation import (
     true_correlations,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.utils import Bunch
+
+    from .._images.annotations import PathLike
+
+__all__ = ["load_sample_run", "make_runs"]
+
 _SAMPLE = "sub-01_task-rest_"
 _SAMPLE_SPACE = f"{_SAMPLE}space-MNI152NLin2009cAsym_res-5_desc-"
 _MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
@@ -37,10 +49,16 @@ Apache License 2.0; resampled and scaled. The files NOTICE and LICENSE-APACHE-2.
 beside the data."""
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 # The sample run
 
 
-def load_sample_run(columns=("white_matter", "csf", *_MOTION)):
+def load_sample_run(
+    columns: Sequence[str] | None = ("white_matter", "csf", *_MOTION),
+) -> Bunch:
     """Load the resting-state run that ships with the package.
 
     Nothing is downloaded, and the image itself stays on disk.
@@ -130,21 +148,21 @@ def _bunch(**fields):
 
 
 def make_runs(
-    n_runs=2,
-    n_scans=150,
-    n_voxels=4000,
-    n_networks=3,
+    n_runs: int = 2,
+    n_scans: int = 150,
+    n_voxels: int = 4000,
+    n_networks: int = 3,
     *,
-    noise=1.0,
-    n_confounds=2,
-    group_effect=0.0,
-    t_r=2.0,
-    voxel_size=4.0,
-    dtype="float32",
-    shape=None,
-    directory=None,
-    random_state=None,
-):
+    noise: float = 1.0,
+    n_confounds: int = 2,
+    group_effect: float = 0.0,
+    t_r: float = 2.0,
+    voxel_size: float = 4.0,
+    dtype: Literal["float32", "int16"] = "float32",
+    shape: tuple[int, int, int] | None = None,
+    directory: PathLike | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+) -> Bunch:
     """Simulate runs whose true seed-based correlations are known.
 
     Each network is a pair of blobs, mirrored in the mid-sagittal plane, with one time

@@ -51,3 +51,7 @@ from ._sphere_seeds import SphereSeeds
 from ._surface_seeds import SurfaceSeeds
 
 __all__ = ["GivenSignals", "RegionSeeds", "SphereSeeds", "SurfaceSeeds"]
+
+
+def __dir__() -> list[str]:
+    return __all__

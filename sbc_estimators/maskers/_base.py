@@ -1,5 +1,9 @@
 """What the seed maskers of this package have in common."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -9,11 +13,40 @@ from .._support.messages import naming
 from .._support.tables import whole_array
 from ._places import checked_names
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._arrays.spatial import SpatialMap
+    from .._images.annotations import Grid, Image, ImageLike
+
+
+Own = TypeVar("Own", bound="PlacedSeeds")
+"""A masker of some kind."""
+
+
+class Masker(Protocol):
+    """What every masker has, whoever made it."""
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Fit to an image, or to none."""
+
+    def transform(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the signals of an image."""
+
+    def inverse_transform(self, *args: Any, **kwargs: Any) -> Any:
+        """Return values of signals as an image."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters."""
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters."""
+
 
 class NamedSeeds(TransformerMixin, BaseEstimator):
     """A masker whose `fit` sets `seed_names_`; its input is no matrix of features."""
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
         """Return the names of the seeds.
 
         Parameters
@@ -65,12 +98,12 @@ class PlacedSeeds(NamedSeeds):
     _where = "seeds"
 
     @property
-    def takes_places(self):
+    def takes_places(self) -> bool:
         """Whether places come with each run, as `Run.seed_places`."""
         places = getattr(self, self._where)
         return isinstance(places, str) and places == "run"
 
-    def fit(self, X=None, y=None):
+    def fit(self: Own, X: Any = None, y: None = None) -> Own:
         """Check the seeds, and that they can be laid on the grid of an image if given.
 
         Parameters
@@ -102,7 +135,7 @@ class PlacedSeeds(NamedSeeds):
             return self
         return self.fit_on(None if X is None else open_scans(X, is_run=False).grid)
 
-    def fit_on(self, grid):
+    def fit_on(self: Own, grid: Grid | None) -> Own:
         """Check the seeds as `fit` does, with the grid of an image.
 
         Parameters
@@ -124,7 +157,7 @@ class PlacedSeeds(NamedSeeds):
         self._laid = None if grid is None else (grid.key, self._lay(grid))
         return self
 
-    def on(self, grid):
+    def on(self, grid: Grid) -> SpatialMap:
         """Return the seeds as weighted sums of a grid's voxels (vertices).
 
         Parameters
@@ -149,7 +182,7 @@ class PlacedSeeds(NamedSeeds):
             return self._laid[1]
         return self._lay(grid)
 
-    def transform(self, X):
+    def transform(self, X: ImageLike) -> np.ndarray:
         """Return the raw signals of the seeds in an image, not cleaned or smoothed.
 
         Parameters
@@ -178,7 +211,7 @@ class PlacedSeeds(NamedSeeds):
         scans = open_scans(X, is_run=False)
         return scans.signals(self.on(scans.grid))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Image:
         """Return values of seeds as an image.
 
         It is like the image passed to `fit`; without one, regions of an atlas are put
@@ -217,7 +250,7 @@ class PlacedSeeds(NamedSeeds):
         values[laid.members] = ((is_member @ rows.T).T / is_member.sum(axis=1)).T
         return self.grid_.image_of(values)
 
-    def with_places(self, places):
+    def with_places(self: Own, places: Any) -> Own:
         """Return a fitted masker of the same kind with the places of one run.
 
         Parameters

@@ -1,5 +1,9 @@
 """`GivenSignals`: seeds whose signals are measured or computed elsewhere."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
@@ -9,6 +13,13 @@ from .._support.messages import close_matches, some_of
 from .._support.tables import numbers_of, table_of
 from ._base import NamedSeeds
 from ._places import is_sequence, names_of_seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from .._images.annotations import TableLike
 
 
 class GivenSignals(NamedSeeds):
@@ -47,11 +58,16 @@ class GivenSignals(NamedSeeds):
     (100, 1)
     """
 
-    def __init__(self, columns=None, *, clean=True):
+    def __init__(
+        self,
+        columns: str | int | Sequence[str | int] | None = None,
+        *,
+        clean: bool = True,
+    ) -> None:
         self.columns = columns
         self.clean = clean
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: TableLike | None = None, y: None = None) -> GivenSignals:
         """Find the columns in the signals of a run.
 
         Parameters
@@ -88,7 +104,7 @@ class GivenSignals(NamedSeeds):
             )
         return self
 
-    def transform(self, X):
+    def transform(self, X: TableLike) -> np.ndarray:
         """Return the signals of one run, not cleaned.
 
         Parameters
@@ -111,7 +127,12 @@ class GivenSignals(NamedSeeds):
         """
         return self.read(X)
 
-    def read(self, signals, n_scans=None, kept=None):
+    def read(
+        self,
+        signals: TableLike,
+        n_scans: int | None = None,
+        kept: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Return the chosen columns of a run, checked.
 
         Parameters
@@ -145,7 +166,7 @@ class GivenSignals(NamedSeeds):
         self._check_names(table)
         return _finite(table, np.arange(len(table)) if kept is None else kept)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> pd.DataFrame:
         """Return values of seeds as a table with their names as columns.
 
         Parameters

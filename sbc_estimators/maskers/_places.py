@@ -1,9 +1,14 @@
 """What parameters of seeds say: places, one value for each seed, and names."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from .._support.checks import check_length, is_finite
+
+Hemisphere = Literal["left", "right"] | None
+"""That of a seed, None for any."""
 
 
 def is_sequence(value):

@@ -1,8 +1,11 @@
 """`RegionSeeds`: regions of an atlas, by name or number, and masks."""
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +23,14 @@ from ._places import (
 )
 from ._region_names import chosen_labels, names_of_labels
 from ._stills import read_atlas, read_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from .._images.annotations import ImageLike, PathLike
+    from ._places import Hemisphere
 
 
 class RegionSeeds(PlacedSeeds):
@@ -108,15 +119,15 @@ class RegionSeeds(PlacedSeeds):
 
     def __init__(
         self,
-        labels_img,
-        regions=None,
+        labels_img: ImageLike | Sequence[ImageLike | Sequence[ImageLike]],
+        regions: str | int | Sequence[str | int | Sequence[str | int]] | None = None,
         *,
-        lut=None,
-        names=None,
-        hemisphere=None,
-        background_label=0,
-        mask_img=None,
-    ):
+        lut: pd.DataFrame | PathLike | dict[int, str] | Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        hemisphere: Hemisphere | Sequence[Hemisphere] = None,
+        background_label: int = 0,
+        mask_img: ImageLike | None = None,
+    ) -> None:
         self.labels_img = labels_img
         self.regions = regions
         self.lut = lut

@@ -1,6 +1,9 @@
 """`SphereSeeds`: spheres, each with its own radius."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,6 +21,13 @@ from ._places import (
     radii_of_seeds,
 )
 from ._stills import read_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from .._images.annotations import ImageLike, PathLike
 
 DEFAULT_RADIUS = 8.0
 """Millimetres."""
@@ -96,20 +106,20 @@ class SphereSeeds(PlacedSeeds):
 
     def __init__(
         self,
-        seeds,
-        radius=DEFAULT_RADIUS,
+        seeds: Sequence[Any] | np.ndarray | pd.DataFrame | PathLike,
+        radius: float | Sequence[float | None] | np.ndarray | None = DEFAULT_RADIUS,
         *,
-        names=None,
-        mask_img=None,
-        allow_overlap=False,
-    ):
+        names: Sequence[str] | None = None,
+        mask_img: ImageLike | None = None,
+        allow_overlap: bool = False,
+    ) -> None:
         self.seeds = seeds
         self.radius = radius
         self.names = names
         self.mask_img = mask_img
         self.allow_overlap = allow_overlap
 
-    def sphere(self, position):
+    def sphere(self, position: int) -> tuple[tuple[float, float, float], float] | None:
         """Return the centre and the radius in mm of a seed that is a single sphere.
 
         Parameters

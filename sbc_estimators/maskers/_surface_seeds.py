@@ -1,5 +1,9 @@
 """`SurfaceSeeds`: vertices or coordinates on a mesh, with a radius along it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from .._arrays.spatial import mean_map
 from .._images.grids import SeedPlaceError, check_overlap, joined
 from .._support.checks import check_switch, is_integer
@@ -16,6 +20,14 @@ from ._places import (
     point,
     radii_of_seeds,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from nilearn.surface import PolyMesh
+
+    from ._places import Hemisphere
 
 
 class SurfaceSeeds(PlacedSeeds):
@@ -88,14 +100,14 @@ class SurfaceSeeds(PlacedSeeds):
 
     def __init__(
         self,
-        seeds,
-        radius=8.0,
+        seeds: Sequence[Any] | np.ndarray | Literal["run"],
+        radius: float | Sequence[float | None] | np.ndarray | None = 8.0,
         *,
-        names=None,
-        hemisphere=None,
-        mesh=None,
-        allow_overlap=False,
-    ):
+        names: Sequence[str] | None = None,
+        hemisphere: Hemisphere | Sequence[Any] = None,
+        mesh: PolyMesh | None = None,
+        allow_overlap: bool = False,
+    ) -> None:
         self.seeds = seeds
         self.radius = radius
         self.names = names

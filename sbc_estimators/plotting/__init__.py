@@ -6,5 +6,5 @@ from ._signals import plot_signals
 __all__ = ["plot_seed_map", "plot_signals"]
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

@@ -1,6 +1,7 @@
 """What the parameters of pictures must be, before anything is drawn."""
 
 import re
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,6 +21,9 @@ DIRECTIONS = {
     "yz": "yz",
 }
 """nilearn's ways to cut a volume, and the directions of each as it takes them."""
+
+DisplayMode = Literal["ortho", "tiled", "mosaic", "x", "y", "z", "xz", "yx", "yz"]
+"""Their names for annotations."""
 
 
 def check_seed(seed, names):
@@ -90,12 +94,11 @@ def check_limit(vmax, threshold):
 
 
 def check_text(text, name):
-    """Return a text or None."""
-    if text is None or isinstance(text, str):
-        return text
-    raise TypeError(
-        f'{name} must be a text or None, got {text!r}. Pass "" for none at all.'
-    )
+    """Raise TypeError unless it is a text or None."""
+    if not (text is None or isinstance(text, str)):
+        raise TypeError(
+            f'{name} must be a text or None, got {text!r}. Pass "" for none at all.'
+        )
 
 
 def check_place(figure, axes):

@@ -24,6 +24,9 @@ BAR_ROOM, BAR_MARGIN = 0.68, 0.1
 TALLEST_BAR = 2.6
 """Inches, so that a bar in a large figure remains one."""
 
+WORD_SIZE = 10
+"""Points of words beside panels."""
+
 TITLE_SIZE, LEAST_TITLE_SIZE = 11, 6
 """Points; a title that is too long is written smaller."""
 
@@ -94,6 +97,12 @@ class Paper:
         wide, high = self.figure.get_size_inches()
         left, bottom = (self.left + left) / wide, (self.bottom + bottom) / high
         return left, bottom, width / wide, height / high
+
+    def write(self, word, x, y, rotation=0):
+        """Write a word centred on a point in inches."""
+        place = self.place(x, y, 0, 0)[:2]
+        middle = {"ha": "center", "va": "center", "rotation": rotation}
+        self.figure.text(*place, word, size=WORD_SIZE, color=self.ink, **middle)
 
     def write_title(self, title, left, bottom, taken):
         """Write a title from a point on, beside what is taken on the right.

@@ -1,7 +1,9 @@
 """Pictures of a fitted estimator's maps."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -26,6 +28,17 @@ from ._seeds import SeedInImage
 from ._surface_views import check_ground, check_mesh, draw_surface
 from ._targets import without_own_targets
 from ._volume_views import draw_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from nilearn.surface import PolyMesh, SurfaceImage
+    from numpy.typing import ArrayLike
+
+    from .._images.annotations import ImageLike, PathLike
+    from ._checks import DisplayMode
 
 
 @dataclass(frozen=True)
@@ -76,24 +89,24 @@ class Picture:
 
 
 def plot_seed_map(
-    estimator,
-    z=None,
+    estimator: Any,
+    z: ArrayLike | None = None,
     *,
-    seed=0,
-    threshold=0.4,
-    vmax=None,
-    title=None,
-    label=None,
-    bg_img="auto",
-    display_mode="ortho",
-    cut_coords=None,
-    surf_mesh=None,
-    bg_map=None,
-    figure=None,
-    axes=None,
-    output_file=None,
-    **kwargs,
-):
+    seed: int | str = 0,
+    threshold: float | str | None = 0.4,
+    vmax: float | None = None,
+    title: str | None = None,
+    label: str | None = None,
+    bg_img: ImageLike | None = "auto",
+    display_mode: DisplayMode = "ortho",
+    cut_coords: Sequence[float] | int | dict[str, Sequence[float]] | None = None,
+    surf_mesh: PolyMesh | None = None,
+    bg_map: SurfaceImage | None = None,
+    figure: Figure | None = None,
+    axes: Axes | None = None,
+    output_file: PathLike | None = None,
+    **kwargs: Any,
+) -> Any:
     """Plot the correlation map of one seed, cut through the seed.
 
     Parameters
@@ -161,13 +174,17 @@ def plot_seed_map(
         If the estimator is not fitted.
     TypeError, ValueError
         If there is no such `seed`, `z` is not as wide as the map, or another argument
-        is not what it must be, or has no meaning for the kind of the map.
+        is not what it must be, or has no meaning for the kind of the map; or the map is
+        neither in a volume nor on a surface.
     FileNotFoundError, IsADirectoryError
         If a file or the folder of `output_file` does not exist, or `output_file` is a
         folder.
 
     Notes
     -----
+    What is mapped is outlined where that is a part of the brain (less than 500 ml),
+    such as a mask of targets.
+
     A sphere is drawn as the circle that each cut makes of it, other seeds as the
     outline of their voxels (of weighted ones, those above half of the largest weight),
     a single voxel as a small cross; the cuts go through the middle of a seed's largest
@@ -183,27 +200,34 @@ def plot_seed_map(
     position = check_seed(seed, estimator.seed_names_)
     values = _values_of(estimator, z, position)
     values = without_own_targets(estimator, position, values)
-    threshold = check_threshold(threshold, values)
-    vmax = check_limit(vmax, threshold) or colour_limit(values, threshold)
-    title, label = check_text(title, "title"), check_text(label, "label")
+    least = check_threshold(threshold, values)
+    most = check_limit(vmax, least) or colour_limit(values, least)
+    check_text(title, "title")
+    check_text(label, "label")
     check_place(figure, axes)
     check_output_file(output_file)
     if title is None:
         shown = (label or "Fisher z").splitlines()[0]
         title = f"{estimator.seed_names_[position]}: {shown}"
-    label = label_of_colours(threshold) if label is None else label
-    finite = np.nan_to_num(values, nan=0.0, posinf=vmax, neginf=-vmax)
+    finite = np.nan_to_num(values, nan=0.0, posinf=most, neginf=-most)
     img = estimator.brain_masker_.inverse_transform(finite[np.newaxis])
-    seed = SeedInImage(estimator, position, grid_of(img))
-    # Not nilearn's "auto", which shows a low positive z in the colours of negative ones
-    # where a map has none.
-    options = {"symmetric_cbar": True, **kwargs}
-    shown = (title, label, threshold, vmax)
-    picture = Picture(img, seed, *shown, figure, axes, options)
+    picture = Picture(
+        img,
+        SeedInImage(estimator, position, _checked_grid(img)),
+        title,
+        label_of_colours(least) if label is None else label,
+        least,
+        most,
+        figure,
+        axes,
+        # Not nilearn's "auto", which shows a low positive z in the colours of negative
+        # ones where a map has none.
+        {"symmetric_cbar": True, **kwargs},
+    )
     of_volume = {"bg_img": bg_img, "display_mode": display_mode}
     of_volume["cut_coords"] = cut_coords
     of_surface = {"surf_mesh": surf_mesh, "bg_map": bg_map}
-    complete, draw = KINDS[seed.grid.kind]
+    complete, draw = KINDS[picture.seed.grid.kind]
     picture = complete(picture, estimator, of_volume, of_surface)
     with closing(keep=output_file is None):
         drawn = draw(picture)
@@ -217,6 +241,18 @@ def _values_of(estimator, z, position):
     if z is None:
         return fisher_z(estimator.correlations_[position])
     return check_map(z, position, *estimator.correlations_.shape)
+
+
+def _checked_grid(img):
+    """Return the grid of a map, if it is of a kind that can be drawn."""
+    grid = grid_of(img)
+    kind = type(img).__name__ if grid is None else grid.kind
+    if kind not in KINDS:
+        raise TypeError(
+            f"estimator must map {' or '.join(KINDS)} to be drawn, but its map is "
+            f"{kind}. Take values from correlations_."
+        )
+    return grid
 
 
 def _of_volume(picture, estimator, of_volume, of_surface):

@@ -3,9 +3,16 @@
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle
+from nilearn.image import reorder_img
 
 STROKES = ((2.4, "black"), (1.1, "white"))
 """Widths in points and colours of lines, seen on every colour of a map."""
+
+THIN_STROKE = (0.6, "0.3")
+"""The same of what is mapped, where that is not the whole brain."""
+
+LARGEST_PART = 500_000.0
+"""Cubic millimetres below which what is mapped is outlined: a brain has more."""
 
 ON_TOP = 1000
 """The order in which marks are drawn: after all else."""
@@ -47,12 +54,28 @@ def _draw_circle(cut, centre, radius):
     return [(x - own, x + own, y - own, y + own)]
 
 
-def _draw_outline(cut, region):
+def outline_part(display, brain):
+    """Draw a thin line around the voxels of a map that is one of a part of the brain.
+
+    Parameters
+    ----------
+    display : nilearn display
+    brain : Nifti1Image
+        1 where the map has values.
+    """
+    volume = np.count_nonzero(brain.dataobj) * abs(np.linalg.det(brain.affine[:3, :3]))
+    if volume < LARGEST_PART:
+        brain = reorder_img(brain, resample="nearest")
+        for cut in display.axes.values():
+            _draw_outline(cut, brain, [THIN_STROKE])
+
+
+def _draw_outline(cut, region, strokes=STROKES):
     """Draw the outline of a region's voxels in a cut; return its boxes."""
     lines = outline_in_cut(region, cut.direction, float(cut.coord))
     if not len(lines):
         return []
-    for width, colour in STROKES:
+    for width, colour in strokes:
         style = {"colors": colour, "linewidths": width, "capstyle": "projecting"}
         cut.ax.add_collection(
             LineCollection(lines, zorder=ON_TOP, **style), autolim=False

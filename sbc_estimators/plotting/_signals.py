@@ -1,5 +1,9 @@
 """Pictures of the time series of seeds."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -7,6 +11,16 @@ from sklearn.utils.validation import check_is_fitted
 from ._checks import check_place, check_text
 from ._colours import with_minus_signs
 from ._saving import check_output_file, closing, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike
+
+    from .._images.annotations import PathLike
+    from ..runs._annotations import RunLike
 
 INK = "#1f3b5c"
 """The one hue of lines."""
@@ -16,16 +30,16 @@ LINE_SPACING = 6
 
 
 def plot_signals(
-    estimator,
-    run,
+    estimator: Any,
+    run: RunLike,
     *,
-    signals=None,
-    names=None,
-    title=None,
-    figure=None,
-    axes=None,
-    output_file=None,
-):
+    signals: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+    figure: Figure | None = None,
+    axes: Axes | None = None,
+    output_file: PathLike | None = None,
+) -> Figure | SubFigure:
     """Plot the cleaned time series of the seeds over time, one line per seed.
 
     Parameters

@@ -17,9 +17,6 @@ ROW_HEIGHT = 2.6
 
 VIEWS = ("lateral", "medial")
 
-WORD_SIZE = 10
-"""Points of the words for hemispheres and views."""
-
 WORD_ROOM = 0.26
 """Inches that they take beside and above views."""
 
@@ -86,39 +83,47 @@ class Views:
         """Draw one view of one hemisphere, with the outline of the seed."""
         axes = self.figure.add_axes((0, 0, 1, 1), projection="3d", facecolor="none")
         part = self.mesh.parts[hemisphere]
-        if self.ground is None:
-            ground = _shades(part, _direction(hemisphere, view))
-        else:
-            ground = self.ground[hemisphere]
         values, threshold = self.map[hemisphere], self.picture.threshold
         if np.isnan(values).all():
             # nilearn takes the least of those that are there.
             values, threshold = np.zeros(len(values)), threshold or LEAST_SHOWN
-        plotting, place = nilearn_plotting(), {"hemi": hemisphere, "axes": axes}
-        plotting.plot_surf_stat_map(
+        nilearn_plotting().plot_surf_stat_map(
             surf_mesh=part,
             stat_map=values,
-            bg_map=ground,
+            bg_map=self._ground(hemisphere, view),
+            hemi=hemisphere,
             view=view,
             threshold=threshold,
             vmax=self.picture.vmax,
+            axes=axes,
             figure=self.figure,
-            **place,
             **options,
         )
         if self.region is not None and self.region[hemisphere].any():
-            plotting.plot_surf_contours(
-                surf_mesh=part,
-                roi_map=_outlined(self.region[hemisphere], part.faces),
-                levels=[1],
-                colors=["white"],
-                figure=self.figure,
-                **place,
-            )
+            self._draw_outline(hemisphere, axes)
         for collection in axes.collections:
             # Tens of thousands of triangles, which no program opens gladly as such.
             collection.set_rasterized(True)
         return axes
+
+    def _ground(self, hemisphere, view):
+        """Return the greys under a map in a view."""
+        if self.ground is not None:
+            return self.ground[hemisphere]
+        return _shades(self.mesh.parts[hemisphere], _direction(hemisphere, view))
+
+    def _draw_outline(self, hemisphere, axes):
+        """Draw the outline of the seed."""
+        part = self.mesh.parts[hemisphere]
+        nilearn_plotting().plot_surf_contours(
+            surf_mesh=part,
+            roi_map=_outlined(self.region[hemisphere], part.faces),
+            hemi=hemisphere,
+            levels=[1],
+            colors=["white"],
+            axes=axes,
+            figure=self.figure,
+        )
 
     def arrange(self, bar, title, paper, is_own):
         """Put views, their words, colour bar and title in their places on a paper.
@@ -139,24 +144,23 @@ class Views:
         left = (paper.width - block.width - room + WORD_ROOM) / 2
         bottom = (paper.height - block.height - above) / 2
         for (name, row), boxes in zip(self.rows.items(), block.boxes, strict=True):
-            part = self.mesh.parts[name]
             for axes, (x, y, *size) in zip(row, boxes, strict=True):
-                _put(axes, part, (left + x, bottom + y, *size), block.scale, paper)
-            middle = bottom + boxes[0][1] + boxes[0][3] / 2
-            self._write(name, left - 0.6 * WORD_ROOM, middle, paper, rotation=90)
-        for view, (x, _, wide, _) in zip(VIEWS, block.boxes[0], strict=True):
-            top = bottom + block.height + 0.6 * WORD_ROOM
-            self._write(view, left + x + wide / 2, top, paper)
+                box = (left + x, bottom + y, *size)
+                _put(axes, self.mesh.parts[name], box, block.scale, paper)
+        self._write_words(block, left, bottom, paper)
         bar.put(paper, left + block.width, bottom, block.height)
         if title:
             above_words = bottom + block.height + WORD_ROOM
             paper.write_title(title, left, above_words, room)
 
-    def _write(self, word, x, y, paper, rotation=0):
-        """Write a word centred on a point in inches."""
-        place = paper.place(x, y, 0, 0)[:2]
-        middle = {"ha": "center", "va": "center", "rotation": rotation}
-        self.figure.text(*place, word, size=WORD_SIZE, **middle)
+    def _write_words(self, block, left, bottom, paper):
+        """Write which hemisphere is in a row, and which view in a column."""
+        away = 0.6 * WORD_ROOM
+        for name, boxes in zip(self.rows, block.boxes, strict=True):
+            _, y, _, high = boxes[0]
+            paper.write(name, left - away, bottom + y + high / 2, rotation=90)
+        for view, (x, _, wide, _) in zip(VIEWS, block.boxes[0], strict=True):
+            paper.write(view, left + x + wide / 2, bottom + block.height + away)
 
 
 def _put(axes, part, box, scale, paper):

@@ -11,7 +11,7 @@ from ._checks import DIRECTIONS
 from ._colours import TITLE_HEIGHT, Bar, Paper, with_minus_signs
 from ._layout import in_rows, lay_out, union
 from ._nilearn import LEAST_SHOWN, middle_of, nilearn_plotting, weak_maps_are_no_news
-from ._seed_marks import mark_seed
+from ._seed_marks import mark_seed, outline_part
 
 MAP_SIZE = (7.3, 2.8)
 """Inches of a figure of three cuts with a title and a colour bar: two columns wide."""
@@ -47,6 +47,7 @@ def draw_volume(picture):
     bars = [axes for axes in set(figure.axes) - before if axes.axison]
     is_tidy = "cbar_tick_format" not in options
     bar = Bar.of([*bars, None][0], picture.label, picture.threshold, is_tidy=is_tidy)
+    outline_part(display, _brain(picture.img))
     marks, cuts = mark_seed(display, picture.seed), list(display.axes.values())
     bounds = _bounds(cuts, picture.img, marks)
     ink = "white" if options["black_bg"] is True else "black"

@@ -1,5 +1,9 @@
 """Runs, with their confounds and all else, from a folder written by fMRIPrep."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .._support.messages import check_folder, describe_run, naming, some_of
 from ._bids import (
     ENTITIES,
@@ -13,12 +17,23 @@ from ._bids import (
 from ._run import Run
 from ._strategies import OPTIONS, Strategy, check_tables, load
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._images.annotations import PathLike
+
 _SURFACE_FILES = ("func.gii", "dtseries.nii")
 
 
 def runs_from_fmriprep(
-    path, *, task=None, space=None, strategy="simple", strategy_options=None, **filters
-):
+    path: PathLike,
+    *,
+    task: str | Sequence[str] | None = None,
+    space: str | None = None,
+    strategy: str | Sequence[str] = "simple",
+    strategy_options: dict[str, Any] | None = None,
+    **filters: str | Sequence[str] | None,
+) -> list[Run]:
     """Find the preprocessed runs in a folder written by fMRIPrep.
 
     Each run gets its confounds and sample mask from nilearn's
@@ -144,7 +159,8 @@ def runs_from_fmriprep(
     runs = []
     for image, where, t_r in zip(images, names, times, strict=True):
         with naming(where):
-            runs.append(Run(image.file, *load(image.file, strategy, where), t_r=t_r))
+            confounds, sample_mask = load(image.file, strategy, where)
+            runs.append(Run(image.file, confounds, sample_mask, t_r=t_r))
     return runs
 
 

@@ -1,8 +1,15 @@
 """`Run`: an image that carries its own confounds, sample mask and repetition time."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._images.annotations import ImageLike, TableLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +62,15 @@ class Run:
     Run('sub-01_bold.nii.gz', seed_places='sub-01_lesion.nii.gz')
     """
 
-    img: Any
-    confounds: Any = None
-    sample_mask: Any = None
+    img: ImageLike
+    confounds: TableLike | None = None
+    sample_mask: ArrayLike | None = None
     t_r: float | None = None
-    seed_img: Any = None
-    seed_signals: Any = None
+    seed_img: ImageLike | None = None
+    seed_signals: TableLike | None = None
     seed_places: Any = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [_summary(self.img)]
         for field in fields(self)[1:]:
             value = getattr(self, field.name)

@@ -94,7 +94,8 @@ def _marks(axes):
             (x, y), radius = patch.center, patch.radius
             yield x - radius, x + radius, y - radius, y + radius
     for lines in axes.collections:
-        if isinstance(lines, LineCollection):
+        # Thin ones are around what is mapped.
+        if isinstance(lines, LineCollection) and lines.get_linewidth()[0] > 1:
             ends = np.concatenate(lines.get_segments())
             low, high = ends.min(axis=0), ends.max(axis=0)
             yield low[0], high[0], low[1], high[1]

@@ -102,6 +102,12 @@ def test_meshes_that_are_not_the_maps(fitted_surface, surface):
         plot_seed_map(fitted_surface, bg_map=surface.img)
 
 
+def test_a_map_that_is_no_image(fitted, monkeypatch):
+    monkeypatch.setattr(fitted.brain_masker_, "inverse_transform", np.asarray)
+    with pytest.raises(TypeError, match=r"must map a volume or .* is ndarray"):
+        plot_seed_map(fitted)
+
+
 def test_a_background_elsewhere_or_on_a_surface(fitted, sample_box, surface):
     affine = sample_box.mask_img.affine.copy()
     affine[:3, 3] += 500

@@ -24,7 +24,7 @@ from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
-from sbc_estimators.plotting import plot_seed_map, plot_signals
+from sbc_estimators.plotting import _seed_marks, plot_seed_map, plot_signals
 
 PNG = b"\x89PNG\r\n"
 MINUS = "\N{MINUS SIGN}"
@@ -56,26 +56,29 @@ def _title(figure):
 
 def _marked(display):
     """Return in mm of the axial cut where crosses are."""
-    artists = _cuts(display)["z"].ax.collections
+    artists = _strokes(_cuts(display)["z"])
     crosses = [own for own in artists if isinstance(own, PathCollection)]
     return [tuple(place) for cross in crosses for place in cross.get_offsets()]
 
 
 def _is_unmarked(display):
     """Whether no seed is drawn in any cut."""
-    artists = [
-        artist
-        for cut in display.axes.values()
-        for artist in (*cut.ax.collections, *cut.ax.patches)
-    ]
-    return artists == []
+    cuts = display.axes.values()
+    marks = [own for cut in cuts for own in (*_strokes(cut), *cut.ax.patches)]
+    return marks == []
+
+
+def _strokes(cut, is_thin=False):
+    """Return crosses and lines around a seed, or thin ones around what is mapped."""
+    artists = cut.ax.collections
+    return [own for own in artists if (own.get_linewidth()[0] == 0.6) == is_thin]
 
 
 def _outlined(display, direction):
     """Return the lines around a region in a cut, `(n_lines, 2, 2)`."""
     lines = [
         collection.get_segments()
-        for collection in _cuts(display)[direction].ax.collections
+        for collection in _strokes(_cuts(display)[direction])
         if isinstance(collection, LineCollection)
     ]
     return np.array(lines[0]) if lines else np.empty((0, 2, 2))
@@ -511,3 +514,19 @@ def test_what_is_not_a_number_is_drawn_as_nothing(fitted, sample_box, stat_map):
     np.testing.assert_allclose(shown[10:30], np.repeat([0.9, -0.9], 10))
     plot_seed_map(fitted, z * np.nan, bg_img=None)
     assert not stat_map["img"].get_fdata().any()
+
+
+def test_a_part_of_the_brain_is_outlined(draw, fitted, sample_box, monkeypatch):
+    display = draw(fitted)
+    mask = np.asarray(sample_box.mask_img.dataobj) != 0
+    (thin,) = _strokes(_cuts(display)["z"], is_thin=True)
+    ends = np.concatenate(thin.get_segments())
+    x, y = np.nonzero(mask[:, :, 3])
+    corners = nib.affines.apply_affine(
+        sample_box.mask_img.affine,
+        [(x.min() - 0.5, y.min() - 0.5, 3), (x.max() + 0.5, y.max() + 0.5, 3)],
+    )
+    assert [ends[:, 0].min(), ends[:, 0].max()] == sorted(corners[:, 0])
+    assert [ends[:, 1].min(), ends[:, 1].max()] == sorted(corners[:, 1])
+    monkeypatch.setattr(_seed_marks, "LARGEST_PART", 50_000)  # it has 99 ml
+    assert _strokes(_cuts(draw(fitted))["z"], is_thin=True) == []
