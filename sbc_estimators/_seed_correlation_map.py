@@ -32,7 +32,7 @@ from ._support.checks import check_count, is_integer
 from ._support.messages import describe_run, naming
 from ._support.store import Store, opened_memory
 from ._support.tables import whole_array
-from .runs._opened import as_runs, is_bare, open_run
+from .runs._opened import as_runs, is_bare
 
 BESIDE = ("confounds", "sample_mask")
 """What may stand beside X instead of in a run."""
@@ -745,17 +745,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
         needed = CARRIED if name == "seed_masker" else BESIDE
         self._check_like_fit(run, runs, {}, needed)
-        mapper, opened = self._mapper(), _opened(runs)
+        mapper, opened = self._mapper(), Attempts().opened(runs)
         side = mapper.seeds if name == "seed_masker" else mapper.brain
         check_runs([side], mapper.brain, opened)
         check_fitted([side], opened)
         with naming(opened[0].where):
             return unit_variance(clean_signals(mapper, name, opened[0]))
-
-
-def _opened(runs):
-    """Return a list of `OpenedRun`, one for each `Run`; raises as `open_run` does."""
-    return [open_run(run, position) for position, run in enumerate(runs)]
 
 
 def _who_had(name, runs, beside):

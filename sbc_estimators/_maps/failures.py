@@ -12,7 +12,7 @@ import pandas as pd
 
 from .._support.checks import check_option
 from .._support.messages import describe_run, some_of, warn
-from ..runs._opened import open_run
+from ..runs._opened import open_run, warn_of_doubts
 
 ON_ERROR = ("raise", "skip")
 """What may become of a run that fails."""
@@ -68,6 +68,8 @@ class Attempts:
                 self.failed.append(FailedRun(position, where, bare(error)))
         self.check_any(opened)
         self._say(self.failed)
+        for run in opened:
+            warn_of_doubts(run)
         return opened
 
     def passing(self, function, opened):

@@ -249,7 +249,6 @@ def open_run(run, position):
         seed_scans = scans
         if run.seed_img is not None:
             seed_scans = _open_seed_image(run.seed_img, n_scans)
-    _warn_of_doubts(where, run, scans, seed_scans)
     return OpenedRun(
         run,
         scans,
@@ -264,13 +263,14 @@ def open_run(run, position):
     )
 
 
-def _warn_of_doubts(where, run, scans, seed_scans):
+def warn_of_doubts(opened):
     """Warn of what headers leave open of where a run lies."""
-    for doubt in scans.doubts:
-        warn(f"{where}: {doubt}")
-    if seed_scans is not scans:
-        for doubt in seed_scans.doubts:
-            warn(f"{where}, {with_file('seed_img', run.seed_img)}: {doubt}")
+    for doubt in opened.scans.doubts:
+        warn(f"{opened.where}: {doubt}")
+    if opened.seed_scans is not opened.scans:
+        name = with_file("seed_img", opened.run.seed_img)
+        for doubt in opened.seed_scans.doubts:
+            warn(f"{opened.where}, {name}: {doubt}")
 
 
 def _is_cosine(name):
