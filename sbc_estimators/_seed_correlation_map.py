@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._images.opening import stored_as_float
+from ._maps.failures import Attempts, FailedRun, bare
 from ._maps.mapping import Mapper, check_options, map_runs, rows_of
 from ._maps.prepared import PreparedRun
 from ._maps.reports import told_of, warn_of_map
@@ -28,7 +29,7 @@ from ._support.checks import check_count, is_integer
 from ._support.messages import describe_run, naming
 from ._support.store import Store, opened_memory
 from ._support.tables import whole_array
-from .runs._opened import as_runs, index_of, is_bare, open_run
+from .runs._opened import as_runs, index_of, is_bare
 
 if TYPE_CHECKING:
     from joblib import Memory
@@ -98,6 +99,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     verbose : int, default=0
         Any value but 0 shows the progress over runs and the time left, where there are
         several and they take more than 2 s.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a run that cannot be mapped: its file is spoilt, say, or a seed
+        has no signal in it. "raise" ends with the error. "skip" leaves it out with a
+        warning: its row of `transform` is NaN, it has no part in `correlations_`, and
+        `run_report_` tells why. Where no run can be mapped, it is an error anyway.
 
     Attributes
     ----------
@@ -112,7 +118,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Which voxels had a signal in every run of `fit`. Others have z = 0 in some,
         which a mean over runs takes for no correlation: leave them out.
     n_seeds_, n_voxels_, n_runs_ : int
-        Numbers of seeds, of voxels in the brain mask, and of runs in `fit`.
+        Numbers of seeds, of voxels in the brain mask, and of runs in `fit` that were
+        mapped.
     seed_names_ : list of str
         Coordinates in mm for spheres, names for labelled regions, otherwise numbers.
     paths_ : dict
@@ -129,8 +136,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         seeds of that over voxels, of some 5,000 of these; missing where a masker cleans
         by itself; below 10 gives a warning), ``n_without_signal`` (voxels whose r is 0
         because they have no signal), ``n_explained`` (voxels whose partial r is 0
-        because the other seeds explain all of them), ``img`` (the file). A table of
-        participants is joined by ``run_report_.merge(participants,
+        because the other seeds explain all of them), ``img`` (the file), ``error`` (what
+        is wrong with a run that was left out, else None; its numbers are missing). A
+        table of participants is joined by ``run_report_.merge(participants,
         left_on="subject", right_on="participant_id")``.
     seed_report_ : DataFrame
         One row for each run and seed of `fit`, with the index of X if it has one:
@@ -274,6 +282,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         memory_level: int = 1,
         n_jobs: int | None = None,
         verbose: int = 0,
+        on_error: Literal["raise", "skip"] = "raise",
     ) -> None:
         self.seed_masker = seed_masker
         self.brain_masker = brain_masker
@@ -287,6 +296,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         self.memory_level = memory_level
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.on_error = on_error
 
     def fit(
         self,
@@ -405,10 +415,11 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
-        mapper, opened = self._checked(X, beside)
+        runs, attempts = as_runs(X, **beside), Attempts(self.on_error)
+        mapper, opened = self._checked(X, runs, beside, attempts)
         shape = self.n_seeds_, self.n_voxels_
-        maps = self._maps(mapper, opened, shape, "fit")
-        return rows_of(maps, len(opened), self.scale)
+        maps = self._maps(mapper, opened, attempts, shape, "fit")
+        return rows_of(maps, len(runs), self.scale)
 
     def statistics(
         self,
@@ -445,8 +456,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
-        mapper, opened = self._checked(X, beside)
-        return statistics_of_runs(mapper, opened)
+        runs, attempts = as_runs(X, **beside), Attempts(self.on_error)
+        mapper, opened = self._checked(X, runs, beside, attempts)
+        return statistics_of_runs(mapper, opened, attempts, len(runs))
 
     def prepare(self, run: RunLike) -> PreparedRun:
         """Clean a run, so that the map of any other seed takes milliseconds.
@@ -471,9 +483,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             As :meth:`transform`.
         """
         check_is_fitted(self)
-        mapper, opened = self._checked(run, {})
-        if len(opened) != 1:
-            raise ValueError(f"run must be one run, got a sequence of {len(opened)}.")
+        runs = as_runs(run)
+        if len(runs) != 1:
+            raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
+        mapper, opened = self._checked(run, runs, {}, Attempts())
         return PreparedRun(mapper, opened[0])
 
     def inverse_transform(self, X: ArrayLike) -> Image:
@@ -649,48 +662,65 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
     def _fit(self, runs, beside, index):
         """Fit the maskers, then yield each run's map while averaging them."""
-        mapper, opened = self._unfitted(runs)
-        sides = [mapper.seeds, mapper.brain]
-        check_runs(sides, mapper.brain, opened)
-        fit_maskers(*sides, opened)
+        attempts = Attempts(self.on_error)
+        mapper, opened = self._fitted_mapper(runs, attempts)
         total, has_signal, maps = 0.0, True, []
-        for seed_map in self._maps(mapper, opened):
-            if len(runs) > 1:
+        for position, seed_map in self._maps(mapper, opened, attempts):
+            if len(opened) > 1:
                 total = total + fisher_z(seed_map.r.astype(np.float64))
             has_signal = has_signal & seed_map.has_signal
             maps.append(replace(seed_map, r=None, dof=None, has_signal=None))
-            yield seed_map
-        r = seed_map.r if len(runs) == 1 else inverse_fisher_z(total / len(runs))
+            yield position, seed_map
+        r = seed_map.r if len(opened) == 1 else inverse_fisher_z(total / len(maps))
         self._keep(mapper, r.astype(np.float32, copy=False), has_signal)
-        for name, value in told_of(maps, index).items():
+        for name, value in told_of(maps, attempts.failed, index).items():
             setattr(self, name, value)
         self.n_runs_, self.seed_names_ = len(maps), maps[0].names
         self._in_fit = {name: _who_had(name, runs, beside) for name in CARRIED}
 
-    def _checked(self, X, beside):
-        """Return what maps runs, and the runs, opened and checked against `fit`."""
-        runs = as_runs(X, **beside)
-        self._check_like_fit(X, runs, beside, CARRIED)
-        mapper, opened = self._mapper(), _opened(runs)
-        sides = [mapper.seeds, mapper.brain]
-        check_runs(sides, mapper.brain, opened)
-        check_fitted(sides, opened)
-        return mapper, opened
+    def _fitted_mapper(self, runs, attempts):
+        """Return what maps runs, with fitted clones of maskers, and the opened runs."""
+        made, mappers = [self._sides()], []
+        opened = attempts.opened(runs)
 
-    def _unfitted(self, runs):
-        """Return what maps runs with clones of both maskers, and the runs, opened."""
+        def fit(own):
+            mapper = self._unfitted(*(made.pop() if made else self._sides()), own)
+            mappers.append(mapper)
+            check_runs([mapper.seeds, mapper.brain], mapper.brain, own)
+            fit_maskers(mapper.seeds, mapper.brain, own)
+
+        opened = attempts.passing(fit, opened)
+        return mappers[-1], opened
+
+    def _checked(self, X, runs, beside, attempts):
+        """Return what maps runs, and the runs, opened and checked against `fit`."""
+        self._check_like_fit(X, runs, beside, CARRIED)
+        mapper, opened = self._mapper(), attempts.opened(runs)
+        sides = [mapper.seeds, mapper.brain]
+
+        def check(own):
+            check_runs(sides, mapper.brain, own)
+            check_fitted(sides, own)
+
+        return mapper, attempts.passing(check, opened)
+
+    def _sides(self):
+        """Return adapters of clones of both maskers; None for a brain to be made."""
         check_options(self.seed_summary, self.measure, self.scale, self.n_jobs)
         self._check_how()
         given = {"low_pass": self.low_pass, "high_pass": self.high_pass}
         given["t_r"] = self.t_r
         shared = {k: v for k, v in given.items() if not _is_masker_own(v)}
-        seeds = adapter_of_clone(self.seed_masker, "seed_masker", shared)
+        seeds, brain = adapter_of_clone(self.seed_masker, "seed_masker", shared), None
         if self.brain_masker is not None:
             brain = adapter_of_clone(self.brain_masker, "brain_masker", shared)
-        opened = _opened(runs)
-        if self.brain_masker is None:
+        return seeds, brain, shared
+
+    def _unfitted(self, seeds, brain, shared, opened):
+        """Return what maps runs with maskers that are not fitted."""
+        if brain is None:
             brain = default_brain(seeds, opened[0].scans.grid, shared)
-        return self._mapper(seeds, brain, self.seed_summary, self.measure), opened
+        return self._mapper(seeds, brain, self.seed_summary, self.measure)
 
     def _keep(self, mapper, r, has_signal):
         """Set the fitted maskers, and what they gave."""
@@ -714,6 +744,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             self.scale,
             self.n_jobs,
             self.verbose,
+            self.on_error == "skip",
         )
 
     def _check_how(self):
@@ -722,17 +753,24 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         if not isinstance(self.verbose, bool | np.bool_):
             check_count(self.verbose, "verbose", least=0)
 
-    def _maps(self, mapper, opened, shape=None, others=None):
-        """Yield the map of each run, with its warnings.
+    def _maps(self, mapper, opened, attempts, shape=None, others=None):
+        """Yield the position and the map of each run, with its warnings.
 
         All have the same shape: that of others before them, or of the first.
         """
-        for seed_map in map_runs(mapper, opened):
-            if shape is None:
-                shape, others = seed_map.r.shape, seed_map.where
-            _check_shape(seed_map.r.shape, shape, seed_map.where, others)
-            warn_of_map(seed_map)
-            yield seed_map
+        mapped = []
+        for position, found in map_runs(mapper, opened):
+            if not isinstance(found, FailedRun):
+                shape = found.r.shape if shape is None else shape
+                others = found.where if others is None else others
+                found = _of_shape(found, position, (shape, others), attempts.skips)
+            if isinstance(found, FailedRun):
+                attempts.add(found)
+                continue
+            mapped.append(position)
+            warn_of_map(found)
+            yield position, found
+        attempts.check_any(mapped)
 
     def _check_like_fit(self, X, runs, beside, needed):
         """Raise ValueError where a run lacks what is needed and runs had in `fit`."""
@@ -754,17 +792,12 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
         needed = CARRIED if name == "seed_masker" else BESIDE
         self._check_like_fit(run, runs, {}, needed)
-        mapper, opened = self._mapper(), _opened(runs)
+        mapper, opened = self._mapper(), Attempts().opened(runs)
         side = mapper.seeds if name == "seed_masker" else mapper.brain
         check_runs([side], mapper.brain, opened)
         check_fitted([side], opened)
         with naming(opened[0].where):
             return unit_variance(clean_signals(mapper, name, opened[0]))
-
-
-def _opened(runs):
-    """Return a list of `OpenedRun`, one for each `Run`; raises as `open_run` does."""
-    return [open_run(run, position) for position, run in enumerate(runs)]
 
 
 def _who_had(name, runs, beside):
@@ -815,6 +848,17 @@ def _check_kept_from_fit(name, in_fit, missing, descriptions):
                 f"{where}: {in_fit} had {name} in fit, this one has none, so its map "
                 f"would be of another kind. {cure}"
             )
+
+
+def _of_shape(seed_map, position, expected, may_fail):
+    """Return a map, or what failed of a run of another shape; `expected` with whose."""
+    try:
+        _check_shape(seed_map.r.shape, expected[0], seed_map.where, expected[1])
+    except ValueError as error:
+        if not may_fail:
+            raise
+        return FailedRun(position, seed_map.img, bare(error))
+    return seed_map
 
 
 def _check_shape(shape, expected, where, others):

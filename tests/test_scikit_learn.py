@@ -521,10 +521,13 @@ def test_few_maps_wait_to_be_taken(monkeypatch):
         started.append(run)
         return run
 
-    mapper = SimpleNamespace(n_jobs=2)
+    mapper = SimpleNamespace(n_jobs=2, skips=False)
+    runs = [SimpleNamespace(position=i, where=f"run {i}") for i in range(20)]
     with joblib.parallel_config(backend="threading"):
-        for n_taken, run in enumerate(mapping.in_order(note, mapper, range(20))):
-            assert run == n_taken
+        maps = enumerate(mapping.in_order(note, mapper, runs))
+        for n_taken, (position, run) in maps:
+            assert run is runs[n_taken]
+            assert position == n_taken
             threading.Event().wait(0.01)
             assert len(started) <= 4 * (n_taken // 4 + 1)
     assert len(started) == 20

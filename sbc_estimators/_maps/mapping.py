@@ -24,6 +24,7 @@ from .._support.messages import (
 )
 from .._support.threads import workers
 from ..runs._opened import SentRun
+from .failures import KILLED, FailedRun, bare, flights, in_flight, killed, place_of
 from .seeds import (
     MEASURES,
     SUMMARIES,
@@ -85,6 +86,8 @@ class Mapper:
         How many runs are mapped at the same time.
     verbose : int
         Any value but 0 shows the progress over runs.
+    skips : bool
+        Whether others go on where a run fails.
     """
 
     seeds: Any
@@ -95,6 +98,7 @@ class Mapper:
     scale: str = "fisher_z"
     n_jobs: Any = None
     verbose: int = 0
+    skips: bool = False
 
     def __post_init__(self):
         check_options(self.summary, self.measure, self.scale, self.n_jobs)
@@ -323,7 +327,10 @@ def _check_n_jobs(value):
 
 
 def map_runs(mapper, opened):
-    """Return a generator of many runs' maps in order, holding only those in flight."""
+    """Return a generator of many runs' maps, holding only those in flight.
+
+    Of a run that failed, and may, it gives a `FailedRun`.
+    """
     maps = in_order(map_run, mapper, opened)
     if not mapper.verbose or len(opened) == 1:
         return maps  # even a bar that is not shown starts a thread that stays
@@ -332,24 +339,59 @@ def map_runs(mapper, opened):
 
 
 def in_order(function, mapper, opened):
-    """Yield what a function of mapper and run makes of each run.
+    """Yield the position of each run, and what a function of mapper and run makes.
 
     A batch at a time, as joblib goes on and on ahead of whoever takes the maps, or of
-    a slow first run.
+    a slow first run. Where a worker is killed, the runs in flight are named; if others
+    go on, they come out of order.
     """
     n_runs = RUNS_PER_JOB * effective_n_jobs(mapper.n_jobs)
+    left = list(opened)
+    while left:
+        batch, done = left[:n_runs], set()
+        with flights(n_runs > RUNS_PER_JOB) as folder:
+            try:
+                for run, result in _of_batch(function, mapper, batch, folder):
+                    done.add(run.position)
+                    yield run.position, result
+            except KILLED as error:
+                fallen = killed(folder, [r for r in batch if r.position not in done])
+                if not mapper.skips:
+                    raise fallen[0].error from error
+                done.update(own.position for own in fallen)
+                yield from ((own.position, own) for own in fallen)
+        left = [run for run in left if run.position not in done]
+
+
+def _of_batch(function, mapper, batch, folder):
+    """Yield some runs and what a function makes of each, in order."""
     with Parallel(n_jobs=mapper.n_jobs, return_as="generator") as parallel:
-        for start in range(0, len(opened), n_runs):
-            batch = opened[start : start + n_runs]
-            yield from parallel(delayed(function)(mapper, run) for run in batch)
+        calls = (delayed(_attempt)(function, mapper, run, folder) for run in batch)
+        for run, (result, error) in zip(batch, parallel(calls), strict=True):
+            yield run, result if error is None else FailedRun(*place_of(run), error)
+
+
+def _attempt(function, mapper, run, folder):
+    """Return what a function makes of a run, and the error if it may fail."""
+    with in_flight(folder, run.position):
+        try:
+            return function(mapper, run), None
+        except Exception as error:  # of any kind, as it is told
+            if not mapper.skips:
+                raise
+            return None, bare(error)
 
 
 def rows_of(maps, n_runs, scale):
-    """Return maps as rows of a scale, filled one map at a time."""
+    """Return maps as rows of a scale, filled one map at a time.
+
+    Maps come with their positions; rows of runs that have none are NaN.
+    """
     rows, scaled = None, SCALES[scale]
-    for i, seed_map in enumerate(maps):
+    for i, seed_map in maps:
         if rows is None:
-            rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
+            shape = n_runs, seed_map.r.size
+            rows = np.full(shape, np.nan, dtype=np.float32)
         with workers(len(seed_map.r)) as crew:
             _fill(rows[i].reshape(seed_map.r.shape), seed_map, scaled, crew)
     return rows

@@ -15,22 +15,29 @@ LEAST_COVERAGE = 0.5
 """Part of a seed's voxels with a signal below which we warn."""
 
 
-NUMBERS = (
-    *("n_scans", "n_kept_scans", "effective_dof", "n_without_signal", "n_explained"),
-)
-"""What is told of each run, as `SeedMap` calls it."""
+NUMBERS = {
+    "n_scans": "Int64",
+    "n_kept_scans": "Int64",
+    "effective_dof": "float64",
+    "n_without_signal": "Int64",
+    "n_explained": "Int64",
+}
+"""What is told of each run, as `SeedMap` calls it, and in which type."""
 
 
-def told_of(maps, index=None):
+def told_of(maps, failed=(), index=None):
     """Return what the fitted estimator tells of its maps, as names and values.
 
     Parameters
     ----------
     maps : list of SeedMap
+    failed : list of FailedRun, default=()
+        Runs of which there is no map.
     index : pandas Index or None, default=None
         That of the runs, which their rows keep.
     """
-    run_report, seed_report = _run_report(maps), _seed_report(maps)
+    maps = sorted(maps, key=lambda own: own.position)
+    run_report, seed_report = _run_report(maps, failed), _seed_report(maps)
     if index is not None:
         run_report.index = index
         seed_report.index = index.take(seed_report["run"])
@@ -41,18 +48,18 @@ def told_of(maps, index=None):
     }
 
 
-def _run_report(maps):
-    """Return a table with a row for each run, from `SeedMap` of all."""
-    return pd.DataFrame(
-        [
-            {
-                **_acquired(own),
-                **{name: getattr(own, name) for name in NUMBERS},
-                "img": own.img,
-            }
-            for own in maps
-        ]
-    )
+def _run_report(maps, failed):
+    """Return a table with a row for each run; numbers of one that failed are missing."""
+    rows = [
+        {
+            **_acquired(own),
+            **{name: getattr(own, name, None) for name in NUMBERS},
+            "img": own.img,
+            "error": str(own.error) if own in failed else None,
+        }
+        for own in sorted([*maps, *failed], key=lambda own: own.position)
+    ]
+    return pd.DataFrame(rows).astype({**NUMBERS, "error": object})
 
 
 def _seed_report(maps):

@@ -11,14 +11,27 @@ from .._signals.reading import read_run
 from .._support.messages import naming
 from .._support.threads import workers
 from ..runs._opened import SentRun
+from .failures import FailedRun
 from .mapping import RunSignals, in_order
 from .seeds import summarised
 
 
-def statistics_of_runs(mapper, opened):
-    """Return the statistics of many runs, a list with one Bunch a run."""
+def statistics_of_runs(mapper, opened, attempts, n_runs):
+    """Return the statistics of many runs, a list with one Bunch a run.
+
+    Of a run that failed, and may, all of it is NaN.
+    """
     mapper.check_known("statistics")
-    return list(in_order(run_statistics, mapper, opened))
+    found = {}
+    for position, result in in_order(run_statistics, mapper, opened):
+        if isinstance(result, FailedRun):
+            attempts.add(result)
+        else:
+            found[position] = result
+    attempts.check_any(found)
+    known = next(iter(found.values()))
+    none = Bunch(**{name: np.full_like(own, np.nan) for name, own in known.items()})
+    return [found.get(i, none) for i in range(n_runs)]
 
 
 def run_statistics(mapper, opened):

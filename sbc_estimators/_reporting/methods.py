@@ -9,7 +9,7 @@ import numpy as np
 from .. import __version__
 from .images import SURFACE, kind_of
 from .references import REFERENCES, cite, cited_in
-from .tables import known
+from .tables import known, mapped_runs
 from .used import confound_names, own, repetition_time
 
 MOST_NAMED = 12
@@ -136,7 +136,7 @@ def _software():
 
 def _data(sbc, runs):
     """Return how many runs there are, how long, and how fast."""
-    scans = spanned([int(n) for n in sbc.run_report_["n_scans"]])
+    scans = spanned([int(n) for n in mapped_runs(sbc)["n_scans"]])
     times = _repetition_times(sbc, runs)
     speed = f" (repetition time {spanned(times)} s)" if times else ""
     if sbc.n_runs_ == 1:
@@ -344,7 +344,7 @@ def _confounds(runs):
 
 def _censoring(sbc):
     """Return how many scans were left out, and how."""
-    report = sbc.run_report_
+    report = mapped_runs(sbc)
     n_scans, n_kept = int(report["n_scans"].sum()), int(report["n_kept_scans"].sum())
     if n_scans == n_kept:
         return ""
@@ -395,7 +395,7 @@ def _correlation(sbc, maps):
 
 def _degrees_of_freedom(sbc):
     """Return what cleaning left, where it is known."""
-    left = [known(value) for value in sbc.run_report_["effective_dof"]]
+    left = [known(value) for value in mapped_runs(sbc)["effective_dof"]]
     left = [round(value, 1) for value in left if value is not None]
     if not left:
         return ""
@@ -404,7 +404,7 @@ def _degrees_of_freedom(sbc):
 
 def _without_signal(sbc, maps):
     """Return what became of voxels without a signal."""
-    most = int(sbc.run_report_["n_without_signal"].max())
+    most = int(mapped_runs(sbc)["n_without_signal"].max())
     if not most:
         return ""
     return f"In a run, up to {most:,} {maps.unit} had no signal; their z was set to 0."

@@ -20,6 +20,7 @@ from .scripts import script_of
 from .tables import (
     known,
     lowest_quality,
+    mapped_runs,
     run_files,
     run_labels,
     run_rows,
@@ -98,7 +99,7 @@ def summarise(sbc, X=None):
     mapped = None if X is None else _mapped(sbc, X)
     runs = None if mapped is None else mapped.runs
     maps = Maps.of(sbc)
-    files = run_files(sbc.run_report_)
+    files = run_files(mapped_runs(sbc))
     labels = run_labels(files)
     seeds = _seeds(sbc, maps, mapped)
     pictured = lowest_quality(seeds, MOST_PICTURED)
@@ -113,7 +114,7 @@ def summarise(sbc, X=None):
         "seed_summary": sbc.seed_summary_,
         "cards": _cards(sbc),
         "warnings": warnings_of_tables(sbc) if mapped is None else mapped.heard,
-        "runs": run_rows(sbc.run_report_, labels, _confound_counts(runs)),
+        "runs": run_rows(mapped_runs(sbc), labels, _confound_counts(runs)),
         "seeds": seeds,
         "pictured": pictured,
         "correlations": _correlations(sbc, mapped),
@@ -184,7 +185,7 @@ def _title(files, labels):
 
 def _cards(sbc):
     """Return the numbers that stand out."""
-    report = sbc.run_report_
+    report = mapped_runs(sbc)
     return {
         "n_runs": int(sbc.n_runs_),
         "n_seeds": int(sbc.n_seeds_),

@@ -62,6 +62,12 @@ def short_name(file):
     return " ".join(f"{key}-{entities[key]}" for key in WITHIN_NAMES if key in entities)
 
 
+def mapped_runs(sbc):
+    """Return the rows of `run_report_` of runs that were not left out."""
+    report = sbc.run_report_
+    return report[report["error"].isna()].reset_index(drop=True)
+
+
 def run_rows(report, labels, n_confounds=None):
     """Return a dict for each run, from `run_report_`.
 
@@ -140,7 +146,7 @@ def lowest_quality(rows, most):
 
 def warnings_of_tables(sbc):
     """Return what the tables of `fit` have to warn of, as sentences."""
-    return [*_of_runs(sbc.run_report_, sbc.n_voxels_), *_of_seeds(sbc.seed_report_)]
+    return [*_of_runs(mapped_runs(sbc), sbc.n_voxels_), *_of_seeds(sbc.seed_report_)]
 
 
 def _of_runs(report, n_voxels):

@@ -258,7 +258,6 @@ def open_run(run, position):
         seed_scans = scans
         if run.seed_img is not None:
             seed_scans = _open_seed_image(run.seed_img, n_scans)
-    _warn_of_doubts(run_in_warnings(position, run.img), run, scans, seed_scans)
     return OpenedRun(
         run,
         scans,
@@ -273,13 +272,15 @@ def open_run(run, position):
     )
 
 
-def _warn_of_doubts(name, run, scans, seed_scans):
+def warn_of_doubts(opened):
     """Warn of what headers leave open of where a run lies."""
-    for doubt in scans.doubts:
-        warn(f"{name}: {doubt}")
-    if seed_scans is not scans:
-        for doubt in seed_scans.doubts:
-            warn(f"{name}, {with_file('seed_img', run.seed_img)}: {doubt}")
+    about = run_in_warnings(opened.position, opened.run.img)
+    for doubt in opened.scans.doubts:
+        warn(f"{about}: {doubt}")
+    if opened.seed_scans is not opened.scans:
+        name = with_file("seed_img", opened.run.seed_img)
+        for doubt in opened.seed_scans.doubts:
+            warn(f"{about}, {name}: {doubt}")
 
 
 def _is_cosine(name):

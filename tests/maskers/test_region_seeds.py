@@ -653,3 +653,42 @@ def test_an_error_names_the_file_of_an_atlas(sample_box, tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(OSError, match=words("labels_img", path, "corrupt")):
         RegionSeeds(path).fit()
+
+
+# Tables of names that are spoilt
+
+LUT = b"index\tname\n1\tleft\n2\tNA\n3\tright front\n4\tnull\n"
+
+
+def spoilt_tables(n, seed):
+    """Yield tables of names with some bytes changed, removed or doubled."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        content = bytearray(LUT)
+        for place in rng.integers(0, len(LUT) - 2, rng.integers(1, 4)):
+            kind = rng.integers(3)
+            if kind == 0:
+                content[place] = rng.choice(list(b"\t\n;, 12a\x00\xff"))
+            elif kind == 1:
+                del content[place]
+            else:
+                content[place:place] = content[place : place + 3]
+        yield bytes(content)
+
+
+def test_spoilt_tables_of_names_are_read_as_they_are_or_refused(sample_box, tmp_path):
+    """Each of 200 changed files gives the names in it, or an error that says lut."""
+    path, ends = tmp_path / "lut.tsv", []
+    for content in spoilt_tables(200, seed=0):
+        path.write_bytes(content)
+        said, names = "lut", []
+        try:
+            names = RegionSeeds(sample_box.labels_img, lut=path).fit().seed_names_
+        except (ValueError, TypeError) as error:
+            said = str(error)
+        assert "lut" in said
+        words_there = content.decode("utf-8", "replace")
+        assert all(name in words_there or name in "1234" for name in names)
+        ends.append(len(names))
+    assert ends.count(4) > 30
+    assert ends.count(0) > 30
