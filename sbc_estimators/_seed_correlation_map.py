@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._images.opening import stored_as_float
-from ._maps.mapping import Mapper, check_options, map_runs, rows_of
+from ._maps.mapping import Mapper, check_options, each_row, map_runs, rows_of
 from ._maps.prepared import PreparedRun
 from ._maps.reports import told_of, warn_of_map
 from ._maps.statistics import clean_signals, statistics_of_runs
@@ -244,6 +246,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     (33, 39, 31, 1)
     """
 
+    # It is said in the call itself, and nobody hands it on.
+    __metadata_request__transform: ClassVar = {"out": UNUSED}
+
     def __init__(
         self,
         seed_masker,
@@ -344,17 +349,20 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         runs = as_runs(X, **beside)
         return rows_of(self._fit(runs, beside, index_of(X)), len(runs), self.scale)
 
-    def transform(self, X, *, confounds=None, sample_mask=None):
+    def transform(self, X, *, confounds=None, sample_mask=None, out=None):
         """Return the map of each run, on the `scale` of the estimator.
 
         Parameters
         ----------
         X, confounds, sample_mask
             As in :meth:`fit`.
+        out : ndarray of shape (n_runs, n_seeds * n_voxels) or None, default=None
+            An array of float32 or float64 to be filled run by run and returned, such as
+            a :class:`numpy.memmap` of more runs than memory holds. None makes one.
 
         Returns
         -------
-        z : ndarray of shape (n_runs, n_seeds * n_voxels), float32
+        z : ndarray of shape (n_runs, n_seeds * n_voxels), float32 or as `out`
             Fisher z, z score or r, as `scale` says. Voxel j of seed i is column
             ``i * n_voxels + j``.
 
@@ -364,16 +372,66 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             Before :meth:`fit`.
         ValueError
             If a run lacks the confounds or sample mask that every run had in `fit` (or
-            that some had beside X), or if its map has another shape.
+            that some had beside X), if its map has another shape, or if `out` cannot
+            hold the maps.
         TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
             As :meth:`fit`.
+
+        See Also
+        --------
+        iter_transform : One row at a time.
         """
         check_is_fitted(self)
-        beside = {"confounds": confounds, "sample_mask": sample_mask}
-        mapper, opened = self._checked(X, beside)
-        shape = self.n_seeds_, self.n_voxels_
-        maps = self._maps(mapper, opened, shape, "fit")
-        return rows_of(maps, len(opened), self.scale)
+        runs = as_runs(X, confounds, sample_mask)
+        _check_out(out, (len(runs), self.n_seeds_ * self.n_voxels_))
+        maps = self._maps_like_fit(X, confounds, sample_mask)
+        return rows_of(maps, len(runs), self.scale, out)
+
+    def iter_transform(self, X, *, confounds=None, sample_mask=None):
+        """Return an iterator over the rows of :meth:`transform`, as runs are mapped.
+
+        Only the runs in flight are held, so that there may be more of them than memory
+        holds: for ``partial_fit``, or to load data for training. All headers and tables
+        are checked at once, scans are read as rows are asked for.
+
+        Parameters
+        ----------
+        X, confounds, sample_mask
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        rows : iterator of ndarray of shape (n_seeds * n_voxels,), float32
+            One for each run, in their order. With `n_jobs` up to 16 runs a job are
+            mapped ahead, fewer where maps are large.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`transform`.
+
+        Examples
+        --------
+        >>> from itertools import islice
+        >>> import numpy as np
+        >>> from nilearn.maskers import NiftiMasker
+        >>> from sklearn.decomposition import IncrementalPCA
+        >>> from sbc_estimators import SeedCorrelationMap, datasets
+        >>> from sbc_estimators.maskers import SphereSeeds
+        >>> data = datasets.make_runs(12, n_scans=60, n_voxels=300, random_state=0)
+        >>> seed = SphereSeeds(data.seeds[:1], radius=4)
+        >>> sbc = SeedCorrelationMap(seed, NiftiMasker(data.mask_img)).fit(data.runs[0])
+        >>> pca, rows = IncrementalPCA(3), sbc.iter_transform(data.runs)
+        >>> while batch := [*islice(rows, 4)]:
+        ...     _ = pca.partial_fit(np.array(batch))
+        >>> pca.components_.shape
+        (3, 300)
+        """
+        check_is_fitted(self)
+        maps = self._maps_like_fit(X, confounds, sample_mask)
+        return each_row(maps, self.scale)
 
     def statistics(self, X, *, confounds=None, sample_mask=None):
         """Return the map of each run with how sure it is.
@@ -675,17 +733,24 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             self.verbose,
         )
 
+    def _maps_like_fit(self, X, confounds, sample_mask):
+        """Check runs at once, and return a generator of the map of each."""
+        beside = {"confounds": confounds, "sample_mask": sample_mask}
+        mapper, opened = self._checked(X, beside)
+        return self._maps(mapper, opened, (self.n_seeds_, self.n_voxels_), "fit")
+
     def _maps(self, mapper, opened, shape=None, others=None):
         """Yield the map of each run, with its warnings.
 
         All have the same shape: that of others before them, or of the first.
         """
-        for seed_map in map_runs(mapper, opened):
+        for seed_map in map_runs(mapper, opened, shape):
             if shape is None:
                 shape, others = seed_map.r.shape, seed_map.where
             _check_shape(seed_map.r.shape, shape, seed_map.where, others)
             warn_of_map(seed_map)
             yield seed_map
+            del seed_map
 
     def _check_like_fit(self, X, runs, beside, needed):
         """Raise ValueError where a run lacks what is needed and runs had in `fit`."""
@@ -788,6 +853,24 @@ def _check_shape(shape, expected, where, others):
         "by voxel, so all runs must give the same: bring them to one grid, or leave "
         "out regions that some runs do not cover."
     )
+
+
+def _check_out(out, shape):
+    """Raise an error unless an array, if there is one, can hold rows of maps."""
+    if out is None:
+        return
+    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float64):
+        kind = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out)
+        raise TypeError(
+            f"out must be an ndarray of float32 or float64, got {kind}. Pass "
+            f"numpy.empty({shape}, numpy.float32), or a numpy.memmap of that shape."
+        )
+    if out.shape != shape or not out.flags.writeable:
+        what = f"shape {out.shape}" if out.shape != shape else "one that is read-only"
+        raise ValueError(
+            f"out must have shape (n_runs, n_seeds * n_voxels) = {shape} and be "
+            f"writeable, got {what}."
+        )
 
 
 def _check_memory_level(value):

@@ -1,5 +1,7 @@
 """One run to its correlation map, and many runs in turn, in parallel, or from disk."""
 
+import math
+import warnings
 from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -46,6 +48,9 @@ SOON = 2.0
 
 RUNS_PER_JOB = 16
 """How many runs are handed out at a time: all their maps may wait to be taken."""
+
+MOST_WAITING = 2**28
+"""Bytes of maps, of each job, that may do so."""
 
 
 def check_options(seed_summary, measure, scale, n_jobs):
@@ -317,44 +322,74 @@ def _check_n_jobs(value):
         )
 
 
-def map_runs(mapper, opened):
-    """Return a generator of many runs' maps in order, holding only those in flight."""
-    maps = in_order(map_run, mapper, opened)
+def map_runs(mapper, opened, shape=None):
+    """Return a generator of many runs' maps in order, holding only those in flight.
+
+    The fewer of them, the larger they are, where their shape is known.
+    """
+    most = RUNS_PER_JOB
+    if shape is not None:
+        n_bytes = 8 * math.prod(shape)  # r and degrees of freedom
+        most = max(1, min(most, MOST_WAITING // n_bytes))
+    maps = in_order(map_run, mapper, opened, most)
     if not mapper.verbose or len(opened) == 1:
         return maps  # even a bar that is not shown starts a thread that stays
     shown = {"unit": "run", "leave": False, "delay": SOON}
     return tqdm(maps, "seed maps", len(opened), **shown)
 
 
-def in_order(function, mapper, opened):
+def in_order(function, mapper, opened, most=RUNS_PER_JOB):
     """Yield what a function of mapper and run makes of each run.
 
-    A batch at a time, as joblib goes on and on ahead of whoever takes the maps, or of
-    a slow first run.
+    A batch at a time, some runs a job at most, as joblib goes on and on ahead of
+    whoever takes the maps, or of a slow first run.
     """
-    n_runs = RUNS_PER_JOB * effective_n_jobs(mapper.n_jobs)
+    n_runs = most * effective_n_jobs(mapper.n_jobs)
     with Parallel(n_jobs=mapper.n_jobs, return_as="generator") as parallel:
         for start in range(0, len(opened), n_runs):
             batch = opened[start : start + n_runs]
-            yield from parallel(delayed(function)(mapper, run) for run in batch)
+            yield from _each(parallel(delayed(function)(mapper, run) for run in batch))
 
 
-def rows_of(maps, n_runs, scale):
-    """Return maps as rows of a scale, filled one map at a time."""
-    rows, scaled = None, SCALES[scale]
+def _each(results):
+    """Yield each result; whoever asks for no more is not told of those in flight."""
+    try:
+        for result in results:
+            yield result
+            del result
+    except GeneratorExit:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"\d+ tasks", UserWarning)
+            results.close()
+        raise
+
+
+def rows_of(maps, n_runs, scale, rows=None):
+    """Return maps as rows of a scale, filled one map at a time, in an array of ours."""
     for i, seed_map in enumerate(maps):
         if rows is None:
             rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
-        with workers(len(seed_map.r)) as crew:
-            _fill(rows[i].reshape(seed_map.r.shape), seed_map, scaled, crew)
+        _fill(rows[i], seed_map, scale)
     return rows
 
 
-def _fill(rows, seed_map, scaled, crew):
-    """Fill a row for each seed, one by one: what lies between stays in cache."""
+def each_row(maps, scale):
+    """Yield each map as a row of a scale, and hold none of those before it."""
+    for seed_map in maps:
+        row = np.empty(seed_map.r.size, dtype=np.float32)
+        _fill(row, seed_map, scale)
+        del seed_map
+        yield row
+        del row
+
+
+def _fill(row, seed_map, scale):
+    """Fill a row, seed by seed: what lies between stays in cache."""
+    rows, scaled = row.reshape(seed_map.r.shape), SCALES[scale]
 
     def fill(k):
         dof = None if seed_map.dof is None else seed_map.dof[k]
         rows[k] = scaled(seed_map.r[k], dof)
 
-    crew.fill(fill, len(rows))
+    with workers(len(rows)) as crew:
+        crew.fill(fill, len(rows))
