@@ -10,7 +10,8 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._images.opening import stored_as_float
+from ._images.opening import stored_as_float, the_only
+from ._images.volume import in_space
 from ._maps.mapping import Mapper, check_options, each_row, map_runs, rows_of
 from ._maps.prepared import PreparedRun
 from ._maps.reports import told_of, warn_of_map
@@ -505,7 +506,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Returns
         -------
         img : Nifti1Image or SurfaceImage
-            Volume ``i * n_seeds + j`` is seed j of row i.
+            Volume ``i * n_seeds + j`` is seed j of row i. Of a single row of shape
+            (n_voxels,) for one seed it is without that axis: 3D for volumes. The
+            header tells the same space (sform and qform codes) as that of the mask, or
+            of the runs on its grid.
 
         Raises
         ------
@@ -532,7 +536,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
                 "returns them."
             )
         rows = rows.reshape(-1, self.n_voxels_)
-        return stored_as_float(self.brain_masker_.inverse_transform(rows))
+        img = self.brain_masker_.inverse_transform(rows)
+        img = in_space(stored_as_float(img), self._space)
+        return the_only(img) if np.ndim(X) == 1 and len(rows) == 1 else img
 
     def seed_signals(self, run):
         """Return the cleaned seed time series of one run.
@@ -682,6 +688,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         for name, value in told_of(maps, index).items():
             setattr(self, name, value)
         self.n_runs_, self.seed_names_ = len(maps), maps[0].names
+        self._space = mapper.brain.space(opened[0])
         self._in_fit = {name: _who_had(name, runs, beside) for name in CARRIED}
 
     def _checked(self, X, beside):

@@ -338,13 +338,13 @@ def map_runs(mapper, opened, shape=None):
     return tqdm(maps, "seed maps", len(opened), **shown)
 
 
-def in_order(function, mapper, opened, most=RUNS_PER_JOB):
+def in_order(function, mapper, opened, most=None):
     """Yield what a function of mapper and run makes of each run.
 
     A batch at a time, some runs a job at most, as joblib goes on and on ahead of
     whoever takes the maps, or of a slow first run.
     """
-    n_runs = most * effective_n_jobs(mapper.n_jobs)
+    n_runs = (most or RUNS_PER_JOB) * effective_n_jobs(mapper.n_jobs)
     with Parallel(n_jobs=mapper.n_jobs, return_as="generator") as parallel:
         for start in range(0, len(opened), n_runs):
             batch = opened[start : start + n_runs]
