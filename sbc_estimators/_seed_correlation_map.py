@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._images.opening import stored_as_float
+from ._images.opening import stored_as_float, the_only
+from ._images.volume import in_space
 from ._maps.failures import Attempts, FailedRun, bare
-from ._maps.mapping import Mapper, check_options, map_runs, rows_of
+from ._maps.mapping import Mapper, check_options, each_row, map_runs, rows_of
 from ._maps.prepared import PreparedRun
 from ._maps.reports import told_of, warn_of_map
 from ._maps.statistics import clean_signals, statistics_of_runs
@@ -32,6 +34,8 @@ from ._support.tables import whole_array
 from .runs._opened import as_runs, index_of, is_bare
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from joblib import Memory
     from numpy.typing import ArrayLike
     from sklearn.utils import Bunch
@@ -136,9 +140,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         seeds of that over voxels, of some 5,000 of these; missing where a masker cleans
         by itself; below 10 gives a warning), ``n_without_signal`` (voxels whose r is 0
         because they have no signal), ``n_explained`` (voxels whose partial r is 0
-        because the other seeds explain all of them), ``img`` (the file), ``error`` (what
-        is wrong with a run that was left out, else None; its numbers are missing). A
-        table of participants is joined by ``run_report_.merge(participants,
+        because the other seeds explain all of them), ``img`` (the file), ``error``
+        (what is wrong with a run that was left out, else None; its numbers are
+        missing). A table of participants is joined by ``run_report_.merge(participants,
         left_on="subject", right_on="participant_id")``.
     seed_report_ : DataFrame
         One row for each run and seed of `fit`, with the index of X if it has one:
@@ -267,6 +271,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     (33, 39, 31, 1)
     """
 
+    # It is said in the call itself, and nobody hands it on.
+    __metadata_request__transform: ClassVar = {"out": UNUSED}
+
     def __init__(
         self,
         seed_masker: Masker,
@@ -389,6 +396,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         *,
         confounds: Confounds = None,
         sample_mask: SampleMasks = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return the map of each run, on the `scale` of the estimator.
 
@@ -396,10 +404,13 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         ----------
         X, confounds, sample_mask
             As in :meth:`fit`.
+        out : ndarray of shape (n_runs, n_seeds * n_voxels) or None, default=None
+            An array of float32 or float64 to be filled run by run and returned, such as
+            a :class:`numpy.memmap` of more runs than memory holds. None makes one.
 
         Returns
         -------
-        z : ndarray of shape (n_runs, n_seeds * n_voxels), float32
+        z : ndarray of shape (n_runs, n_seeds * n_voxels), float32 or as `out`
             Fisher z, z score or r, as `scale` says. Voxel j of seed i is column
             ``i * n_voxels + j``.
 
@@ -409,17 +420,75 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             Before :meth:`fit`.
         ValueError
             If a run lacks the confounds or sample mask that every run had in `fit` (or
-            that some had beside X), or if its map has another shape.
+            that some had beside X), if its map has another shape, or if `out` cannot
+            hold the maps.
         TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
             As :meth:`fit`.
+
+        See Also
+        --------
+        iter_transform : One row at a time.
         """
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
-        runs, attempts = as_runs(X, **beside), Attempts(self.on_error)
-        mapper, opened = self._checked(X, runs, beside, attempts)
-        shape = self.n_seeds_, self.n_voxels_
-        maps = self._maps(mapper, opened, attempts, shape, "fit")
-        return rows_of(maps, len(runs), self.scale)
+        runs = as_runs(X, **beside)
+        _check_out(out, (len(runs), self.n_seeds_ * self.n_voxels_))
+        maps = self._maps_like_fit(X, runs, beside)
+        return rows_of(maps, len(runs), self.scale, out)
+
+    def iter_transform(
+        self,
+        X: Runs,
+        *,
+        confounds: Confounds = None,
+        sample_mask: SampleMasks = None,
+    ) -> Iterator[np.ndarray]:
+        """Return an iterator over the rows of :meth:`transform`, as runs are mapped.
+
+        Only the runs in flight are held, so that there may be more of them than memory
+        holds: for ``partial_fit``, or to load data for training. All headers and tables
+        are checked at once, scans are read as rows are asked for.
+
+        Parameters
+        ----------
+        X, confounds, sample_mask
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        rows : iterator of ndarray of shape (n_seeds * n_voxels,), float32
+            One for each run, in their order. With `n_jobs` up to 16 runs a job are
+            mapped ahead, fewer where maps are large.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
+            As :meth:`transform`.
+
+        Examples
+        --------
+        >>> from itertools import islice
+        >>> import numpy as np
+        >>> from nilearn.maskers import NiftiMasker
+        >>> from sklearn.decomposition import IncrementalPCA
+        >>> from sbc_estimators import SeedCorrelationMap, datasets
+        >>> from sbc_estimators.maskers import SphereSeeds
+        >>> data = datasets.make_runs(12, n_scans=60, n_voxels=300, random_state=0)
+        >>> seed = SphereSeeds(data.seeds[:1], radius=4)
+        >>> sbc = SeedCorrelationMap(seed, NiftiMasker(data.mask_img)).fit(data.runs[0])
+        >>> pca, rows = IncrementalPCA(3), sbc.iter_transform(data.runs)
+        >>> while batch := [*islice(rows, 4)]:
+        ...     _ = pca.partial_fit(np.array(batch))
+        >>> pca.components_.shape
+        (3, 300)
+        """
+        check_is_fitted(self)
+        beside = {"confounds": confounds, "sample_mask": sample_mask}
+        runs = as_runs(X, **beside)
+        shape = len(runs), self.n_seeds_ * self.n_voxels_
+        return each_row(self._maps_like_fit(X, runs, beside), shape, self.scale)
 
     def statistics(
         self,
@@ -501,7 +570,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Returns
         -------
         img : Nifti1Image or SurfaceImage
-            Volume ``i * n_seeds + j`` is seed j of row i.
+            Volume ``i * n_seeds + j`` is seed j of row i. Of a single row of shape
+            (n_voxels,) for one seed it is without that axis: 3D for volumes. The
+            header tells the same space (sform and qform codes) as that of the mask, or
+            of the runs on its grid.
 
         Raises
         ------
@@ -528,7 +600,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
                 "returns them."
             )
         rows = rows.reshape(-1, self.n_voxels_)
-        return stored_as_float(self.brain_masker_.inverse_transform(rows))
+        img = self.brain_masker_.inverse_transform(rows)
+        img = in_space(stored_as_float(img), self._space)
+        return the_only(img) if np.ndim(X) == 1 and len(rows) == 1 else img
 
     def seed_signals(self, run: RunLike) -> np.ndarray:
         """Return the cleaned seed time series of one run.
@@ -676,6 +750,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         for name, value in told_of(maps, attempts.failed, index).items():
             setattr(self, name, value)
         self.n_runs_, self.seed_names_ = len(maps), maps[0].names
+        self._space = mapper.brain.space(opened[0])
         self._in_fit = {name: _who_had(name, runs, beside) for name in CARRIED}
 
     def _fitted_mapper(self, runs, attempts):
@@ -753,13 +828,20 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         if not isinstance(self.verbose, bool | np.bool_):
             check_count(self.verbose, "verbose", least=0)
 
+    def _maps_like_fit(self, X, runs, beside):
+        """Check runs at once, and return a generator of the map of each."""
+        attempts = Attempts(self.on_error)
+        mapper, opened = self._checked(X, runs, beside, attempts)
+        shape = self.n_seeds_, self.n_voxels_
+        return self._maps(mapper, opened, attempts, shape, "fit")
+
     def _maps(self, mapper, opened, attempts, shape=None, others=None):
         """Yield the position and the map of each run, with its warnings.
 
         All have the same shape: that of others before them, or of the first.
         """
         mapped = []
-        for position, found in map_runs(mapper, opened):
+        for position, found in map_runs(mapper, opened, shape):
             if not isinstance(found, FailedRun):
                 shape = found.r.shape if shape is None else shape
                 others = found.where if others is None else others
@@ -770,6 +852,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             mapped.append(position)
             warn_of_map(found)
             yield position, found
+            del found
         attempts.check_any(mapped)
 
     def _check_like_fit(self, X, runs, beside, needed):
@@ -879,6 +962,24 @@ def _check_shape(shape, expected, where, others):
         "by voxel, so all runs must give the same: bring them to one grid, or leave "
         "out regions that some runs do not cover."
     )
+
+
+def _check_out(out, shape):
+    """Raise an error unless an array, if there is one, can hold rows of maps."""
+    if out is None:
+        return
+    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float64):
+        kind = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out)
+        raise TypeError(
+            f"out must be an ndarray of float32 or float64, got {kind}. Pass "
+            f"numpy.empty({shape}, numpy.float32), or a numpy.memmap of that shape."
+        )
+    if out.shape != shape or not out.flags.writeable:
+        what = f"shape {out.shape}" if out.shape != shape else "one that is read-only"
+        raise ValueError(
+            f"out must have shape (n_runs, n_seeds * n_voxels) = {shape} and be "
+            f"writeable, got {what}."
+        )
 
 
 def _check_memory_level(value):

@@ -122,6 +122,8 @@ def test_cluster_makes_the_same_maps(cluster, data):
     # The number of jobs is the cluster's to choose.
     sbc.set_params(n_jobs=1)
     np.testing.assert_array_equal(sbc.transform(data.runs[::-1]), expected[::-1])
+    rows = np.array([*sbc.iter_transform(data.runs)])
+    np.testing.assert_array_equal(rows, expected)
 
 
 @pytest.mark.parametrize("level", [1, 2])

@@ -761,6 +761,36 @@ def test_seed_without_signal_in_transform(sbc, data):
         sbc.transform([data.runs[0].img, wrong])
 
 
+# Too few scans
+
+
+@pytest.mark.usefixtures("any_dof")
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [({"low_pass": 0.1, "high_pass": 0.01}, 34), ({"low_pass": 0.1}, 19)],
+)
+def test_a_filter_says_how_many_scans_it_needs(data, tmp_path, options, least):
+    path = tmp_path / "short_bold.nii"
+    save(data.runs[0].img.slicer[..., : least - 1], path)
+    sbc = SeedCorrelationMap(
+        SphereSeeds(data.seeds[:1], 6), NiftiMasker(data.mask_img), t_r=2.0, **options
+    )
+    expected = words(
+        *("run 0", str(path), "brain_masker", f"{least - 1} scans", "are too few"),
+        *(f"it needs {least} from", "butterworth__padlen"),
+    )
+    with pytest.raises(ValueError, match=expected) as info:
+        sbc.fit(path)
+    assert "seed_masker" not in str(info.value)
+    sbc.fit(data.runs[0].img.slicer[..., :least])
+    # Censored scans count where they lie between others.
+    mask = np.r_[0:8, least - 2]
+    with pytest.raises(ValueError, match=words(f"it needs {least} from the first")):
+        sbc.fit(Run(data.runs[0].img, sample_mask=mask))
+    shorter = {"butterworth__padlen": 10}
+    sbc.set_params(brain_masker__clean_args=shorter).fit(path)
+
+
 # Masks
 
 

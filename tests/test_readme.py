@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import IncrementalPCA
 from sklearn.model_selection import GridSearchCV
 
-from sbc_estimators import SeedCorrelationMap, maskers
+from sbc_estimators import Run, SeedCorrelationMap, maskers
 
 # What nilearn 0.13's SecondLevelModel makes its own masker say.
 pytestmark = pytest.mark.filterwarnings(
@@ -80,8 +81,8 @@ def test_every_block_is_run():
     assert len(blocks("bash")) == 2
     assert README.count("```") == 2 * 6
     python = {name: len(blocks("python", text)) for name, text in DOCS.items()}
-    assert python == {"accuracy": 0, "groups": 3, "runs": 1, "seeds": 0}
-    assert "dask" in blocks("python", DOCS["runs"])[0]
+    assert python == {"accuracy": 0, "groups": 3, "runs": 2, "seeds": 0}
+    assert "dask" in blocks("python", DOCS["runs"])[1]
 
 
 def test_three_screens():
@@ -161,6 +162,8 @@ def wishes(readme, tmp_path_factory):
     brain, seed = names["brain"], names["seed"]
     two = maskers.SphereSeeds(data.seeds[:2], radius=4)
     ages = np.arange(20, 36)
+    nib.save(data.runs[0].img, folder / "sub-1_bold.nii.gz")
+    named = dataclasses.replace(data.runs[0], img=folder / "sub-1_bold.nii.gz")
     tools = (nilearn.image, nilearn.maskers, nilearn.reporting, maskers)
     found = {
         **{key: value for tool in tools for key, value in vars(tool).items()},
@@ -176,7 +179,7 @@ def wishes(readme, tmp_path_factory):
         "brain": brain,
         "seed": seed,
         "pipeline": names["pipeline"],
-        "sbc": SeedCorrelationMap(seed, brain).fit(data.runs),
+        "sbc": SeedCorrelationMap(seed, brain).fit([named, *data.runs[1:]]),
         "two": SeedCorrelationMap(two, brain).fit(data.runs),
         "later": SeedCorrelationMap(maskers.GivenSignals(), brain),
         "signal": pd.Series(np.random.default_rng(0).standard_normal(60), name="s"),
@@ -187,6 +190,10 @@ def wishes(readme, tmp_path_factory):
         "motion": pd.DataFrame({"framewise_displacement": [np.nan, 0.1, 0.9] * 20}),
     }
     found["z"] = found["sbc"].transform(data.runs)
+    found["img"], found["pca"] = data.runs[0].img, IncrementalPCA(2)
+    lesion = (labels == 1).astype(np.uint8)
+    found["mask"], found["Run"] = nib.Nifti1Image(lesion, data.mask_img.affine), Run
+    found["participants"] = pd.DataFrame({"participant_id": ["sub-1"], "age": [31]})
     return found, folder
 
 
@@ -202,6 +209,9 @@ CHECKS = {
     ),
     "take regions of an atlas": lambda found, names: (
         list(found.fit(names["run"].img).seed_names_) == ["Precuneus", "Hippocampus"]
+    ),
+    "take a seed of each person, such as a lesion": lambda found, names: (
+        found.seed_names_ == ["lesion"] and found.seed_report_["n_voxels"][0] == 250
     ),
     "correlate the seeds with each other": lambda found, names: (
         found.shape == (2, 2) and found[0, 1] == pytest.approx(found[1, 0])
@@ -224,9 +234,18 @@ CHECKS = {
         found.run_report_["n_kept_scans"].tolist() == [58]
     ),
     "average the runs of each person": lambda found, names: found.shape == (8, 500),
+    "leave out voxels that some run lacks": lambda found, names: (
+        found.shape == (16, 500)
+    ),
+    "have age beside the quality of each seed": lambda found, names: (
+        found[["run", "age"]].to_numpy().tolist() == [[0, 31]] and "tsnr" in found
+    ),
     "use age beside the maps": lambda found, names: found.shape == (16, 501),
     "list clusters and their peaks": lambda found, names: (
         {"Cluster ID", "X", "Peak Stat"} <= set(found.columns) and len(found)
+    ),
+    "learn from more runs than memory holds": lambda found, names: (
+        found[-1].n_samples_seen_ == 16
     ),
     "test each voxel for no correlation": lambda found, names: (
         found.shape == (16, 500) and 0.5 < np.median(np.abs(found)) < 5
@@ -245,6 +264,17 @@ def test_row_does_what_is_wanted(wish, line, wishes, monkeypatch):
     monkeypatch.chdir(folder)
     names = {**names, **{key: deepcopy(names[key]) for key in ("sbc", "two")}}
     assert CHECKS[wish](eval(line, names), names)
+
+
+# Many runs
+
+
+def test_partial_fit_in_batches(wishes):
+    names, _ = wishes
+    names = {"sbc": names["sbc"], "runs": names["runs"]}
+    exec(blocks("python", DOCS["runs"])[0], names)
+    assert names["pca"].n_samples_seen_ == 16
+    assert names["pca"].components_.shape == (5, 500)
 
 
 # From runs to a group

@@ -6,6 +6,7 @@ the one authority on what cleaning means.
 """
 
 import inspect
+import re
 import warnings
 from dataclasses import dataclass, fields
 from typing import Any
@@ -306,11 +307,22 @@ def clean_kept(parameters, signals, n_scans, kept, confounds):
                 parameters, full, kept_in_block, block_confounds
             )
         except ValueError as error:
-            raise ValueError(
-                f"{len(scans)} scans, {len(rows)} of them kept, could not be "
-                f"cleaned with {parameters}: {error}"
-            ) from error
+            what = f"{len(scans)} scans, {len(rows)} of them kept,"
+            raise ValueError(_why_not(error, what, parameters)) from error
     return cleaned
+
+
+def _why_not(error, what, parameters):
+    """Return the words for scans that nilearn does not clean."""
+    padding = re.search(r"padlen, which is (\d+)", str(error))
+    if padding is None:
+        return f"{what} could not be cleaned with {parameters}: {error}"
+    return (
+        f"{what} are too few for the filter of low_pass={parameters.low_pass!r} and "
+        f"high_pass={parameters.high_pass!r}: it needs {int(padding[1]) + 1} from the "
+        "first that is kept to the last. Keep more scans, set both to None, or shorten "
+        'what is added at both ends, with clean_args={"butterworth__padlen": 10}.'
+    )
 
 
 def _scans_of_each_block(labels, n_scans):

@@ -62,6 +62,14 @@ FORMATS = [
 """All kinds of images, the first that knows one opens it."""
 
 
+CURES = {
+    nibabel.GiftiImage: " A .gii file holds one hemisphere and no mesh. Join both in "
+    'nilearn.surface.SurfaceImage({"left": "L.surf.gii", "right": "R.surf.gii"}, '
+    '{"left": "L.func.gii", "right": "R.func.gii"}), the meshes first.',
+}
+"""What helps with an image of another kind."""
+
+
 def open_scans(img, is_run=True):
     """Return the `Scans` of an image, with its header read and its numbers not.
 
@@ -141,6 +149,19 @@ def stored_as_float(img):
     return img
 
 
+def the_only(img):
+    """Return an image of one volume without the axis of volumes.
+
+    Of a SurfaceImage, without the axis of scans; of anything else, as it is.
+    """
+    if _is_volume(img):
+        return img.slicer[..., 0] if len(img.shape) == 4 else img
+    if _is_surface(img):
+        parts = img.data.parts.items()
+        return type(img)(img.mesh, {name: part.reshape(-1) for name, part in parts})
+    return img
+
+
 def check_enough_scans(n_scans, what="scans"):
     """Raise ValueError where a correlation over `n_scans` would mean nothing."""
     if n_scans < MIN_SCANS:
@@ -161,7 +182,8 @@ def _format_of(image, name, expected):
     for form in FORMATS:
         if form.is_one(image):
             return form
-    raise TypeError(f"{name} must be {expected}, got {type(image).__name__}.")
+    cure = CURES.get(type(image), "")
+    raise TypeError(f"{name} must be {expected}, got {type(image).__name__}.{cure}")
 
 
 def _check_dimensions(shape, ndim):

@@ -69,6 +69,9 @@ class Scans:
     an image that maskers take, with a `Still` of the positions that are not finite.
     """
 
+    space = None
+    """What a header says of the space that maps lie in, where it says anything."""
+
     def series(self, positions, kept=None):
         """Return the raw signals of some positions in float64, 0 where not finite.
 

@@ -3,6 +3,7 @@
 import math
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 
 import nibabel
@@ -80,6 +81,11 @@ class VolumeScans(Scans):
         step, unit = self.time_step
         is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
         return step * SECONDS_PER_UNIT[unit] if is_told else None
+
+    @property
+    def space(self):
+        """What the header says of the space that maps lie in."""
+        return space_of(self.image)
 
     @property
     def time_step(self):
@@ -256,11 +262,50 @@ def without_missing(data, missing):
 
 def is_in_mni(image):
     """Whether a volume's header says that it is in MNI152 space, by sform or qform."""
-    header = image.header
+    space = space_of(image)
+    return space is not None and (space.sform_code or space.qform_code) == MNI_CODE
+
+
+# The space that coordinates are in
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """What a NIfTI header says of its coordinates: those of a scanner, of MNI, ...
+
+    Attributes
+    ----------
+    affine : ndarray of shape (4, 4)
+    sform_code, qform_code : int
+    qform : ndarray of shape (4, 4)
+    """
+
+    affine: np.ndarray
+    sform_code: int
+    qform_code: int
+    qform: np.ndarray
+
+
+def space_of(image):
+    """Return the `Space` of an image, None where the header says nothing of it."""
+    header = getattr(image, "header", None)
     if not hasattr(header, "get_sform"):
-        return False
-    sform, qform = int(header["sform_code"]), int(header["qform_code"])
-    return (sform or qform) == MNI_CODE
+        return None
+    codes = int(header["sform_code"]), int(header["qform_code"])
+    if codes == (0, 0):
+        return None
+    return Space(np.asarray(image.affine), *codes, header.get_qform())
+
+
+def in_space(img, space):
+    """Return an image on the grid of another with what that says of its space."""
+    fits = space is not None and getattr(img, "affine", None) is not None
+    if fits and np.allclose(img.affine, space.affine, rtol=0, atol=1e-4):
+        # Not updated: headers round to float32.
+        sform = img.affine if space.sform_code else None
+        img.set_sform(sform, space.sform_code, update_affine=False)
+        img.set_qform(space.qform, space.qform_code, update_affine=False)
+    return img
 
 
 # Files

@@ -1,5 +1,7 @@
 """One run to its correlation map, and many runs in turn, in parallel, or from disk."""
 
+import math
+import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -53,6 +55,9 @@ SOON = 2.0
 
 RUNS_PER_JOB = 16
 """How many runs are handed out at a time: all their maps may wait to be taken."""
+
+MOST_WAITING = 2**28
+"""Bytes of maps, of each job, that may do so."""
 
 
 def check_options(seed_summary, measure, scale, n_jobs):
@@ -326,34 +331,40 @@ def _check_n_jobs(value):
         )
 
 
-def map_runs(mapper, opened):
+def map_runs(mapper, opened, shape=None):
     """Return a generator of many runs' maps, holding only those in flight.
 
-    Of a run that failed, and may, it gives a `FailedRun`.
+    The fewer of them, the larger they are, where their shape is known. Of a run that
+    failed, and may, it gives a `FailedRun`.
     """
-    maps = in_order(map_run, mapper, opened)
+    most = RUNS_PER_JOB
+    if shape is not None:
+        n_bytes = 8 * math.prod(shape)  # r and degrees of freedom
+        most = max(1, min(most, MOST_WAITING // n_bytes))
+    maps = in_order(map_run, mapper, opened, most)
     if not mapper.verbose or len(opened) == 1:
         return maps  # even a bar that is not shown starts a thread that stays
     shown = {"unit": "run", "leave": False, "delay": SOON}
     return tqdm(maps, "seed maps", len(opened), **shown)
 
 
-def in_order(function, mapper, opened):
+def in_order(function, mapper, opened, most=RUNS_PER_JOB):
     """Yield the position of each run, and what a function of mapper and run makes.
 
-    A batch at a time, as joblib goes on and on ahead of whoever takes the maps, or of
-    a slow first run. Where a worker is killed, the runs in flight are named; if others
-    go on, they come out of order.
+    A batch at a time, some runs a job at most, as joblib goes on and on ahead of
+    whoever takes the maps, or of a slow first run. Where a worker is killed, the runs
+    in flight are named.
     """
-    n_runs = RUNS_PER_JOB * effective_n_jobs(mapper.n_jobs)
+    n_jobs = effective_n_jobs(mapper.n_jobs)
     left = list(opened)
     while left:
-        batch, done = left[:n_runs], set()
-        with flights(n_runs > RUNS_PER_JOB) as folder:
+        batch, done = left[: most * n_jobs], set()
+        with flights(n_jobs > 1) as folder:
             try:
                 for run, result in _of_batch(function, mapper, batch, folder):
                     done.add(run.position)
                     yield run.position, result
+                    del result
             except KILLED as error:
                 fallen = killed(folder, [r for r in batch if r.position not in done])
                 if not mapper.skips:
@@ -364,11 +375,26 @@ def in_order(function, mapper, opened):
 
 
 def _of_batch(function, mapper, batch, folder):
-    """Yield some runs and what a function makes of each, in order."""
+    """Yield some runs and what a function makes of each, in order.
+
+    Whoever asks for no more is not told of those in flight.
+    """
     with Parallel(n_jobs=mapper.n_jobs, return_as="generator") as parallel:
+        runs = iter(batch)
         calls = (delayed(_attempt)(function, mapper, run, folder) for run in batch)
-        for run, (result, error) in zip(batch, parallel(calls), strict=True):
-            yield run, result if error is None else FailedRun(*place_of(run), error)
+        results = parallel(calls)
+        try:
+            for result, error in results:
+                run = next(runs)
+                if error is not None:
+                    result = FailedRun(*place_of(run), error)
+                yield run, result
+                del result
+        except GeneratorExit:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", r"\d+ tasks", UserWarning)
+                results.close()
+            raise
 
 
 def _attempt(function, mapper, run, folder):
@@ -382,26 +408,49 @@ def _attempt(function, mapper, run, folder):
             return None, bare(error)
 
 
-def rows_of(maps, n_runs, scale):
-    """Return maps as rows of a scale, filled one map at a time.
+def rows_of(maps, n_runs, scale, rows=None):
+    """Return maps as rows of a scale, filled one map at a time, in an array of ours.
 
     Maps come with their positions; rows of runs that have none are NaN.
     """
-    rows, scaled = None, SCALES[scale]
-    for i, seed_map in maps:
+    missing = set(range(n_runs))
+    for position, seed_map in maps:
         if rows is None:
-            shape = n_runs, seed_map.r.size
-            rows = np.full(shape, np.nan, dtype=np.float32)
-        with workers(len(seed_map.r)) as crew:
-            _fill(rows[i].reshape(seed_map.r.shape), seed_map, scaled, crew)
+            rows = np.empty((n_runs, seed_map.r.size), dtype=np.float32)
+        _fill(rows[position], seed_map, scale)
+        missing.remove(position)
+        del seed_map
+    rows[sorted(missing)] = np.nan
     return rows
 
 
-def _fill(rows, seed_map, scaled, crew):
-    """Fill a row for each seed, one by one: what lies between stays in cache."""
+def each_row(maps, shape, scale):
+    """Yield each map as a row of a scale, and hold none of those before it.
+
+    Maps come with their positions, of which there are ``shape[0]``; rows of runs that
+    have none are NaN.
+    """
+    n_yielded = 0
+    for position, seed_map in maps:
+        for _ in range(n_yielded, position):
+            yield np.full(shape[1], np.nan, dtype=np.float32)
+        row = np.empty(shape[1], dtype=np.float32)
+        _fill(row, seed_map, scale)
+        n_yielded = position + 1
+        del seed_map
+        yield row
+        del row
+    for _ in range(n_yielded, shape[0]):
+        yield np.full(shape[1], np.nan, dtype=np.float32)
+
+
+def _fill(row, seed_map, scale):
+    """Fill a row, seed by seed: what lies between stays in cache."""
+    rows, scaled = row.reshape(seed_map.r.shape), SCALES[scale]
 
     def fill(k):
         dof = None if seed_map.dof is None else seed_map.dof[k]
         rows[k] = scaled(seed_map.r[k], dof)
 
-    crew.fill(fill, len(rows))
+    with workers(len(rows)) as crew:
+        crew.fill(fill, len(rows))

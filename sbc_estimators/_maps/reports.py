@@ -49,7 +49,7 @@ def told_of(maps, failed=(), index=None):
 
 
 def _run_report(maps, failed):
-    """Return a table with a row for each run; numbers of one that failed are missing."""
+    """Return a table with a row for each run, of one that failed without numbers."""
     rows = [
         {
             **_acquired(own),

@@ -66,7 +66,7 @@ class Mapped:
     signals : list of ndarray of shape (n_kept_scans, n_seeds)
         Cleaned time series of the seeds.
     heard : list of str
-        What was warned of meanwhile.
+        What was warned of meanwhile, but for what is told of each run.
     """
 
     runs: list
@@ -113,7 +113,7 @@ def summarise(sbc, X=None):
         "measure": sbc.measure_,
         "seed_summary": sbc.seed_summary_,
         "cards": _cards(sbc),
-        "warnings": warnings_of_tables(sbc) if mapped is None else mapped.heard,
+        "warnings": [*(mapped.heard if mapped else []), *warnings_of_tables(sbc)],
         "runs": run_rows(mapped_runs(sbc), labels, _confound_counts(runs)),
         "seeds": seeds,
         "pictured": pictured,
@@ -145,6 +145,7 @@ def _mapped(sbc, X):
         for warning in caught
         if warning.category in (UserWarning, RuntimeWarning)
     ]
+    heard = [text for text in heard if not text.startswith("run ")]  # as in the tables
     z = z.reshape(len(runs), sbc.n_seeds_, sbc.n_voxels_)
     signals = [again.seed_signals(run) for run in runs]
     return Mapped(runs, z, signals, list(dict.fromkeys(heard)))

@@ -6,17 +6,14 @@ import numpy as np
 import pandas as pd
 from nilearn.interfaces.bids import parse_bids_filename
 
+from .._maps.reports import LEAST_COVERAGE, LEAST_DOF
+from .._support.messages import describe_run
+
 QUALITIES = ("n_voxels", "coverage", "homogeneity", "tsnr")
 """What is said of each seed, as `seed_report_` names it."""
 
 WITHIN_NAMES = ("sub", "ses", "task", "acq", "run")
 """What of a BIDS name tells people's runs apart at a glance."""
-
-LEAST_COVERAGE = 0.5
-"""Part of a seed's voxels below which `fit` warns."""
-
-LEAST_DOF = 10
-"""Effective degrees of freedom below which a z score says little."""
 
 
 def known(value):
@@ -31,10 +28,7 @@ def known(value):
 
 def run_files(report):
     """Return for each run of `run_report_` the name of its file, "" without one."""
-    if "img" in report:
-        return ["" if pd.isna(file) else str(file) for file in report["img"]]
-    found = [re.search(r"\('(.*)'\)$", str(run)) for run in report["run"]]
-    return [match[1] if match else "" for match in found]
+    return ["" if pd.isna(file) else file for file in report["img"]]
 
 
 def run_labels(files):
@@ -191,5 +185,4 @@ def _of_seeds(report):
 
 def _named(row):
     """Return the words for the run of a row."""
-    run = row["run"]
-    return f"run {run}" if isinstance(run, int | np.integer) else run
+    return describe_run(row["run"], row["img"])

@@ -21,6 +21,7 @@ from .._arrays.cleaning import CleaningParameters
 from .._arrays.spatial import fitted_map, label_map, position_map
 from .._images.grids import NotLinearError
 from .._images.opening import key_of, read_still
+from .._images.volume import space_of
 from .._support.digests import digest
 from ..maskers._places import coordinates, point, radii_of_seeds
 from .extraction import IMAGES, IRRELEVANT, extracted, saying_what_failed, spoilt
@@ -145,6 +146,10 @@ class Adapter:
     def still(self, name):
         """Return an image of the fitted masker as a `Still`, or None."""
 
+    def space(self, opened):
+        """Return the `Space` of maps, as the image says whose grid they are on."""
+        return self.scans_of(opened).space
+
     def check_fitted(self, opened):
         """Raise ValueError where the fitted masker does not go with a run."""
         grid = self.scans_of(opened).grid
@@ -249,6 +254,17 @@ class Nilearn(Adapter):
             img = getattr(self.masker, f"{name}_", None)
             self.stills[name] = None if img is None else read_still(img, name)
         return self.stills[name]
+
+    def space(self, opened):
+        """Return the `Space` of maps; of a mask on the run's own grid, the run's."""
+        scans = self.scans_of(opened)
+        names = [name for name in reversed(IMAGES) if self.still(name) is not None]
+        if not names:
+            return scans.space
+        is_run_s = scans.grid.same_as(self.still(names[0]).grid)
+        if is_run_s and scans.space is not None:
+            return scans.space
+        return space_of(getattr(self.masker, f"{names[0]}_"))
 
     def lay(self, grid):
         """Return the fitted masker's `SpatialMap` on a grid; raises as `on`."""

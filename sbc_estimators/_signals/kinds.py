@@ -312,6 +312,8 @@ def check_runs(adapters, brain, opened):
                 about.part = adapter.name
                 adapter.check_run(run)
                 if adapter.is_known:
+                    decides = adapter if adapter.has_own_cleaning else brain
+                    about.part = decides.name
                     _check_cleaning(cleaning_of(adapter, brain, run), run, seen)
     _warn_of_other_times(adapters, brain, opened)
 

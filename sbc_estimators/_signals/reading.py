@@ -21,6 +21,9 @@ The error of r is some 1e-7 times that.
 """
 
 
+LEAST_SNR = 1e-3
+"""Below this the mean of a signal is the rounding of one that was taken away."""
+
 # Cleaning
 
 
@@ -325,6 +328,7 @@ def seed_signals(side, prepared, crew):
     means, deviations = plain.means[places], plain.deviations[places]
     snr = np.full(len(means), np.nan)
     np.divide(np.abs(means), deviations, out=snr, where=deviations > 0)
+    snr[snr < LEAST_SNR] = np.nan
     probes = rows[len(members.coordinates) :]
     return SeedSignals(
         None, prepared.operator, spatial, members, probes, raw_norms, snr

@@ -173,7 +173,8 @@ def write_map(img, path, description):
     """
     data = np.asarray(img.dataobj, dtype=np.float32)
     data = data[..., 0] if data.shape[-1] == 1 else data
-    out = nibabel.Nifti1Image(data, img.affine)
+    out = nibabel.Nifti1Image(data, img.affine, img.header)
+    out.set_data_dtype(np.float32)
     out.header.set_xyzt_units("mm")
     out.header["descrip"] = description
     nibabel.save(out, path)

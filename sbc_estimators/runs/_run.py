@@ -68,7 +68,7 @@ class Run:
     t_r: float | None = None
     seed_img: ImageLike | None = None
     seed_signals: TableLike | None = None
-    seed_places: Any = None
+    seed_places: object = None
 
     def __repr__(self) -> str:
         parts = [_summary(self.img)]

@@ -330,6 +330,19 @@ def test_what_is_not_known_is_missing(simulated, kind):
         assert (report["effective_dof"] > 10).all()
 
 
+def test_of_demeaned_signals_no_ratio_is_known(simulated):
+    data = simulated.img.get_fdata()
+    demeaned = (data - data.mean(axis=-1, keepdims=True)).astype("f4")
+    seed, brain = NiftiSpheresMasker(simulated.seeds, radius=8), simulated.mask_img
+    sbc = SeedCorrelationMap(seed, NiftiMasker(brain))
+    report = sbc.fit(nib.Nifti1Image(demeaned, simulated.img.affine)).seed_report_
+    assert report["tsnr"].isna().all()
+    assert report["homogeneity"].notna().all()
+    low = 0.05 * data.std(axis=-1, keepdims=True) + demeaned
+    report = sbc.fit(nib.Nifti1Image(low, simulated.img.affine)).seed_report_
+    np.testing.assert_allclose(report["tsnr"], 0.05, rtol=0.01)
+
+
 def test_types_of_columns(simulated):
     known = NiftiSpheresMasker(simulated.seeds, 8)
     for seed in (known, UNKNOWN["reference"](simulated)):
