@@ -11,8 +11,8 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
+from ._images.headers import in_space
 from ._images.opening import stored_as_float, the_only
-from ._images.volume import in_space
 from ._maps.failures import Attempts, FailedRun, bare
 from ._maps.mapping import Mapper, check_options, each_row, map_runs, rows_of
 from ._maps.prepared import PreparedRun

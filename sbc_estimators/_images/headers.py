@@ -1,5 +1,7 @@
 """Headers of volumes: what they tell of units and places, and images that keep it."""
 
+from dataclasses import dataclass
+
 import nibabel
 import numpy as np
 from nibabel.nifti1 import unit_codes
@@ -9,6 +11,10 @@ MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
 
 FORMATS_OWN = "that of the format"
 """The unit in images whose headers tell none, and no codes of places."""
+
+
+MNI_CODE = 4
+"""What the codes of sform and qform are in MNI152 space."""
 
 
 def units_of(header):
@@ -57,8 +63,10 @@ def image_like(image, values, affine=None):
     data = storable(values).reshape(*image.shape[:3], *values.shape[1:])
     like = nibabel.Nifti1Image(data, affine)
     if hasattr(image.header, "get_xyzt_units"):
-        like.set_sform(affine, int(image.header["sform_code"]))
-        like.set_qform(affine, int(image.header["qform_code"]))
+        codes = image.header["sform_code"], image.header["qform_code"]
+        # Not updated: headers round to float32.
+        like.set_sform(affine, int(codes[0]), update_affine=False)
+        like.set_qform(affine, int(codes[1]), update_affine=False)
     return like
 
 
@@ -73,3 +81,54 @@ def storable(values):
     if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
         return values.astype(np.float64)
     return values
+
+
+# The space that coordinates are in
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """What a NIfTI header says of its coordinates: those of a scanner, of MNI, ...
+
+    Attributes
+    ----------
+    affine : ndarray of shape (4, 4)
+    sform_code, qform_code : int
+    qform : ndarray of shape (4, 4)
+    """
+
+    affine: np.ndarray
+    sform_code: int
+    qform_code: int
+    qform: np.ndarray
+
+
+def space_of(image):
+    """Return the `Space` of an image, None where the header says nothing of it."""
+    header = getattr(image, "header", None)
+    if not hasattr(header, "get_sform"):
+        return None
+    codes = int(header["sform_code"]), int(header["qform_code"])
+    if codes == (0, 0):
+        return None
+    affine = np.asarray(image.affine)
+    try:
+        return Space(affine, *codes, header.get_qform())
+    except ValueError:  # the header of a spoilt file has no rotation
+        return Space(affine, codes[0], 0, affine)
+
+
+def in_space(img, space):
+    """Return an image on the grid of another with what that says of its space."""
+    if space is not None and np.allclose(img.affine, space.affine, rtol=0, atol=1e-4):
+        # Not updated: headers round to float32.
+        sform = img.affine if space.sform_code else None
+        img.set_sform(sform, space.sform_code, update_affine=False)
+        img.set_qform(space.qform, space.qform_code, update_affine=False)
+    return img
+
+
+def is_in_mni(image):
+    """Whether a volume's header says that it is in MNI152 space, by sform or qform."""
+    space = space_of(image)
+    return space is not None and (space.sform_code or space.qform_code) == MNI_CODE

@@ -4,14 +4,10 @@ Only the end of a stream tells whether what came before is what was written.
 """
 
 import os
-import zlib
 from pathlib import Path
 
-from isal import igzip, isal_zlib
+from isal import igzip
 from nibabel.openers import ImageOpener
-
-GZIP_ERRORS = (zlib.error, isal_zlib.error)
-"""What a spoilt stream is to the libraries that read it."""
 
 GZIP_MOST = 1032
 """How many bytes one of a gzip stream stands for at the most."""

@@ -3,7 +3,6 @@
 import math
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 
 import nibabel
@@ -13,7 +12,7 @@ from nibabel.arrayproxy import ArrayProxy
 
 from .._support.digests import digest
 from .grids import Still, VolumeGrid
-from .headers import doubts_of, units_of
+from .headers import doubts_of, space_of, units_of
 from .scans import (
     READ_ERRORS,
     SECONDS_PER_UNIT,
@@ -43,10 +42,6 @@ BLOCK_SCANS, MAX_BLOCK_BYTES = 48, 2**28
 
 BLOCK_OF_SUMS = 0.25
 """Bytes of a block for each number of sums in all directions of all positions."""
-
-
-MNI_CODE = 4
-"""What the codes of sform and qform are in MNI152 space."""
 
 
 class VolumeScans(Scans):
@@ -258,54 +253,6 @@ def without_missing(data, missing):
     if data.dtype.kind != "f" or np.isfinite(data).all():
         return data
     return np.where(np.isfinite(data), data, data.dtype.type(missing))
-
-
-def is_in_mni(image):
-    """Whether a volume's header says that it is in MNI152 space, by sform or qform."""
-    space = space_of(image)
-    return space is not None and (space.sform_code or space.qform_code) == MNI_CODE
-
-
-# The space that coordinates are in
-
-
-@dataclass(frozen=True, eq=False)
-class Space:
-    """What a NIfTI header says of its coordinates: those of a scanner, of MNI, ...
-
-    Attributes
-    ----------
-    affine : ndarray of shape (4, 4)
-    sform_code, qform_code : int
-    qform : ndarray of shape (4, 4)
-    """
-
-    affine: np.ndarray
-    sform_code: int
-    qform_code: int
-    qform: np.ndarray
-
-
-def space_of(image):
-    """Return the `Space` of an image, None where the header says nothing of it."""
-    header = getattr(image, "header", None)
-    if not hasattr(header, "get_sform"):
-        return None
-    codes = int(header["sform_code"]), int(header["qform_code"])
-    if codes == (0, 0):
-        return None
-    return Space(np.asarray(image.affine), *codes, header.get_qform())
-
-
-def in_space(img, space):
-    """Return an image on the grid of another with what that says of its space."""
-    fits = space is not None and getattr(img, "affine", None) is not None
-    if fits and np.allclose(img.affine, space.affine, rtol=0, atol=1e-4):
-        # Not updated: headers round to float32.
-        sform = img.affine if space.sform_code else None
-        img.set_sform(sform, space.sform_code, update_affine=False)
-        img.set_qform(space.qform, space.qform_code, update_affine=False)
-    return img
 
 
 # Files

@@ -54,8 +54,8 @@ def _run_report(maps, failed):
         {
             **_acquired(own),
             **{name: getattr(own, name, None) for name in NUMBERS},
-            "img": own.img,
             "error": str(own.error) if own in failed else None,
+            "img": own.img,
         }
         for own in sorted([*maps, *failed], key=lambda own: own.position)
     ]

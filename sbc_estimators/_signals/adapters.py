@@ -20,8 +20,8 @@ from nilearn.maskers import (
 from .._arrays.cleaning import CleaningParameters
 from .._arrays.spatial import fitted_map, label_map, position_map
 from .._images.grids import NotLinearError
+from .._images.headers import space_of
 from .._images.opening import key_of, read_still
-from .._images.volume import space_of
 from .._support.digests import digest
 from ..maskers._places import coordinates, point, radii_of_seeds
 from .extraction import IMAGES, IRRELEVANT, extracted, saying_what_failed, spoilt

@@ -18,8 +18,9 @@ from .._support.checks import (
 )
 from .._support.messages import close_matches
 
-STRATEGIES = ("mean", "median", "sum", "minimum", "maximum", "standard_deviation")
-STRATEGIES += ("variance",)
+STRATEGIES = (
+    *("mean", "median", "sum", "minimum", "maximum", "standard_deviation", "variance"),
+)
 """How nilearn's maskers of labels summarise a region."""
 
 TARGETS = ("data", "labels", "maps", "mask")
@@ -28,8 +29,10 @@ TARGETS = ("data", "labels", "maps", "mask")
 FILTERS = ("butterworth", "cosine")
 """The filters that nilearn has; and False."""
 
-OWN = ("detrend", "standardize", "standardize_confounds", "low_pass", "high_pass")
-OWN += ("t_r", "confounds", "sample_mask", "runs", "signals")
+OWN = (
+    *("detrend", "standardize", "standardize_confounds", "low_pass", "high_pass"),
+    *("t_r", "confounds", "sample_mask", "runs", "signals"),
+)
 """What `clean_args` must not hold, as maskers and runs say it themselves."""
 
 

@@ -128,7 +128,7 @@ def _is_ours(module):
     return module.partition(".")[0] == __name__.partition(".")[0]
 
 
-_SHOWN = set()
+_SHOWN: set[tuple] = set()
 """What was said at which lines, where Python shows it once a line."""
 
 

@@ -15,6 +15,9 @@ from isal import igzip, isal_zlib
 
 from .messages import check_file
 
+GZIP_ERRORS: tuple[type[Exception], ...] = (zlib.error, isal_zlib.error)
+"""What a spoilt stream is to the libraries that read it."""
+
 SEPARATORS = ("\t", ";", ",")
 """What separates columns, if each row has it; else blanks do."""
 
@@ -69,9 +72,6 @@ def read_table(path, name):
             f"{name} {os.fspath(path)!r} is not a table that can be read: {error}"
         ) from error
     return _table(names, rows)
-
-
-GZIP_ERRORS = (zlib.error, isal_zlib.error)
 
 
 def _text_in(path):

@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 
 from .._images.grids import Still
+from .._images.headers import is_in_mni
 from .._images.opening import grid_of, open_scans
-from .._images.volume import is_in_mni
 from .._support.messages import naming, with_file
 
 AUTO, TEMPLATE = "auto", "MNI152"

@@ -23,6 +23,8 @@ def without_own_targets(estimator, position, values):
         As they are where targets are voxels.
     """
     grid = grid_of(estimator.brain_masker_.inverse_transform(values[np.newaxis]))
+    if grid is None:
+        return values
     is_own = _own_targets(estimator, position, grid)
     return np.where(is_own, 0, values).astype(values.dtype)
 

@@ -307,10 +307,6 @@ UNKNOWN = {
     "given": lambda d: GivenSignals(),
     "reference": lambda d: OwnSpheres(d.seeds, 8, standardize=None),
     "median": lambda d: NiftiLabelsMasker(d.labels_img, strategy="median"),
-    "maps apart": lambda d: NiftiMapsMasker(
-        nib.Nifti1Image(np.eye(4)[labels_of(d.labels_img) % 4], d.img.affine),
-        allow_overlap=False,
-    ),
 }
 
 

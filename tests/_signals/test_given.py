@@ -343,7 +343,7 @@ def test_doubts_about_places_are_said_of_every_image(simulated, tmp_path, name):
     mask = of_header(simulated.mask_img, tmp_path / "mask.nii", **fields)
     labels = of_header(simulated.labels_img, tmp_path / "labels.nii", **fields)
     images = {
-        "run 0": lambda: SeedCorrelationMap(
+        "run": lambda: SeedCorrelationMap(
             RegionSeeds(str(mask)), NiftiMasker(str(mask))
         ).fit(run),
         "mask_img": lambda: r_of(simulated, brain_masker=NiftiMasker(str(mask))),
@@ -352,7 +352,7 @@ def test_doubts_about_places_are_said_of_every_image(simulated, tmp_path, name):
     for what, use in images.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            if name == "no place" and what != "run 0":
+            if name == "no place" and what != "run":
                 # It lies somewhere else than the run.
                 with np.errstate(all="ignore"):
                     try_to(use)

@@ -483,7 +483,7 @@ def test_masked_values_are_an_error():
     "values", [np.zeros((2, 3, 4)), 3, None, {"a": [1]}, [[1, 2], [3]], object()]
 )
 def test_what_is_no_table_is_an_error(values):
-    with pytest.raises(ValueError, match="confounds must be a table of rows and"):
+    with pytest.raises(ValueError, match=r"must be an? (table|array) of rows"):
         numbers_of(values, "confounds")
 
 
