@@ -11,6 +11,7 @@ from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
 
 from .._support.digests import digest
+from .._support.tables import GZIP_ERRORS
 from .grids import Still, VolumeGrid
 from .headers import doubts_of, space_of, units_of
 from .scans import (
@@ -23,7 +24,6 @@ from .scans import (
     split_into_blocks,
 )
 from .streams import (
-    GZIP_ERRORS,
     check_claim,
     check_end,
     has_other_compression,

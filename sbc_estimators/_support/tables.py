@@ -15,7 +15,7 @@ from isal import igzip, isal_zlib
 
 from .messages import check_file
 
-GZIP_ERRORS: tuple[type[Exception], ...] = (zlib.error, isal_zlib.error)
+GZIP_ERRORS: tuple = (zlib.error, isal_zlib.error)
 """What a spoilt stream is to the libraries that read it."""
 
 SEPARATORS = ("\t", ";", ",")
