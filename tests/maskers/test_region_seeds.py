@@ -510,7 +510,7 @@ ERRORS = {
     ),
     "probabilities": (
         lambda d: RegionSeeds(of(d, ZEROS + 0.5)),
-        ("labels_img: an atlas must hold an integer", "0.5", "NiftiMapsMasker"),
+        ("labels_img: an atlas must hold an integer", "0.5", "MapSeeds"),
     ),
     "several-volumes": (
         lambda d: RegionSeeds(of(d, np.ones((11, 9, 8, 3), "u1"))),
