@@ -11,8 +11,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._images.headers import in_space
-from ._images.opening import stored_as_float, the_only
+from ._images.opening import in_space, stored_as_float, the_only
 from ._maps.failures import Attempts, FailedRun, bare
 from ._maps.mapping import Mapper, check_options, each_row, map_runs, rows_of
 from ._maps.prepared import PreparedRun
@@ -135,30 +134,31 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     run_report_ : DataFrame
         One row for each run of `fit`, with the index of X if it has one: ``run`` (its
         position), ``subject``, ``session`` and ``task`` (such as "sub-01", "ses-1" and
-        "rest", where the name of the file tells them), ``n_scans``, ``n_kept_scans``,
-        ``effective_dof`` (effective degrees of freedom of its correlations, median over
-        seeds of that over voxels, of some 5,000 of these; missing where a masker cleans
-        by itself; below 10 gives a warning), ``n_without_signal`` (voxels whose r is 0
-        because they have no signal), ``n_explained`` (voxels whose partial r is 0
-        because the other seeds explain all of them), ``img`` (the file), ``error``
-        (what is wrong with a run that was left out, else None; its numbers are
-        missing). A table of participants is joined by ``run_report_.merge(participants,
-        left_on="subject", right_on="participant_id")``.
+        "rest", where the name of the file tells them), ``img`` (the file), ``n_scans``,
+        ``n_kept_scans``, ``effective_dof`` (effective degrees of freedom of its
+        correlations, median over seeds of that over voxels, of some 5,000 of these;
+        missing where a masker cleans by itself; below 10 gives a warning),
+        ``n_without_signal`` (voxels whose r is 0 because they have no signal),
+        ``n_explained`` (voxels whose partial r is 0 because the other seeds explain all
+        of them), ``error`` (what is wrong with a run that was left out, else None; its
+        numbers are missing). A table of participants is joined by
+        ``run_report_.merge(participants, left_on="subject",
+        right_on="participant_id")``.
     seed_report_ : DataFrame
         One row for each run and seed of `fit`, with the index of X if it has one:
-        ``run``, ``subject``, ``session``, ``task``, ``seed``, ``n_voxels`` (in the
-        seed), ``coverage`` (the fraction of these voxels that have a signal; for a
+        ``run``, ``subject``, ``session``, ``task``, ``img``, ``seed``, ``n_voxels`` (in
+        the seed), ``coverage`` (the fraction of these voxels that have a signal; for a
         probabilistic map, the fraction of its weight; for a sphere whose centre the
         seed masker's own mask leaves out, the fraction of the whole sphere),
         ``in_mask`` (the fraction within the brain mask: a seed may lie anywhere in the
         image), ``homogeneity`` and ``homogeneity_sd`` (mean and standard deviation of
         the correlations among their cleaned signals), ``tsnr`` (temporal
         signal-to-noise ratio: mean over standard deviation of their raw signals,
-        averaged over voxels), ``effective_dof``, what a table of seeds tells beside
-        places and names, ``img``. Values are missing where a masker does not reveal the
-        voxels of its seeds. A coverage below one half gives a warning, a
-        seed without a signal raises an error. Where seeds and brain come from images of
-        different kinds (volume and surface), every voxel counts as within the mask.
+        averaged over voxels), ``effective_dof``, and what a table of seeds tells beside
+        places and names. Values are missing where a masker does not reveal the voxels
+        of its seeds. A coverage below one half gives a warning, a seed without a signal
+        raises an error. Where seeds and brain come from images of different kinds
+        (volume and surface), every voxel counts as within the mask.
 
     See Also
     --------

@@ -118,16 +118,6 @@ def space_of(image):
         return Space(affine, codes[0], 0, affine)
 
 
-def in_space(img, space):
-    """Return an image on the grid of another with what that says of its space."""
-    if space is not None and np.allclose(img.affine, space.affine, rtol=0, atol=1e-4):
-        # Not updated: headers round to float32.
-        sform = img.affine if space.sform_code else None
-        img.set_sform(sform, space.sform_code, update_affine=False)
-        img.set_qform(space.qform, space.qform_code, update_affine=False)
-    return img
-
-
 def is_in_mni(image):
     """Whether a volume's header says that it is in MNI152 space, by sform or qform."""
     space = space_of(image)

@@ -149,6 +149,18 @@ def stored_as_float(img):
     return img
 
 
+def in_space(img, space):
+    """Return an image on the grid of another with what that says of its space."""
+    if space is None or not _is_volume(img):
+        return img
+    if np.allclose(img.affine, space.affine, rtol=0, atol=1e-4):
+        # Not updated: headers round to float32.
+        sform = img.affine if space.sform_code else None
+        img.set_sform(sform, space.sform_code, update_affine=False)
+        img.set_qform(space.qform, space.qform_code, update_affine=False)
+    return img
+
+
 def the_only(img):
     """Return an image of one volume without the axis of volumes.
 

@@ -348,7 +348,7 @@ def map_runs(mapper, opened, shape=None):
     return tqdm(maps, "seed maps", len(opened), **shown)
 
 
-def in_order(function, mapper, opened, most=RUNS_PER_JOB):
+def in_order(function, mapper, opened, most=None):
     """Yield the position of each run, and what a function of mapper and run makes.
 
     A batch at a time, some runs a job at most, as joblib goes on and on ahead of
@@ -358,7 +358,7 @@ def in_order(function, mapper, opened, most=RUNS_PER_JOB):
     n_jobs = effective_n_jobs(mapper.n_jobs)
     left = list(opened)
     while left:
-        batch, done = left[: most * n_jobs], set()
+        batch, done = left[: (most or RUNS_PER_JOB) * n_jobs], set()
         with flights(n_jobs > 1) as folder:
             try:
                 for run, result in _of_batch(function, mapper, batch, folder):

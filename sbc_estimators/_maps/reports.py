@@ -55,7 +55,6 @@ def _run_report(maps, failed):
             **_acquired(own),
             **{name: getattr(own, name, None) for name in NUMBERS},
             "error": str(own.error) if own in failed else None,
-            "img": own.img,
         }
         for own in sorted([*maps, *failed], key=lambda own: own.position)
     ]
@@ -65,8 +64,7 @@ def _run_report(maps, failed):
 def _seed_report(maps):
     """Return a table with a row for each run and seed."""
     report = pd.concat(map(_seed_rows, maps), ignore_index=True)
-    # The file last, as it is long; integers, some of which may be missing.
-    report["img"] = report.pop("img")
+    # Integers, some of which may be missing.
     return report.astype({"n_voxels": "Int64"})
 
 
@@ -78,7 +76,6 @@ def _seed_rows(seed_map):
             for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
         ]
     )
-    rows["img"] = seed_map.img
     if seed_map.seed_table is None:
         return rows
     known = {name: f"seed_{name}" for name in seed_map.seed_table if name in rows}
@@ -86,8 +83,10 @@ def _seed_rows(seed_map):
 
 
 def _acquired(seed_map):
-    """Return the position of a run, and what the name of its file tells of it."""
-    return {"run": seed_map.position, **acquisition(seed_map.img)}
+    """Return the position of a run, its file, and what the file's name tells of it."""
+    # The file not at either end, so that pandas shows what is short where all is not.
+    img = seed_map.img
+    return {"run": seed_map.position, **acquisition(img), "img": img}
 
 
 def _paths(maps):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._arrays.correlation import fisher_z
+from .._images.opening import in_space
 from .._support.files import replacing, write_json, write_map
 from .._support.messages import naming
 from ..runs._opened import as_runs
@@ -146,8 +147,9 @@ def _endings(sbc):
 
 
 def _image(sbc, values):
-    """Return the values of a map as an image."""
-    return sbc.brain_masker_.inverse_transform(values[np.newaxis])
+    """Return the values of a map as an image, in the space that runs and mask tell."""
+    img = sbc.brain_masker_.inverse_transform(values[np.newaxis])
+    return in_space(img, sbc._space)
 
 
 def _paths(target, out, endings):

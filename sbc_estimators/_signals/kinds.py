@@ -16,7 +16,7 @@ from sklearn.base import clone
 from .._arrays.cleaning import ALIKE_TOLERANCE, check_cleaning, leaves_enough
 from .._images.grids import NotLinearError
 from .._support.messages import naming, run_in_warnings, warn
-from ..maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
+from ..maskers import GivenSignals, MapSeeds, RegionSeeds, SphereSeeds, SurfaceSeeds
 from ..runs._times import others_told, told_times
 from .adapters import DEFAULTS, SURFACE_KINDS, VOLUME_KINDS, OnVolume
 from .others import Foreign, Given, HeirOnSurface, HeirOnVolume, OnSurface, Ours
@@ -44,7 +44,7 @@ def _is_heir(*kinds):
 
 
 KINDS = [
-    (_is_one_of(SphereSeeds, RegionSeeds, SurfaceSeeds), Ours),
+    (_is_one_of(SphereSeeds, RegionSeeds, MapSeeds, SurfaceSeeds), Ours),
     (_is_one_of(GivenSignals), Given),
     (_is_nilearn_own(*VOLUME_KINDS), OnVolume),
     (_is_nilearn_own(*SURFACE_KINDS), OnSurface),

@@ -4,6 +4,7 @@
 `SphereSeeds`   spheres, each with its own radius, also from a table
 `RegionSeeds`   regions of an atlas by name or label, in a volume or on a
                 surface; binary masks, each a seed
+`MapSeeds`      probabilistic maps, with names
 `SurfaceSeeds`  discs on a surface, around vertices or coordinates
 `GivenSignals`  signals measured or computed elsewhere, from `Run.seed_signals`
 ==============  ===============================================================
@@ -19,7 +20,7 @@ nilearn's own maskers, which bring a cleaning of their own, make all other seeds
 ==========================================  =======================================
 `NiftiSpheresMasker`                        spheres of one radius
 `NiftiLabelsMasker`, `SurfaceLabelsMasker`  all regions of an atlas
-`NiftiMapsMasker`, `SurfaceMapsMasker`      probabilistic maps
+`NiftiMapsMasker`, `SurfaceMapsMasker`      probabilistic maps, without names
 `NiftiMasker`, `SurfaceMasker`              each voxel (vertex) of a mask as a seed
 ==========================================  =======================================
 
@@ -29,13 +30,14 @@ So does any object with ``fit``, ``transform``, ``inverse_transform`` and
 Examples
 --------
 >>> from sbc_estimators.maskers import (
-...     GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
+...     GivenSignals, MapSeeds, RegionSeeds, SphereSeeds, SurfaceSeeds
 ... )
 >>> spheres = SphereSeeds([(0, -52, 18), (-44, -62, 36)], [8, 6], names=["PCC", "IPL"])
 >>> table = SphereSeeds("seeds.tsv")  # columns name, x, y, z
 >>> both = SphereSeeds([[(-26, -22, -16), (26, -22, -16)]], names=["hippocampi"])
 >>> mask = RegionSeeds("pcc_mask.nii.gz")
 >>> regions = RegionSeeds("atlas.nii.gz", ["Precuneus", 12], lut="atlas_dseg.tsv")
+>>> maps = MapSeeds("components.nii.gz", names=["visual", "motor"])
 >>> at_coordinates = SurfaceSeeds([(-5, -52, 22)], radius=8)
 >>> at_vertex = SurfaceSeeds([2393], radius=8, hemisphere="left")
 >>> heart_rate = GivenSignals("heart_rate")  # of Run(img, seed_signals="physio.tsv")
@@ -46,11 +48,12 @@ Seeds in a volume can be mapped on a surface, and the reverse, with
 """
 
 from ._given_signals import GivenSignals
+from ._map_seeds import MapSeeds
 from ._region_seeds import RegionSeeds
 from ._sphere_seeds import SphereSeeds
 from ._surface_seeds import SurfaceSeeds
 
-__all__ = ["GivenSignals", "RegionSeeds", "SphereSeeds", "SurfaceSeeds"]
+__all__ = ["GivenSignals", "MapSeeds", "RegionSeeds", "SphereSeeds", "SurfaceSeeds"]
 
 
 def __dir__() -> list[str]:

@@ -226,7 +226,8 @@ class PlacedSeeds(NamedSeeds):
         img : Nifti1Image or SurfaceImage
             One volume per row; of a single row of shape (n_seeds,), without an axis
             for volumes. Each voxel (vertex) has the value of its seed, or the mean over
-            the seeds that share it; outside all seeds it is 0.
+            the seeds that share it (of maps, their sum as they weigh there); outside
+            all seeds it is 0.
 
         Raises
         ------
@@ -244,11 +245,18 @@ class PlacedSeeds(NamedSeeds):
                 "no grid to be put on. Pass an image to fit."
             )
         rows = self._rows(X).astype(np.float64)
+        return self.grid_.image_of(self._spread(rows))
+
+    def _spread(self, rows):
+        """Return values of seeds at the positions of the grid, means where they meet.
+
+        Of shape (n_positions, ...), from rows of shape (..., n_seeds).
+        """
         laid = self.on(self.grid_)
         is_member = laid.weights != 0
         values = np.zeros((self.grid_.n_positions, *rows.shape[:-1]))
         values[laid.members] = ((is_member @ rows.T).T / is_member.sum(axis=1)).T
-        return self.grid_.image_of(values)
+        return values
 
     def with_places(self: Own, places: Any) -> Own:
         """Return a fitted masker of the same kind with the places of one run.

@@ -82,7 +82,7 @@ class RegionSeeds(PlacedSeeds):
     --------
     nilearn.maskers.NiftiLabelsMasker, nilearn.maskers.SurfaceLabelsMasker : All
         regions, and summaries other than the mean.
-    nilearn.maskers.NiftiMapsMasker : Probabilistic atlases.
+    MapSeeds : Probabilistic maps.
 
     Notes
     -----
@@ -182,7 +182,7 @@ class RegionSeeds(PlacedSeeds):
         self._regions = [[(0, label) for label in labels] for labels in chosen]
         if len(atlas.labels) == 1:
             (label,) = atlas.labels
-            names.setdefault(label, _name_of_file(self.labels_img) or str(label))
+            names.setdefault(label, name_of_file(self.labels_img) or str(label))
         return [" + ".join(names.get(x, str(x)) for x in labels) for labels in chosen]
 
     def _read_masks(self):
@@ -201,7 +201,7 @@ class RegionSeeds(PlacedSeeds):
         self._regions, names = [[] for _ in seeds], [[] for _ in seeds]
         for number, (mask, owner) in enumerate(zip(masks, owners, strict=True)):
             self._regions[owner].append((number, self._atlases[number].labels[0]))
-            names[owner].append(_name_of_file(mask) or f"mask{number}")
+            names[owner].append(name_of_file(mask) or f"mask{number}")
         return [" + ".join(own) for own in names]
 
     def _check_differ(self):
@@ -279,7 +279,7 @@ def _read_region(mask):
     return atlas
 
 
-def _name_of_file(img):
+def name_of_file(img):
     """Return the name of an image's file without its endings, None without a file."""
     path = img
     if not isinstance(img, str | os.PathLike):

@@ -87,11 +87,18 @@ def read_mask(mask_img):
     return Still(still.grid, inside)
 
 
-def _read(img, name, missing):
-    """Return an image of one volume of real numbers as a `Still`."""
+def read_maps(maps_img):
+    """Return maps as a `Still` of shape (n_positions, n_maps); raises as others do."""
+    still = _read(maps_img, "maps_img", 0, is_single=False)
+    values = still.values.reshape(len(still.values), -1).astype(np.float64)
+    return Still(still.grid, values)
+
+
+def _read(img, name, missing, is_single=True):
+    """Return an image of real numbers, of one volume unless told, as a `Still`."""
     still = read_given(img, name, missing)
     with naming(with_file(name, img)):
-        if still.values.ndim > 1:
+        if is_single and still.values.ndim > 1:
             raise ValueError(
                 "it must be a 3D image, or a SurfaceImage of one number a vertex, got "
                 f"{still.values.shape[1]} volumes. Pass one of them."
@@ -108,7 +115,7 @@ def without_rounding(values):
     if off.any():
         raise ValueError(
             "an atlas must hold an integer for each region, got values such as "
-            f"{values[off][0]:g}. Use nilearn's NiftiMapsMasker or SurfaceMapsMasker "
-            "for probabilistic maps."
+            f"{values[off][0]:g}. Use MapSeeds for probabilistic "
+            "maps."
         )
     return whole

@@ -1,5 +1,6 @@
 """`run_report_`, `seed_report_`, `valid_voxels_`: tables that merge with others."""
 
+import re
 import warnings
 
 import nibabel as nib
@@ -55,7 +56,19 @@ def test_who_and_what_a_row_is_of(study):
     assert seeds["seed"].tolist() == NAMES * 4
     for name in ("run", "subject", "session", "task", "img"):
         assert seeds[name].tolist() == np.repeat(report[name], 2).tolist()
-    assert report.columns[-1] == seeds.columns[-1] == "img"  # it is long
+
+
+def test_they_are_short_to_look_at(study):
+    """Paths are cut or left out, and what is told of a run or seed is seen."""
+    sbc = make(study).fit(study.paths)
+    for report in (sbc.run_report_, sbc.seed_report_):
+        with pd.option_context("display.width", 80, "display.max_columns", 0):
+            lines = repr(report).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "subject" in lines[0]
+        assert report.columns[-1] in lines[0]
+        cells = re.findall("<td>(.*?)</td>", report._repr_html_())
+        assert max(map(len, cells)) <= 50
 
 
 def test_a_table_of_participants_merges_in_one_line(study):

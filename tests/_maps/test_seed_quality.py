@@ -28,8 +28,8 @@ from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
 NUMBERS = ["coverage", "in_mask", "homogeneity", "homogeneity_sd", "tsnr"]
-WHO = ["run", "subject", "session", "task"]
-COLUMNS = [*WHO, "seed", "n_voxels", *NUMBERS, "effective_dof", "img"]
+WHO = ["run", "subject", "session", "task", "img"]
+COLUMNS = [*WHO, "seed", "n_voxels", *NUMBERS, "effective_dof"]
 RADIUS = 9
 RESAMPLED = pytest.mark.filterwarnings("ignore:imgs are being resampled")
 CLEANINGS = {

@@ -37,9 +37,10 @@ def study(sample_box, tmp_path_factory):
     )
     data = sample_box.img.get_fdata(dtype=np.float32)
     for i, name in enumerate(names):
-        nib.save(
-            nib.Nifti1Image(np.roll(data, i, 3), sample_box.img.affine), folder / name
-        )
+        img = nib.Nifti1Image(np.roll(data, i, 3), sample_box.img.affine)
+        img.header["sform_code"] = img.header["qform_code"] = 4  # MNI
+        img.set_qform(img.affine, 4)
+        nib.save(img, folder / name)
     first, second = (folder / name for name in names)
     kept = np.delete(np.arange(200), [3, 4])
     return [
@@ -101,6 +102,7 @@ def test_files_hold_the_maps(sbc, study, saved):
         img = nib.load(path)
         assert img.get_data_dtype() == np.float32
         assert img.shape == mask.shape
+        assert img.header["sform_code"] == img.header["qform_code"] == 4
         np.testing.assert_array_equal(img.get_fdata(dtype=np.float32)[mask], expected)
 
 

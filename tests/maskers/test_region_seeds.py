@@ -510,7 +510,7 @@ ERRORS = {
     ),
     "probabilities": (
         lambda d: RegionSeeds(of(d, ZEROS + 0.5)),
-        ("labels_img: an atlas must hold an integer", "0.5", "NiftiMapsMasker"),
+        ("labels_img: an atlas must hold an integer", "0.5", "MapSeeds"),
     ),
     "several-volumes": (
         lambda d: RegionSeeds(of(d, np.ones((11, 9, 8, 3), "u1"))),
@@ -657,15 +657,15 @@ def test_an_error_names_the_file_of_an_atlas(sample_box, tmp_path):
 
 # Tables of names that are spoilt
 
-LUT = b"index\tname\n1\tleft\n2\tNA\n3\tright front\n4\tnull\n"
+LUT_FILE = b"index\tname\n1\tleft\n2\tNA\n3\tright front\n4\tnull\n"
 
 
 def spoilt_tables(n, seed):
     """Yield tables of names with some bytes changed, removed or doubled."""
     rng = np.random.default_rng(seed)
     for _ in range(n):
-        content = bytearray(LUT)
-        for place in rng.integers(0, len(LUT) - 2, rng.integers(1, 4)):
+        content = bytearray(LUT_FILE)
+        for place in rng.integers(0, len(LUT_FILE) - 2, rng.integers(1, 4)):
             kind = rng.integers(3)
             if kind == 0:
                 content[place] = rng.choice(list(b"\t\n;, 12a\x00\xff"))
