@@ -218,9 +218,7 @@ def check_place(path, name):
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{name} must be the path of a folder, got {path!r}.")
     if not os.fspath(path):
-        raise ValueError(
-            f"{name} must be the path of a folder, got ''. '.' is this one."
-        )
+        raise ValueError(f"{name} must be the path of a folder, got ''. Pass '.'.")
     folder = Path(path)
     above = (folder, *folder.absolute().parents)
     nearest = next(own for own in above if os.path.lexists(own))
