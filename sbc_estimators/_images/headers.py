@@ -6,6 +6,8 @@ import nibabel
 import numpy as np
 from nibabel.nifti1 import unit_codes
 
+from .grids import SAME_PLACE
+
 MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
 """Units of space in headers whose numbers are taken as mm with a warning."""
 
@@ -116,6 +118,12 @@ def space_of(image):
         return Space(affine, *codes, header.get_qform())
     except ValueError:  # the header of a spoilt file has no rotation
         return Space(affine, codes[0], 0, affine)
+
+
+def are_one_grid(affine, other):
+    """Whether two affines put voxels at the same places, in any unit."""
+    steps = np.linalg.solve(affine, other) - np.eye(4)
+    return bool(np.abs(steps).max() < SAME_PLACE)
 
 
 def is_in_mni(image):

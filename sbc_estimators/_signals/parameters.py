@@ -87,6 +87,12 @@ def _check_filter(value, name):
         check_option(value, FILTERS, name)
 
 
+def _check_order(value, name):
+    """Raise ValueError unless a filter has a whole order; to scipy 3.0 is one."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    check_count(int(value) if is_whole else value, name)
+
+
 def _check_verbose(value, name):
     """Raise ValueError unless a value says how much is to be told."""
     if not isinstance(value, bool | np.bool_):
@@ -101,7 +107,7 @@ CLEANING = {
     "filter": _check_filter,
     "extrapolate": check_switch,
     "ensure_finite": check_switch,
-    "butterworth__order": check_count,
+    "butterworth__order": _check_order,
     "butterworth__padlen": partial(check_count, least=0, or_none=True),
     "butterworth__padtype": lambda value, name: check_option(
         value, ("odd", "even", "constant"), name, or_none=True

@@ -770,9 +770,7 @@ SAME = {
     "radius, float": {"seed_masker__radius": 6.0},
     "smoothing": {"brain_masker__smoothing_fwhm": 5.0},
     "low_pass": {"low_pass": np.float64(0.1)},
-    "order of the filter": {
-        "brain_masker__clean_args": {"butterworth__order": np.int64(3)}
-    },
+    "order of the filter": {"brain_masker__clean_args": {"butterworth__order": 3.0}},
 }
 
 
