@@ -41,6 +41,7 @@ def staged(folder, before=()):
         with tempfile.TemporaryDirectory(dir=folder, prefix=".sbc-map-") as stage:
             yield Path(stage)
             written = sorted(Path(stage).iterdir())
+            check_no_folders(folder / path.name for path in written)
             for path in left_over(folder, before, {path.name for path in written}):
                 path.unlink()
             for path in written:
@@ -51,6 +52,16 @@ def staged(folder, before=()):
             with suppress(OSError):
                 path.rmdir()
         raise
+
+
+def check_no_folders(paths):
+    """Raise IsADirectoryError where a file is to be written and a folder lies."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            raise IsADirectoryError(
+                f"{str(path)!r} is a folder, and a file of that name is to be written. "
+                "Remove it or give it another name."
+            )
 
 
 def left_over(folder, before, written):
@@ -64,11 +75,18 @@ def left_over(folder, before, written):
 
 def listed_files(path):
     """Return the names under "files" in a file of `write_json`, none without a list."""
+    names = read_json(path).get("files")
+    names = names if isinstance(names, list) else []
+    return [name for name in names if isinstance(name, str)]
+
+
+def read_json(path):
+    """Return the dict in a file of JSON, an empty one where there is none."""
     try:
-        names = json.loads(path.read_text("utf-8"))["files"]
-        return [name for name in names if isinstance(name, str)]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextmanager

@@ -19,6 +19,9 @@ ENTITIES = (
 VERSIONS = ("space", "cohort", "res", "echo")
 """What tells apart images of one acquisition, and of which only one can be meant."""
 
+WHERE = ("space", "cohort", "res")
+"""What tells where the voxels of an image lie."""
+
 NAMELESS = " ('': not in the name)"
 
 
@@ -32,6 +35,28 @@ class BoldImage:
     def label(self, entity):
         """Return the label of an entity, "" where the name has none."""
         return self.entities.get(entity) or ""
+
+
+def acquisition(file):
+    """Return what an image's name tells of its run: subject, session and task.
+
+    Subject and session as tables of BIDS have them, with "sub-" and "ses-"; None for
+    what the name does not tell.
+
+    Examples
+    --------
+    >>> acquisition("in/sub-01_ses-2_task-rest_bold.nii.gz")
+    {'subject': 'sub-01', 'session': 'ses-2', 'task': 'rest'}
+    >>> acquisition("rest.nii.gz")
+    {'subject': None, 'session': None, 'task': None}
+    """
+    found = re.findall(r"(?:^|_)(sub|ses|task)-([^\W_]+)", Path(file or "").name)
+    labels = dict(reversed(found))
+    return {
+        "subject": f"sub-{labels['sub']}" if "sub" in labels else None,
+        "session": f"ses-{labels['ses']}" if "ses" in labels else None,
+        "task": labels.get("task"),
+    }
 
 
 # Finding images
@@ -181,15 +206,32 @@ def check_one_version(images, filters, folder):
             )
 
 
+def brain_mask(image):
+    """Return the file of the brain mask that belongs to an image, None without one.
+
+    Its name says nothing that the image's does not, and has all that tells where the
+    image's voxels lie.
+    """
+    own = {**image.entities, "desc": "brain"}
+    where = {name: image.label(name) for name in WHERE}
+    found = []
+    for path in Path(image.file).parent.glob("*_desc-brain_mask.nii*"):
+        entities = parse_bids_filename(path)["entities"]
+        is_there = all(entities.get(name, "") == label for name, label in where.items())
+        if is_there and entities.items() <= own.items() and path.is_file():
+            found.append((len(entities), path))
+    return max(found)[1] if found else None
+
+
 # Sidecars
 
 
 def repetition_time(image, folder):
     """Return an image's repetition time in seconds, or None if no sidecar has it.
 
-    A sidecar is a JSON file that says nothing in its name that the image's does not,
-    in the image's folder or above it, up to `folder`. The closest that has the time
-    wins, and in one folder the one whose name says most.
+    A sidecar is the JSON file of the image's own name, or one that says nothing in its
+    name that the image's does not, in the image's folder or above it, up to `folder`.
+    The closest that has the time wins, and in one folder the one whose name says most.
 
     Parameters
     ----------
@@ -213,6 +255,9 @@ def repetition_time(image, folder):
 
 def _sidecars(image, folder):
     """Yield the sidecars of an image, the closest first."""
+    own = Path(re.sub(r"(\.nii)?(\.\w+)?$", "", image.file) + ".json")
+    if own.is_file():  # whatever the image is called
+        yield own
     for place in Path(image.file).parents:
         named = {
             path: parse_bids_filename(path) for path in sorted(place.glob("*bold.json"))

@@ -19,6 +19,7 @@ import sbc_estimators
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
 from sbc_estimators._command import mapping as _command
+from sbc_estimators._command import pictures
 from sbc_estimators.datasets import load_sample_run
 from sbc_estimators.maskers import SphereSeeds
 
@@ -117,7 +118,7 @@ def no_pictures(monkeypatch):
     """Draw no pictures, which takes most of the command's time."""
     monkeypatch.setattr(_command, "write_figure", lambda *_: None)
     for name in ("plot_seed_map", "plot_signals"):
-        monkeypatch.setattr(_command.plotting, name, lambda *_, **__: None)
+        monkeypatch.setattr(pictures.plotting, name, lambda *_, **__: None)
 
 
 def seed_arguments(simulated, *names):
@@ -193,7 +194,7 @@ def test_default_says_what_was_done(default, sample):
     # Of 200 scans of 1.5 s, the band has 54 frequencies; the filter's edges are soft.
     assert 30 < said["effective_dof"] < 60
     assert (said["high_pass_hz"], said["low_pass_hz"]) == (0.01, 0.1)
-    assert (said["t_r_s"], said["t_r_source"]) == (1.5, "header")
+    assert (said["t_r_s"], said["t_r_source"]) == (1.5, "sidecar")
     (seed,) = said["seeds"]
     assert (seed["name"], seed["centre_mm"]) == ("PCC", [0, -52, 18])
     ranges = {key: [seed[f"{key}_min"], seed[f"{key}_max"]] for key in ("r", "z")}
@@ -463,12 +464,15 @@ def test_files_that_are_no_image(small, tmp_path, capsys, suffix, role):
 
 
 @pytest.mark.parametrize("kind", [TypeError, RuntimeError])
-def test_errors_of_the_package_are_one_line(small, tmp_path, capsys, monkeypatch, kind):
+def test_errors_of_the_package_are_one_line(
+    small, simulated, tmp_path, capsys, monkeypatch, kind
+):
     def spoilt(*_, **__):
         raise kind("run 0 ('bold.nii') could not be mapped")
 
     monkeypatch.setattr(SeedCorrelationMap, "fit_transform", spoilt)
-    line = fail(capsys, small / "bold.nii.gz", "--out", tmp_path / "out")
+    arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
+    line = fail(capsys, *arguments, "--out", tmp_path / "out")
     assert line == "sbc-map: error: the run could not be mapped\n"
 
 
@@ -660,9 +664,9 @@ def test_warnings_are_one_line(small, simulated, tmp_path, capsys):
         (["--radius", 0], "--radius: must be a finite number above 0, got '0'"),
         (["--radius", "wide"], "--radius: must be a finite number above 0, got 'wide'"),
         (["--t-r", "2s"], "--t-r: must be a finite number above 0, got '2s'"),
-        (["--smoothing", "no"], "must be a finite number, 0 or more, got 'no'"),
-        (["--smoothing", "nan"], "must be a finite number, 0 or more, got 'nan'"),
-        (["--smoothing", -1], "--smoothing: must be a finite number, 0 or more"),
+        (["--smoothing", "no"], "must be a length from 0 to 1000 mm, got 'no'"),
+        (["--smoothing", "nan"], "must be a length from 0 to 1000 mm, got 'nan'"),
+        (["--smoothing", -1], "--smoothing: must be a length from 0 to 1000 mm"),
         (["--t-r", "inf"], "--t-r: must be a finite number above 0, got 'inf'"),
         (["--columns", "a,,b"], "--columns: must be different names"),
         (["--confounds", "c.tsv"], "--confounds needs FUNC"),
@@ -676,8 +680,8 @@ def test_arguments_that_are_not_understood(capsys, arguments, message):
 
 
 def test_nothing_is_suggested_for_what_resembles_no_option(capsys):
-    line = refuse(capsys, "bold.nii", "other.nii", "--xyz")
-    assert line.endswith("unrecognized arguments: other.nii --xyz")
+    line = refuse(capsys, "bold.nii", "other.nii", "--xyz", "5")
+    assert line.endswith("unrecognized arguments: --xyz 5")
 
 
 @pytest.mark.parametrize(
