@@ -9,9 +9,8 @@ from sklearn.base import clone
 
 from .._arrays.correlation import fisher_z
 from .._images.opening import open_scans
-from .._reporting.bids import files_of_kind, write_target
+from .._reporting.bids import endings_of, files_of_kind, write_target
 from .._reporting.bids_sidecars import targets_to_fit
-from .._reporting.report import report_on
 from .._support.files import read_json, replacing, write_figure, write_table
 from .estimators import keep_in_mask, make_estimator, report_threshold, threshold_of
 from .pictures import draw_map, draw_signals
@@ -111,22 +110,15 @@ class MapsInBids:
         (self.out / self.targets[0].place.folder).mkdir(parents=True, exist_ok=True)
         if self.has_pictures and missing:
             self._write_signals(sbc, run)
-        told, qualities = _told(sbc), quality_rows(sbc)
+        told, endings = _told(sbc), endings_of(sbc)
         for target in missing:
+            maps = results[target.stat]
             if self.has_pictures and target.stat in PICTURED:
-                self._write_picture(sbc, target, results[target.stat])
-            quality = qualities[target.seed]
-            own = {
-                "EffectiveDegreesOfFreedom": quality["effective_dof"],
-                **told,
-                "SeedReport": quality,
-            }
-            values = results[target.stat][target.seed]
-            write_target(sbc, target, values, own, self.out)
+                self._write_picture(sbc, target, maps)
+            own = told[target.seed]
+            write_target(sbc, target, maps[target.seed], own, self.out, endings)
         if self.report is not None:
-            page = report_on(sbc, run, report_threshold(self.options))
-            with replacing(self.report) as file:
-                file.write_text(page.html, encoding="utf-8")
+            self._write_report(sbc, run)
 
     def _fitted(self, sbc, run):
         """Fit the estimator to the run, and return its maps by statistic."""
@@ -145,6 +137,14 @@ class MapsInBids:
             )
             write_table(signals, sbc.seed_names_, table)
             write_figure(draw_signals(sbc, run, signals), pictures[0].with_suffix(""))
+
+    def _write_report(self, sbc, run):
+        """Write the page about the run."""
+        from .pages import page_about
+
+        page = page_about(sbc, run, report_threshold(self.options))
+        with replacing(self.report) as file:
+            file.write_text(page, encoding="utf-8")
 
     def _write_picture(self, sbc, target, maps):
         """Write the picture of a map."""
@@ -202,9 +202,13 @@ def targets_in_run(options, source, seeds, places):
 
 
 def _told(sbc):
-    """Return what sidecars say of the run that an estimator is fitted to."""
-    return {
+    """Return what the sidecars of each seed say of a fitted estimator's only run."""
+    of_run = {
         "NumberOfVoxels": int(sbc.n_voxels_),
         "Paths": sbc.paths_,
         "RunReport": run_row(sbc),
     }
+    return [
+        {"EffectiveDegreesOfFreedom": row["effective_dof"], **of_run, "SeedReport": row}
+        for row in quality_rows(sbc)
+    ]

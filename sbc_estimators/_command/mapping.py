@@ -12,7 +12,6 @@ import pandas as pd
 from .. import __version__
 from .._arrays.correlation import fisher_z
 from .._reporting.bids_sidecars import key_to_fit
-from .._reporting.report import report_on
 from .._support.files import (
     left_over,
     listed_files,
@@ -183,8 +182,10 @@ def map_seeds(options, source, out, key):
         _draw(estimator, run, maps, signals, threshold_of(options), stage)
         write_table(signals, estimator.seed_names_, stage / "seed_signals.tsv")
         if options.report:
-            page = report_on(estimator, run, report_threshold(options))
-            page.save_as_html(stage / REPORT)
+            from .pages import page_about
+
+            page = page_about(estimator, run, report_threshold(options))
+            (stage / REPORT).write_text(page, encoding="utf-8")
         written = [path.name for path in stage.iterdir()]
         summary["files"] = sorted([*written, SIDECAR])
         write_json(summary, stage / SIDECAR)

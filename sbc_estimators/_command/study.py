@@ -14,7 +14,6 @@ from tqdm import tqdm
 from .._images.opening import open_scans
 from .._reporting.bids import write_description
 from .._reporting.bids_names import has_person, places_of
-from .._reporting.report import Entry, index_of_reports
 from .._reporting.tables import run_labels
 from .._support.files import check_no_folders, replacing
 from .._support.messages import describe_run, warn
@@ -236,24 +235,7 @@ def _write_tables(out, runs, mapped):
 
 def _write_index(out, runs, failed):
     """Write the page that leads to the reports."""
-    entries = []
-    for own in runs:
-        error = failed.get(own.name)
-        path = os.path.relpath(own.report, out) if error is None else None
-        facts = {} if error else _facts(own)
-        entries.append(Entry(own.name, path, error, facts))
+    from .pages import page_of_pages
+
     with replacing(out / INDEX) as file:
-        file.write_text(index_of_reports(entries).html, encoding="utf-8")
-
-
-def _facts(own):
-    """Return what the line of a run says in an index."""
-    run, seeds = own.rows()
-    dof, coverage = run["effective_dof"], [own["coverage"] for own in seeds]
-    known = [value for value in coverage if value is not None]
-    return {
-        "seeds": str(len(seeds)),
-        "scans": f"{run['n_kept_scans']} of {run['n_scans']}",
-        "degrees of freedom": "unknown" if dof is None else f"{dof:.0f}",
-        "least coverage": f"{min(known):.0%}" if known else "unknown",
-    }
+        file.write_text(page_of_pages(out, runs, failed), encoding="utf-8")

@@ -91,7 +91,7 @@ def save_to_bids(sbc, X, out_dir, *, stats=("effect",)):
     stats = _checked_stats(stats)
     runs, out = as_runs(X), Path(out_dir)
     places = places_of(runs, X, sbc.seed_names_)
-    endings = _endings(sbc)
+    endings = endings_of(sbc)
     targets = targets_of(sbc, runs, places, stats)
     out.mkdir(parents=True, exist_ok=True)
     write_description(out)
@@ -114,7 +114,7 @@ def _checked_stats(stats):
     return tuple(dict.fromkeys(wanted))
 
 
-def _endings(sbc):
+def endings_of(sbc):
     """Return for each file of a map what its name has further, and its ending."""
     image = _image(sbc, np.zeros(sbc.n_voxels_, np.float32))
     kind = kind_of(image)
@@ -185,7 +185,7 @@ def _write(sbc, target, result, out, endings):
     write_target(sbc, target, result[target.stat][target.seed], told, out, endings)
 
 
-def write_target(sbc, target, values, told, out, endings=None):
+def write_target(sbc, target, values, told, out, endings):
     """Write the files of one map, its sidecar last.
 
     Parameters
@@ -198,13 +198,13 @@ def write_target(sbc, target, values, told, out, endings=None):
         What the sidecar says that is only known now.
     out : Path
         The folder of all maps.
-    endings : dict or None, default=None
-        As `_endings` has them, None to find them.
+    endings : dict
+        As `endings_of` returns them.
     """
     folder = out / target.place.folder
     folder.mkdir(parents=True, exist_ok=True)
     image = _image(sbc, np.asarray(values, np.float32))
-    paths = _paths(target, out, endings or _endings(sbc))
+    paths = _paths(target, out, endings)
     for part, path in enumerate(paths):
         with naming(str(path)), replacing(path) as file:
             write = FORMATS[kind_of(image)][1]
