@@ -78,9 +78,16 @@ def _explore(options):
 
 @contextmanager
 def _warnings_on_one_line():
-    """Show warnings as the command's own words, without file and line of code."""
+    """Show each warning once, in the command's own words, without a line of code."""
+    said = set()
+
+    def show(message, *_, **__):
+        if str(message) not in said:
+            said.add(str(message))
+            _say("warning", message)
+
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: _say("warning", message)
+        warnings.showwarning = show
         yield
 
 

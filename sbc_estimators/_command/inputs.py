@@ -9,11 +9,18 @@ import numpy as np
 import pandas as pd
 
 from .._images.opening import open_scans
+from .._images.scans import SECONDS_PER_UNIT
 from .._support.messages import naming, some_of, warn
 from ..runs._opened import check_sample_mask
 from ..runs._run import Run
-from ..runs._times import LONGEST_T_R, told_time
+from ..runs._times import others_told, told_times
 from .confounds import given_runs, read_sample_mask
+
+SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
+"""What NIfTI's units of time are in seconds; files often leave the unit out."""
+
+LONGEST_T_R = 100.0
+"""Seconds above which a repetition time must be meant in milliseconds."""
 
 NO_CONFOUNDS = "none (nuisance signals stay in the data; see --confounds)"
 
@@ -80,39 +87,28 @@ def find_sources(options):
     sources, differ = [], {}
     for own in given:
         with naming(f"FUNC ({str(own.func)!r})") if len(given) > 1 else nullcontext():
-            source, told = _checked(options, own)
+            source, others = _checked(options, own)
         sources.append(source)
-        if told is not None and told.differs:
-            times = f"{told.sidecar:g} s", f"{told.header:g} s"
-            differ.setdefault(times, []).append(str(own.func))
-    for (sidecar, header), files in differ.items():
+        if others:
+            differ.setdefault((source.t_r, others), []).append(repr(str(own.func)))
+    for (t_r, others), files in differ.items():
         warn(
-            f"{some_of(list(map(repr, files)), most=2)}: the sidecar says a repetition "
-            f"time of {sidecar}, the header {header}. The sidecar counts; --t-r would "
-            "before it."
+            f"{some_of(files, most=3)}: the repetition time that is used is {t_r:g} s, "
+            f"but {others}. Give the right one as --t-r."
         )
     return sources
 
 
 def _checked(options, given):
-    """Return the `Source` of a run that was found, and what files tell of its time."""
+    """Return the `Source` of a run that was found, and what else is told of its time.
+
+    The latter in words, "" where nothing else is told.
+    """
     scans = _open_volume(given.func, "FUNC")
     kept = _kept_scans(given, scans.n_scans)
     if given.confounds is not None:
         _check_confounds(given.confounds, scans.n_scans, kept, given.confounds_file)
-    told = None
-    if options.t_r is None:
-        told = told_time(given.func, scans)
-        t_r, t_r_source = told.seconds, told.source
-        if t_r is None and options.band != (0, np.inf):
-            step, unit = scans.time_step
-            raise ValueError(
-                f"--t-r: a band needs the repetition time, and the header of "
-                f"{str(given.func)!r} says {step:g} (unit: {unit}); give --t-r in "
-                "seconds, or --band 0 inf"
-            )
-    else:
-        t_r, t_r_source = _checked_t_r(options.t_r), "--t-r"
+    t_r, t_r_source, times = _repetition_time(options, given.func, scans)
     if t_r is not None:
         _check_band(*options.band, t_r)
     source = Source(
@@ -125,17 +121,7 @@ def _checked(options, given):
         t_r,
         t_r_source,
     )
-    return source, told
-
-
-def _checked_t_r(t_r):
-    """Return the repetition time that --t-r says."""
-    if t_r > LONGEST_T_R:
-        raise ValueError(
-            f"--t-r is in seconds; {t_r:g} looks like milliseconds, which is "
-            f"{t_r / 1000:g} s"
-        )
-    return t_r
+    return source, "" if t_r is None else others_told(t_r, times)
 
 
 def _kept_scans(given, n_scans):
@@ -195,7 +181,7 @@ def _check_band(low, high, t_r):
 def _check_mask(path):
     """Raise ValueError unless a file holds one volume."""
     shape = _open_volume(path, "--mask", is_run=False).shape
-    if len(shape) != 3:
+    if np.prod(shape[3:]) != 1:
         raise ValueError(
             f"--mask ({str(path)!r}) must be a 3D image, got {len(shape)}D: {shape}"
         )
@@ -205,3 +191,44 @@ def _open_volume(path, option, is_run=True):
     """Return the `Scans` of a file, checked as the estimator does."""
     with naming(f"{option} ({str(path)!r})"):
         return open_scans(path, is_run)
+
+
+def _repetition_time(options, path, scans):
+    """Return the repetition time in seconds, its source, and all that files tell.
+
+    Where it is not said, it is that of a sidecar, or the fourth zoom of the header in
+    the header's unit. It is None if nobody knows it, and no band needs it.
+    """
+    if options.t_r is not None and options.t_r > LONGEST_T_R:
+        raise ValueError(
+            f"--t-r is in seconds; {options.t_r:g} looks like milliseconds, which is "
+            f"{options.t_r / 1000:g} s"
+        )
+    if options.t_r is not None:
+        return options.t_r, "--t-r", []
+    times, (step, unit) = _told_times(path, scans), scans.time_step
+    if times:
+        source = times[0].source
+        note = ", which has no unit of time" if unit == "unknown" else ""
+        return times[0].t_r, f"{source}{note if source == 'header' else ''}", times
+    if options.band != (0, np.inf):
+        raise ValueError(
+            f"--t-r: a band needs the repetition time, and the header of {str(path)!r} "
+            f"says {step:g} (unit: {unit}); give --t-r in seconds, or --band 0 inf"
+        )
+    return None, "unknown", times
+
+
+def _told_times(path, scans):
+    """Return what sidecar and header tell of the repetition time."""
+    step, unit = scans.time_step
+    in_header = step * SECONDS.get(unit, 0.0)
+    is_told = 0 < in_header <= LONGEST_T_R
+    times = told_times(path, in_header if is_told else None)
+    if times and times[0].t_r > LONGEST_T_R:
+        raise ValueError(
+            f"the sidecar of {str(path)!r} has a RepetitionTime of {times[0].t_r:g}, "
+            f"which BIDS takes as seconds. If milliseconds are meant, write "
+            f"{times[0].t_r / 1000:g} there."
+        )
+    return times

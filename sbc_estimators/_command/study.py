@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import warnings
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -15,8 +14,8 @@ from .._images.opening import open_scans
 from .._reporting.bids import write_description
 from .._reporting.bids_names import has_person, places_of
 from .._reporting.tables import run_labels
-from .._support.files import check_no_folders, replacing
-from .._support.messages import describe_run, warn
+from .._support.files import check_targets, replacing
+from .._support.messages import describe_run, some_of, warn
 from ..runs._bids import acquisition
 from .bids_maps import MapsInBids, run_of, targets_in_run
 from .estimators import in_file_name, make_seeds, names_in
@@ -141,7 +140,8 @@ def _check_targets(options, runs):
     paths = [path for own in runs for path in own.paths()]
     if len(runs) > 1 or options.report:
         paths += [options.out / INDEX]
-    check_no_folders(paths)
+    for path in paths:
+        check_targets(path.parent, [path.name])
     for folder in dict.fromkeys(path.parent for path in paths):
         nearest = next(own for own in (folder, *folder.parents) if os.path.lexists(own))
         if not nearest.is_dir():
@@ -157,18 +157,19 @@ def _check_targets(options, runs):
 
 
 def _made(runs, n_jobs):
-    """Map runs, tell of each what there is to warn of; return why some failed."""
-    failed = {}
+    """Map runs, tell what there is to warn of; return by name why some failed."""
+    failed, heard = {}, {}
     outcomes = _outcomes(runs, n_jobs)
     # Without a terminal there is no bar, and of one run nothing to show.
     hidden = True if len(runs) < 2 else None
     bar = tqdm(outcomes, "runs", len(runs), unit="run", leave=False, disable=hidden)
-    for own, (heard, error) in zip(runs, bar, strict=True):
-        with tqdm.external_write_mode(file=sys.stderr):
-            for text in heard:
-                warn(text)
+    for own, (texts, error) in zip(runs, bar, strict=True):
+        for text in texts:
+            heard.setdefault(text, []).append(own.name)
         if error is not None:
             failed[own.name] = error
+    for text, names in heard.items():
+        warn(f"{some_of(names, most=3)}: {text}")
     return failed
 
 
@@ -199,7 +200,7 @@ def _outcome(own):
         for warning in caught
         if warning.category in (UserWarning, RuntimeWarning)
     ]
-    return list(dict.fromkeys(f"{own.name}: {text}" for text in heard)), error
+    return list(dict.fromkeys(heard)), error
 
 
 def _named(own, message):

@@ -46,9 +46,9 @@ def _check_out(out):
         path for path in (place, *place.parents) if path.exists() or path.is_symlink()
     )
     if not nearest.exists():
-        raise FileNotFoundError(
-            f"--out: {str(nearest)!r} is a link to {os.readlink(nearest)!r}, which is "
-            "not there; make that folder, or give another one"
+        raise NotADirectoryError(
+            f"--out: {str(nearest)!r} is a link to {os.readlink(nearest)!r}, which "
+            "does not exist; make that folder, or give another one"
         )
     if not nearest.is_dir():
         raise NotADirectoryError(

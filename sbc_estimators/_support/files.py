@@ -41,7 +41,7 @@ def staged(folder, before=()):
         with tempfile.TemporaryDirectory(dir=folder, prefix=".sbc-map-") as stage:
             yield Path(stage)
             written = sorted(Path(stage).iterdir())
-            check_no_folders(folder / path.name for path in written)
+            check_targets(folder, [path.name for path in written])
             for path in left_over(folder, before, {path.name for path in written}):
                 path.unlink()
             for path in written:
@@ -54,13 +54,13 @@ def staged(folder, before=()):
         raise
 
 
-def check_no_folders(paths):
-    """Raise IsADirectoryError where a file is to be written and a folder lies."""
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
+def check_targets(folder, names):
+    """Raise IsADirectoryError where a file is to be put in the place of a folder."""
+    for name in names:
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
             raise IsADirectoryError(
-                f"{str(path)!r} is a folder, and a file of that name is to be written. "
-                "Remove it or give it another name."
+                f"{str(folder / name)!r} is a folder, and a file of that name is to be "
+                "written. Move it away."
             )
 
 

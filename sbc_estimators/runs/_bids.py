@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nilearn.interfaces.bids import get_bids_files, parse_bids_filename
 
-from .._support.messages import check_positive_or_none, naming, some_of
+from .._support.checks import check_positive
+from .._support.messages import naming, some_of
 
 ENTITIES = (
     *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),
@@ -229,9 +230,9 @@ def brain_mask(image):
 def repetition_time(image, folder):
     """Return an image's repetition time in seconds, or None if no sidecar has it.
 
-    A sidecar is the JSON file of the image's own name, or one that says nothing in its
-    name that the image's does not, in the image's folder or above it, up to `folder`.
-    The closest that has the time wins, and in one folder the one whose name says most.
+    A sidecar is a JSON file that says nothing in its name that the image's does not,
+    in the image's folder or above it, up to `folder`. The closest that has the time
+    wins, and in one folder the one whose name says most.
 
     Parameters
     ----------
@@ -244,20 +245,24 @@ def repetition_time(image, folder):
     ValueError
         If a sidecar cannot be read, or its time is not a positive number.
     """
-    for sidecar in _sidecars(image, folder):
-        value = _read_sidecar(sidecar).get("RepetitionTime")
-        if value is not None:
-            with naming(f"sidecar {str(sidecar)!r}"):
-                check_positive_or_none(RepetitionTime=value)
-            return float(value)
-    return None
+    times = map(time_in, _sidecars(image, folder))
+    return next((t_r for t_r in times if t_r is not None), None)
+
+
+def time_in(sidecar):
+    """Return the repetition time in a sidecar in seconds, or None.
+
+    Raises as `repetition_time`.
+    """
+    value = _read_sidecar(sidecar).get("RepetitionTime")
+    if value is None:
+        return None
+    with naming(f"sidecar {str(sidecar)!r}"):
+        return check_positive(value, "RepetitionTime", "s")
 
 
 def _sidecars(image, folder):
     """Yield the sidecars of an image, the closest first."""
-    own = Path(re.sub(r"(\.nii)?(\.\w+)?$", "", image.file) + ".json")
-    if own.is_file():  # whatever the image is called
-        yield own
     for place in Path(image.file).parents:
         named = {
             path: parse_bids_filename(path) for path in sorted(place.glob("*bold.json"))

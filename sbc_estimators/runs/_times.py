@@ -1,94 +1,113 @@
-"""The repetition time of a run that lies in a file: by its sidecar, by its header."""
+"""The repetition time that the files of a run tell: one rule, whoever asks.
 
-import re
+A sidecar comes before the header, in which software leaves 1 s where it does not know.
+"""
+
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from nilearn.interfaces.bids import parse_bids_filename
 
-from .._images.scans import SECONDS_PER_UNIT
-from ._bids import BoldImage, repetition_time
+from ._bids import BoldImage, repetition_time, time_in
 
-SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
-"""What NIfTI's units of time are in seconds; files often leave the unit out."""
+ALIKE = 1e-3
+"""Part of a repetition time by which two may differ and be the same, but for rounding.
+"""
 
-LONGEST_T_R = 100.0
-"""Seconds above which a repetition time must be meant in milliseconds."""
+COMPRESSED = (".gz", ".bz2", ".zst")
 
-SAME = 1e-3
-"""How much two times may differ, as a part of them, and still be one, rounded."""
+ROOT = "dataset_description.json"
+"""Lies in the topmost folder of a dataset in BIDS."""
 
 
 @dataclass(frozen=True)
 class ToldTime:
-    """What the files of a run tell of its repetition time.
+    """What files tell of a repetition time.
 
     Attributes
     ----------
-    sidecar, header : float or None
-        In seconds, None where it is not told.
-    note : str
-        What is missing in the header.
+    t_r : float
+        In seconds.
+    source : str
+        "sidecar" or "header".
     """
 
-    sidecar: float | None
-    header: float | None
-    note: str = ""
+    t_r: float
+    source: str
 
-    @property
-    def seconds(self):
-        """The time that counts: that of the sidecar, else that of the header."""
-        return self.header if self.sidecar is None else self.sidecar
-
-    @property
-    def source(self):
-        """Where this time was found, in words."""
-        if self.seconds is None:
-            return "unknown"
-        return f"header{self.note}" if self.sidecar is None else "sidecar"
-
-    @property
-    def differs(self):
-        """Whether sidecar and header tell different times."""
-        if self.sidecar is None or self.header is None:
-            return False
-        return abs(self.sidecar - self.header) > SAME * self.sidecar
+    def __str__(self):
+        return f"its {self.source} says {self.t_r:g} s"
 
 
-def told_time(file, scans):
-    """Return the `ToldTime` of a run.
-
-    Its sidecar is the JSON file of its own name or, by the inheritance principle of
-    BIDS, a less specific one beside it or above it in its dataset.
+def told_times(img, in_header):
+    """Return what files tell of a run's repetition time, the first one is right.
 
     Parameters
     ----------
-    file : str or path
-    scans : Scans
-        Of the file.
+    img : object
+        As the user passed it; an image in memory has the sidecar of its file.
+    in_header : float or None
+        What the header says, in seconds.
+
+    Returns
+    -------
+    times : list of ToldTime
 
     Raises
     ------
     ValueError
-        If a sidecar cannot be read, or its time is no time.
+        If a sidecar cannot be read, or its time is not a positive number.
     """
-    step, unit = scans.time_step
-    header, note = None, ""
-    if unit in SECONDS and 0 < step * SECONDS[unit] <= LONGEST_T_R:
-        header = step * SECONDS[unit]
-        note = ", which has no unit of time" if unit == "unknown" else ""
-    image = BoldImage(str(file), parse_bids_filename(file)["entities"])
-    sidecar = repetition_time(image, _dataset(Path(file)))
-    if sidecar is not None and sidecar > LONGEST_T_R:
-        raise ValueError(
-            f"the sidecar of {str(file)!r} has a RepetitionTime of {sidecar:g}, which "
-            f"BIDS takes as seconds. If milliseconds are meant, write "
-            f"{sidecar / 1000:g} there."
-        )
-    return ToldTime(sidecar, header, note)
+    in_sidecar = _time_in_sidecar(img)
+    times = [(in_sidecar, "sidecar"), (in_header, "header")]
+    return [ToldTime(t_r, source) for t_r, source in times if t_r is not None]
 
 
-def _dataset(file):
-    """Return the folder up to which sidecars hold for a file."""
-    places = [place for place in file.parents if re.match("sub-[^_]+$", place.name)]
-    return places[-1].parent if places else file.parent
+def are_alike(t_r, other):
+    """Whether two repetition times are the same but for rounding."""
+    return abs(t_r - other) <= ALIKE * max(t_r, other)
+
+
+def others_told(t_r, times):
+    """Return the words for other repetition times than the one that is used, or "".
+
+    A header alone has no say where a user says something else.
+
+    Parameters
+    ----------
+    t_r : float
+        In seconds.
+    times : list of ToldTime
+    """
+    if not any(told.source == "sidecar" for told in times):
+        return ""
+    others = [str(told) for told in times if not are_alike(told.t_r, t_r)]
+    return " and ".join(others)
+
+
+def _time_in_sidecar(img):
+    """Return the repetition time in a sidecar of an image's file, or None."""
+    path = img
+    if not isinstance(img, str | os.PathLike):
+        path = getattr(img, "get_filename", lambda: None)()
+    if path is None:
+        return None
+    path = Path(path)
+    own = path.with_name(f"{_stem(path)}.json")
+    t_r = time_in(own) if own.is_file() else None
+    if t_r is not None or not _stem(path).endswith("bold"):
+        return t_r
+    entities = parse_bids_filename(str(path))["entities"]
+    return repetition_time(BoldImage(str(path), entities), _root(path))
+
+
+def _stem(path):
+    """Return the name of a file without its endings."""
+    return Path(path.stem if path.suffix in COMPRESSED else path.name).stem
+
+
+def _root(path):
+    """Return the topmost folder whose sidecars hold for a file."""
+    roots = [folder for folder in path.parents if (folder / ROOT).is_file()]
+    return roots[0] if roots else path.parent

@@ -307,7 +307,7 @@ def test_the_sidecar_comes_before_the_header_and_says_so(
         assert errors.count("\n") == 1
         assert "sub-01" in errors
         assert "sub-02" in errors
-        assert "the sidecar says a repetition time of 2.5 s, the header 2 s" in errors
+        assert "that is used is 2.5 s, but its header says 2 s" in errors
         assert "t_r           2.5 s (sidecar)" in text
         _, text, errors = call(*words, "--t-r", 3, "--out", tmp_path / "out")
     assert errors == ""
@@ -324,6 +324,7 @@ def test_without_a_sidecar_the_header_counts(pair, one_seed, maps):
 
 def test_a_sidecar_for_the_whole_task(pair, one_seed, maps):
     set_sidecar(pair, "01", None)
+    (pair.path / "dataset_description.json").write_text("{}")
     (pair.path / "task-rest_bold.json").write_text('{"RepetitionTime": 2.0}')
     words = [pair.path, *FAST, "--strategy", "wm_csf", *one_seed]
     assert maps(*words)[1]["L IPS"]["RepetitionTimeSource"] == "sidecar"

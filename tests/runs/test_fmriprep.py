@@ -275,6 +275,8 @@ def sbc(data):
     return make_sbc(data, low_pass=0.2, high_pass=0.01)
 
 
+# Headers say another time than sidecars.
+@pytest.mark.filterwarnings("ignore:.*, but its header says")
 def test_maps_are_those_of_runs_written_by_hand(tree, scrubbed, sbc):
     scans = np.arange(N_SCANS)
     hand = [
@@ -292,6 +294,7 @@ def test_maps_are_those_of_runs_written_by_hand(tree, scrubbed, sbc):
 
 
 @pytest.mark.usefixtures("any_dof")
+@pytest.mark.filterwarnings("ignore:.*, but its header says")
 def test_from_a_folder_to_maps(tree, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tree.parents[1])
     runs = runs_from_fmriprep("derivatives/fmriprep", task="rest", space=MNI)
@@ -641,11 +644,11 @@ def test_no_repetition_time(tmp_path):
     [
         (
             '{"RepetitionTime": "2"}',
-            "RepetitionTime must be a positive number or None, got '2'",
+            "RepetitionTime must be a positive number in s, got '2'",
         ),
         (
             '{"RepetitionTime": 0}',
-            "RepetitionTime must be a positive number or None, got 0",
+            "RepetitionTime must be a positive number in s, got 0",
         ),
         ('{"RepetitionTime": ', "cannot be read: Expecting value"),
         ("[2.0]", "cannot be read: it holds a list, not an object"),
