@@ -130,13 +130,24 @@ def replacing(path):
     hidden = path.with_name(f".{path.name}")
     try:
         yield hidden
-        os.replace(hidden, path)
+        _put(hidden, path)
     finally:
         hidden.unlink(missing_ok=True)
 
 
+def _put(hidden, path):
+    """Move a file to its place, unless another process that wrote it has done so."""
+    try:
+        os.replace(hidden, path)
+    except FileNotFoundError:
+        if not path.exists():
+            raise
+
+
 def write_map(img, path, description):
     """Write maps as float32 NIfTI: 3D for one volume, else 4D.
+
+    The codes of the image's header, which say what space it is in, are kept.
 
     Parameters
     ----------
@@ -148,6 +159,10 @@ def write_map(img, path, description):
     data = np.asarray(img.dataobj, dtype=np.float32)
     data = data[..., 0] if data.shape[-1] == 1 else data
     out = nibabel.Nifti1Image(data, img.affine)
+    codes = int(img.header["sform_code"]), int(img.header["qform_code"])
+    if any(codes):
+        out.set_sform(img.affine, codes[0])
+        out.set_qform(img.affine, codes[1])
     out.header.set_xyzt_units("mm")
     out.header["descrip"] = description
     nibabel.save(out, path)
