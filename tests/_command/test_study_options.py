@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import warnings
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +14,10 @@ from nilearn.maskers import NiftiMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._command import bids_maps, mapping
+from sbc_estimators._command.options import PROGRAM, understood
 from sbc_estimators.maskers import RegionSeeds, SphereSeeds
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FAST = ("--band", "0", "inf", "--smoothing", "0")
 """No filter and nothing smoothed."""
@@ -386,3 +391,12 @@ def test_files_may_stand_after_options(bare_run, one_seed, pair, call, tmp_path)
     status, text, _ = call(*words)
     assert status == 0
     assert "2 maps to" in text
+
+
+def test_the_command_of_the_docs_is_understood():
+    text = (ROOT / "docs" / "runs.md").read_text("utf-8")
+    program, *words = shlex.split(re.search("```bash\n(.*?)```", text, re.S)[1])
+    options = understood(words)
+    assert program == PROGRAM
+    assert options.func == [Path("derivatives/fmriprep")]
+    assert (options.strategy, options.n_jobs) == (("motion", "wm_csf"), 2)
