@@ -395,7 +395,8 @@ def test_files_may_stand_after_options(bare_run, one_seed, pair, call, tmp_path)
 
 def test_the_command_of_the_docs_is_understood():
     text = (ROOT / "docs" / "runs.md").read_text("utf-8")
-    program, *words = shlex.split(re.search("```bash\n(.*?)```", text, re.S)[1])
+    block = re.search("```bash\n(.*?)```", text, re.S)[1].replace("\\\n", "")
+    program, *words = shlex.split(block)
     options = understood(words)
     assert program == PROGRAM
     assert options.func == [Path("derivatives/fmriprep")]
