@@ -26,7 +26,7 @@ PICTURED = ("effect", "zscore")
 """Of which there are pictures."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapsInBids:
     """The maps of one run in a folder of many runs.
 

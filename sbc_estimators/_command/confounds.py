@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from nilearn.interfaces.bids import parse_bids_filename
 
 from .._support.messages import naming
@@ -77,13 +78,22 @@ def _sample(options, sample_mask):
 
 
 def _columns(path, patterns):
-    """Return the chosen columns of a table of confounds, or None without a table."""
+    """Return the chosen columns of a table of confounds, or None without a table.
+
+    Changes from scan to scan, as fMRIPrep writes them, also get a first value: that of
+    the second scan, as nilearn does it.
+    """
     if path is None:
         return None
     table = read_table(path, "--confounds")
     # The columns of a table without a header are numbers.
     table.columns = [str(name) for name in table.columns]
-    return table if patterns is None else table[_matching(table, patterns, path)]
+    if patterns is not None:
+        table = table[_matching(table, patterns, path)].copy()
+    for name in table.columns:
+        if DERIVATIVE in name and pd.isna(table.loc[0, name]):
+            table.loc[0, name] = table.loc[1, name]
+    return table
 
 
 def _matching(table, patterns, path):
@@ -143,20 +153,8 @@ def _of_fmriprep(options, image, where, sample_mask_file):
                 "taken. fMRIPrep calls it *_desc-confounds_timeseries.tsv."
             )
         else:
-            confounds = _without_gaps(_columns(table, options.columns))
+            confounds = _columns(table, options.columns)
     return Given(Path(image.file), mask, table, confounds, kept, sample_mask_file)
-
-
-def _without_gaps(table):
-    """Return confounds in which changes from scan to scan also have a first value.
-
-    That of the second scan, as nilearn does it.
-    """
-    table = table.copy()
-    for name in table.columns:
-        if DERIVATIVE in name and np.isnan(table.loc[0, name]):
-            table.loc[0, name] = table.loc[1, name]
-    return table
 
 
 # Scans

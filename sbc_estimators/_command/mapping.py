@@ -74,7 +74,7 @@ LIBRARIES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapsInFolder:
     """The maps of one run, under the same names in the folder of any run.
 

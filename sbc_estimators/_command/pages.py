@@ -1,7 +1,5 @@
 """Pages that `sbc-map --report` writes; imported late, as templates take a while."""
 
-import os
-
 from .._reporting.report import Entry, index_of_reports, report_on
 
 
@@ -25,7 +23,7 @@ def page_of_pages(out, runs, failed):
     for own in runs:
         error = failed.get(own.name)
         if error is None:
-            path = os.path.relpath(own.report, out)
+            path = own.report.relative_to(out).as_posix()
             entries.append(Entry(own.name, path, None, _facts(own)))
         else:
             entries.append(Entry(own.name, None, error))

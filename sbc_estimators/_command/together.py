@@ -28,7 +28,7 @@ def check_paths(options):
     """Raise an error where a file is missing or the folder cannot be written to."""
     for path in options.func:
         if not path.exists():
-            raise FileNotFoundError(f"FUNC: there is no file {str(path)!r}")
+            raise FileNotFoundError(f"FUNC: there is no file or folder {str(path)!r}")
     for name in FILES:
         value = getattr(options, name)
         for path in value if isinstance(value, list) else [value]:

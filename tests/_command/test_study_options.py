@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from nilearn.maskers import NiftiMasker
 
+from conftest import SPACE
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._command import bids_maps, mapping
 from sbc_estimators._command.options import PROGRAM, understood
@@ -224,9 +225,12 @@ def test_files_that_tell_no_scans(bare_run, one_seed, call, tmp_path, text, matc
 # Confounds
 
 
-def test_columns_of_a_folder_by_patterns(pair, one_seed, maps, python):
-    words = [pair.path, *FAST, *one_seed, "--columns", "trans_*,csf"]
-    z, said = maps(*words)
+@pytest.mark.parametrize("of_folder", [True, False])
+def test_columns_by_patterns(pair, bare_run, one_seed, maps, python, of_folder):
+    words = [pair.path, *FAST]
+    if not of_folder:
+        words = [*bare_run, "--confounds", pair.table("01", 1)]
+    z, said = maps(*words, *one_seed, "--columns", "trans_*,csf")
     names = [f"trans_{axis}{end}" for end in ("", "_derivative1") for axis in "xyz"]
     assert said["L IPS"]["Confounds"] == [*names, "csf"]
     # Changes from scan to scan have no first value: that of the second scan, as nilearn
@@ -278,11 +282,12 @@ def test_files_with_a_strategy_have_what_lies_beside_them(pair, one_seed, maps):
     assert said["L IPS"]["Confounds"] == ["csf", "white_matter"]
 
 
-def test_a_mask_of_another_space_is_not_taken(pair, one_seed, maps):
+@pytest.mark.parametrize("there", [f"_{SPACE}_res-2", "", "_space-T1w"])
+def test_a_mask_of_another_space_is_not_taken(pair, one_seed, maps, there):
     for sub in ("01", "02"):
         name = pair.func(sub, 1).name.replace("preproc_bold", "brain_mask")
         mask = pair.func(sub, 1).with_name(name)
-        mask.rename(str(mask).replace("_desc", "_res-2_desc"))
+        mask.rename(str(mask).replace(f"_{SPACE}", there))
     _, said = maps(pair.path, *FAST, *one_seed, "--strategy", "wm_csf")
     assert said["L IPS"]["Parameters"]["brain_masker__mask_img"] is None
 
