@@ -17,11 +17,11 @@ import pandas as pd
 import pytest
 from nilearn.maskers import NiftiMasker
 
-from conftest import SPACE, write_study
 from sbc_estimators import SeedCorrelationMap, runs_from_fmriprep
 from sbc_estimators.__main__ import main
 from sbc_estimators._command import study as study_module
 from sbc_estimators.maskers import SphereSeeds
+from studies import SPACE, write_study
 
 WIDE = ("--strategy", "wm_csf", "--band", "0", "inf", "--smoothing", "0")
 """Cleaning that leaves runs of 40 scans degrees of freedom enough."""

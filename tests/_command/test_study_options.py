@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from nilearn.maskers import NiftiMasker
 
-from conftest import SPACE
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._command import bids_maps, mapping
 from sbc_estimators._command.options import PROGRAM, understood
 from sbc_estimators.maskers import RegionSeeds, SphereSeeds
+from studies import SPACE
 
 ROOT = Path(__file__).resolve().parents[2]
 
