@@ -93,7 +93,8 @@ def _warnings_on_one_line():
 
 def _say(kind, message):
     """Print one line to standard error, in which the only run has no number."""
-    text = re.sub(r"\brun 0 \('[^']*'\)", "the run", " ".join(str(message).split()))
+    text = " ".join(str(message).split())
+    text = re.sub(r"\brun (0 \('[^']*'\)|'[^']*')", "the run", text)
     print(f"{PROGRAM}: {kind}: {text}", file=sys.stderr)
 
 

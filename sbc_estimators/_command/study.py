@@ -15,7 +15,7 @@ from .._reporting.bids import write_description
 from .._reporting.bids_names import has_person, places_of
 from .._reporting.tables import run_labels
 from .._support.files import check_targets, replacing
-from .._support.messages import describe_run, some_of, warn
+from .._support.messages import some_of, warn
 from ..runs._bids import acquisition
 from .bids_maps import MapsInBids, run_of, targets_in_run
 from .estimators import in_file_name, make_seeds, names_in
@@ -206,8 +206,8 @@ def _outcome(own):
 def _named(own, message):
     """Return what is said of a run on one line, in which it has no number."""
     text = " ".join(str(message).split())
-    here = describe_run(0, own.file)
-    text = re.sub(f"^{re.escape(here)}[:,] ", "", text).replace(here, "the run")
+    here = rf"run (0 \()?{re.escape(repr(str(own.file)))}\)?"
+    text = re.sub(here, "the run", re.sub(f"^{here}[:,] ", "", text))
     return text or type(message).__name__
 
 

@@ -158,11 +158,8 @@ def write_map(img, path, description):
     """
     data = np.asarray(img.dataobj, dtype=np.float32)
     data = data[..., 0] if data.shape[-1] == 1 else data
-    out = nibabel.Nifti1Image(data, img.affine)
-    codes = int(img.header["sform_code"]), int(img.header["qform_code"])
-    if any(codes):
-        out.set_sform(img.affine, codes[0])
-        out.set_qform(img.affine, codes[1])
+    out = nibabel.Nifti1Image(data, img.affine, img.header)
+    out.set_data_dtype(np.float32)
     out.header.set_xyzt_units("mm")
     out.header["descrip"] = description
     nibabel.save(out, path)
