@@ -271,8 +271,8 @@ def test_warnings_name_the_run(pair, one_seed, tmp_path, call):
         words = [pair.path, *WIDE, *one_seed, "--out", tmp_path / "out"]
         status, _, errors = call(*words)
     assert status == 0
-    start = "sbc-map: warning: sub-02 task-rest run-1: 1 of 200 voxels have no signal"
-    assert errors.startswith(start)
+    start = "sbc-map: warning: sub-02 task-rest run-1: .* voxels have no signal"
+    assert re.match(start, errors)
     assert errors.count("\n") == 1
 
 
