@@ -77,7 +77,13 @@ class MapsInBids:
     def _paths(self, target, kind):
         """Return the files of one map."""
         paths = [*files_of_kind(kind, target, self.out), target.sidecar(self.out)]
-        return paths + [self._picture(target, end) for end in ("png", "pdf")]
+        if self._has_picture(target):
+            paths += [self._picture(target, end) for end in ("png", "pdf")]
+        return paths
+
+    def _has_picture(self, target):
+        """Whether a map is drawn."""
+        return self.has_pictures and target.stat in PICTURED
 
     def _picture(self, target, ending):
         """Return the file of a map's picture."""
@@ -113,7 +119,7 @@ class MapsInBids:
         told, endings = _told(sbc), endings_of(sbc)
         for target in missing:
             maps = results[target.stat]
-            if self.has_pictures and target.stat in PICTURED:
+            if self._has_picture(target):
                 self._write_picture(sbc, target, maps)
             own = told[target.seed]
             write_target(sbc, target, maps[target.seed], own, self.out, endings)

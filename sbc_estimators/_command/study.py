@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from .._images.opening import open_scans
-from .._reporting.bids import write_description
+from .._reporting.bids import DESCRIPTION, write_description
 from .._reporting.bids_names import has_person, places_of
 from .._reporting.tables import run_labels
 from .._support.files import check_targets, replacing
@@ -25,6 +25,9 @@ from .summary import text_of_study
 
 INDEX = "index.html"
 """The page that leads to the reports of a study."""
+
+OF_ALL_RUNS = ("run_report.tsv", "seed_report.tsv", DESCRIPTION)
+"""What is written of a study beside its maps."""
 
 WORKER_DIED = (
     "a worker process died before it was done, perhaps for want of memory. Map fewer "
@@ -57,8 +60,10 @@ def map_all(options):
     by_bids = bool(options.func) and all(has_person(own.func) for own in sources)
     plan = _planned_by_bids if by_bids else _planned_in_folders
     runs = plan(options, sources)
-    _check_targets(options, runs)
-    if len(runs) == 1 and not by_bids:
+    is_alone = len(runs) == 1 and not by_bids
+    further = () if is_alone else (*OF_ALL_RUNS, INDEX)
+    _check_targets(runs, [options.out / name for name in further])
+    if is_alone:
         return describe(runs[0].make(), runs[0].out), {}
     if by_bids:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -94,18 +99,12 @@ def _planned_in_folders(options, sources):
     """Return the maps of all runs, under the same names in a folder each."""
     seeds = _seeds(options, sources)
     stems = [re.sub(r"(\.nii)?(\.\w+)?$", "", own.func.name) for own in sources]
-    if len(sources) == 1:
-        folders = [options.out]
-    elif len({stem.casefold() for stem in stems}) < len(stems):
-        twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise ValueError(
-            f"FUNC: two runs are called {twice!r}, and both would be written to "
-            f"{str(options.out / twice)!r}. Rename one, or give each its own --out"
-        )
-    else:
+    folders = [options.out]
+    if len(sources) > 1:
         folders = [options.out / stem for stem in stems]
+        _check_different("runs", stems, stems)
     for own in seeds:
-        _check_different(own)
+        _check_different("seeds", own, map(in_file_name, own))
     return [
         MapsInFolder(stem, options, *own)
         for stem, *own in zip(stems, sources, folders, seeds, strict=True)
@@ -123,23 +122,21 @@ def _seeds(options, sources):
     return names
 
 
-def _check_different(seeds):
-    """Raise ValueError where the files of two seeds would get one name."""
-    seen = {}
-    for name in seeds:
-        other = seen.setdefault(in_file_name(name).casefold(), name)
-        if other != name:
+def _check_different(what, names, in_files):
+    """Raise ValueError where the files of two seeds or runs would get one name."""
+    seen = {}  # some file systems do not tell PCC from pcc
+    for position, own in enumerate(in_files):
+        other = seen.setdefault(own.casefold(), position)
+        if other != position:
             raise ValueError(
-                f"seeds {other!r} and {name!r} would have files of one name, "
-                f"{in_file_name(name)!r}. Call one of them something else"
+                f"{what} {names[other]!r} and {names[position]!r} would have files of "
+                f"one name, {own!r}. Call one of them something else"
             )
 
 
-def _check_targets(options, runs):
-    """Raise an error where a file cannot be written to its place."""
-    paths = [path for own in runs for path in own.paths()]
-    if len(runs) > 1 or options.report:
-        paths += [options.out / INDEX]
+def _check_targets(runs, further):
+    """Raise an error where a file of a run, or a further one, cannot be written."""
+    paths = [*(path for own in runs for path in own.paths()), *further]
     for path in paths:
         check_targets(path.parent, [path.name])
     for folder in dict.fromkeys(path.parent for path in paths):
@@ -227,9 +224,9 @@ def _write_tables(out, runs, mapped):
         run_rows.append({**first, **run, **last})
         seed_rows += [{**first, **seed, **last} for seed in seeds]
     tables = pd.DataFrame(run_rows), pd.DataFrame(seed_rows)
-    for name, table in zip(("run_report", "seed_report"), tables, strict=True):
+    for name, table in zip(OF_ALL_RUNS[:2], tables, strict=True):
         if len(table):
-            with replacing(out / f"{name}.tsv") as file:
+            with replacing(out / name) as file:
                 table.to_csv(file, sep="\t", index=False, na_rep="n/a")
     return tables
 

@@ -314,6 +314,31 @@ def test_a_folder_in_the_place_of_a_map(pair, one_seed, tmp_path, call):
     assert sorted(out.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["run_report.tsv", "dataset_description.json"])
+def test_a_folder_in_the_place_of_a_table(pair, one_seed, tmp_path, call, name):
+    (tmp_path / "out" / name).mkdir(parents=True)
+    status, _, errors = call(pair.path, *WIDE, *one_seed, "--out", tmp_path / "out")
+    assert status == 2
+    assert f"{name}' is a folder" in errors
+    assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / name]
+
+
+def test_all_places_are_known_beforehand(pair, one_seed, tmp_path, monkeypatch):
+    planned, real = [], study_module._check_targets
+
+    def check(runs, further):
+        planned.extend(path for own in runs for path in own.paths())
+        real(runs, further)
+
+    monkeypatch.setattr(study_module, "_check_targets", check)
+    words = [*WIDE, *one_seed, "--scale", "z_score", "--out", tmp_path / "out"]
+    main(list(map(str, [pair.func("01", 1), *words])))
+    further = {"run_report.tsv", "seed_report.tsv", "dataset_description.json"}
+    assert {path.name for path in planned} | further == {
+        path.name for path in (tmp_path / "out").rglob("*.*")
+    }
+
+
 def test_a_file_in_the_place_of_a_folder(pair, one_seed, tmp_path, call):
     out = tmp_path / "out"
     (out / "sub-02").mkdir(parents=True)
@@ -457,7 +482,7 @@ def test_two_runs_of_one_folder(bare, one_seed, tmp_path, call):
     nib.save(nib.load(bare[0]), other)
     status, _, errors = call(bare[0], other, *one_seed, "--out", tmp_path / "out")
     assert status == 2
-    assert "FUNC: two runs are called 'first'" in errors
+    assert "runs 'first' and 'first' would have files of one name, 'first'" in errors
 
 
 def test_one_run_with_a_name_by_bids_has_pictures_too(pair, one_seed, tmp_path, call):
