@@ -18,7 +18,7 @@ from helpers import make_sbc
 from sbc_estimators import Run
 from sbc_estimators.datasets import make_runs
 
-RUNS = Path(__file__).resolve().parents[1] / "docs" / "runs.md"
+RUNS = Path(__file__).resolve().parents[1] / "docs/runs.md"
 N_RUNS = 6
 PATIENCE = 60
 """Seconds after which a test that waits gives up."""

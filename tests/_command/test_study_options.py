@@ -399,7 +399,7 @@ def test_files_may_stand_after_options(bare_run, one_seed, pair, call, tmp_path)
 
 
 def test_the_command_of_the_docs_is_understood():
-    text = (ROOT / "docs" / "runs.md").read_text("utf-8")
+    text = (ROOT / "docs/runs.md").read_text("utf-8")
     block = re.search("```bash\n(.*?)```", text, re.S)[1].replace("\\\n", "")
     program, *words = shlex.split(block)
     options = understood(words)
