@@ -2,9 +2,9 @@
 
 from .._explore.explorer import Explorer, check_viewer
 from .._explore.recipes import Origins
-from ..runs._run import Run
-from .inputs import find_source
-from .mapping import make_estimator
+from .estimators import make_estimator
+from .inputs import find_sources
+from .together import option
 
 SEPARATORS = {".tsv": "\t", ".csv": ","}
 """What separates the columns of a table, by the ending of its file; else blanks."""
@@ -24,16 +24,15 @@ def open_page(options):
         If nilearn brings no viewer along.
     """
     check_viewer()
-    source = find_source(options)
-    run = Run(source.func, confounds=source.confounds)
-    estimator = make_estimator(options, source).fit(run)
-    return Explorer(estimator, run, None, 0, _origins(options, source))
+    (source,) = find_sources(options)
+    estimator = make_estimator(options, source).fit(source.run)
+    return Explorer(estimator, source.run, None, 0, _origins(options, source))
 
 
 def _origins(options, source):
     """Return in which words a run was given whose confounds are in memory by now."""
     code = {}
-    if source.confounds is not None:
+    if source.confounds is not None and options.strategy is None:
         path, columns = source.confounds_file.absolute(), list(source.confounds)
         separator = SEPARATORS.get(path.suffix, r"\s+")
         table = f"pd.read_csv({str(path)!r}, sep={separator!r})"
@@ -43,14 +42,19 @@ def _origins(options, source):
 
 def _words(options):
     """Return the words of the command that make the run and its cleaning."""
-    words = ["sbc-map"]
-    if options.func is not None:
-        words.append(str(options.func.absolute()))
-    for name in ("confounds", "mask"):
-        if (path := getattr(options, name)) is not None:
-            words += [f"--{name}", str(path.absolute())]
+    words = ["sbc-map", *(str(path.absolute()) for path in options.func)]
+    for name in ("confounds", "mask", "sample_mask"):
+        value = getattr(options, name)
+        for path in value if isinstance(value, list) else [value]:
+            if path is not None:
+                words += [option(name), str(path.absolute())]
     if options.columns is not None:
         words += ["--columns", ",".join(options.columns)]
+    if options.strategy is not None:
+        is_one = isinstance(options.strategy, str)
+        parts = [options.strategy] if is_one else options.strategy
+        words += ["--strategy", ",".join(parts)]
+    words += ["--no-detrend"] if options.no_detrend else []
     words += ["--smoothing", f"{options.smoothing!r}"]
     words += ["--band", *(f"{value!r}" for value in options.band)]
     return words + ([] if options.t_r is None else ["--t-r", f"{options.t_r!r}"])

@@ -1,5 +1,6 @@
-"""What `sbc-map` reads before any work: headers, confounds, the repetition time."""
+"""What `sbc-map` reads before any work: headers, confounds, repetition times."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,18 @@ import pandas as pd
 from .._images.opening import open_scans
 from .._images.scans import SECONDS_PER_UNIT
 from .._support.messages import naming, some_of
-from .._support.tables import read_table
-from ..datasets import load_sample_run
+from ..runs._opened import check_sample_mask
+from ..runs._run import Run
 from ..runs._times import told_times
+from .confounds import given_runs, read_sample_mask
 
 SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""
 
 LONGEST_T_R = 100.0
 """Seconds above which a repetition time must be meant in milliseconds."""
+
+NO_CONFOUNDS = "none (nuisance signals stay in the data; see --confounds)"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Source:
     func, mask, confounds_file : Path or None
     confounds : DataFrame or None
         The columns that are used.
+    sample_mask : ndarray of int or None
+        The scans that are kept, None for all.
     shape : tuple of int
         Of the 4D image.
     t_r : float or None
@@ -42,13 +48,19 @@ class Source:
     mask: Path | None
     confounds_file: Path | None
     confounds: Any
+    sample_mask: Any
     shape: tuple
     t_r: float | None
     t_r_source: str
 
+    @property
+    def run(self):
+        """The `Run`, whose repetition time is left to the maskers."""
+        return Run(self.func, self.confounds, self.sample_mask)
 
-def find_source(options):
-    """Return the run that is asked for, with all that can be known without its data.
+
+def find_sources(options):
+    """Return the runs that are asked for, with all that is known without their data.
 
     Parameters
     ----------
@@ -57,52 +69,64 @@ def find_source(options):
 
     Returns
     -------
-    source : Source
+    sources : list of Source
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If a file, a column or the header cannot be used.
+        If a file, a column or a header cannot be used.
     """
-    if options.func is None:
-        sample = load_sample_run()
-        columns = options.columns or list(sample.run.confounds.columns)
-        func, mask, confounds_file = sample.func, sample.mask_img, sample.confounds_file
-    else:
-        func, mask, confounds_file = options.func, options.mask, options.confounds
-        columns = options.columns
-    scans = _open_volume(func, "FUNC")
-    if mask is not None:
-        _check_mask(mask)
-    confounds = _read_confounds(confounds_file, columns)
-    if confounds is not None:
-        _check_confounds(confounds, scans.n_scans, confounds_file)
-    t_r, t_r_source = _repetition_time(options, func, scans)
+    if options.mask is not None:
+        _check_mask(options.mask)
+    given = given_runs(options)
+    sources = []
+    for own in given:
+        with naming(f"FUNC ({str(own.func)!r})") if len(given) > 1 else nullcontext():
+            sources.append(_checked(options, own))
+    return sources
+
+
+def _checked(options, given):
+    """Return the `Source` of a run that was found."""
+    scans = _open_volume(given.func, "FUNC")
+    kept = _kept_scans(given, scans.n_scans)
+    if given.confounds is not None:
+        _check_confounds(given.confounds, scans.n_scans, kept, given.confounds_file)
+    t_r, t_r_source = _repetition_time(options, given.func, scans)
     if t_r is not None:
         _check_band(*options.band, t_r)
-    return Source(func, mask, confounds_file, confounds, scans.shape, t_r, t_r_source)
+    return Source(
+        given.func,
+        given.mask,
+        given.confounds_file,
+        given.confounds,
+        kept,
+        scans.shape,
+        t_r,
+        t_r_source,
+    )
 
 
-def _read_confounds(path, columns):
-    """Return the chosen columns of a table of confounds, or None without a table."""
-    if path is None:
+def _kept_scans(given, n_scans):
+    """Return the scans that a run keeps by its strategy and by --sample-mask."""
+    kept = [] if given.sample_mask is None else [given.sample_mask]
+    if given.sample_mask_file is not None:
+        mask = read_sample_mask(given.sample_mask_file, n_scans)
+        with naming(f"--sample-mask ({str(given.sample_mask_file)!r})"):
+            kept.append(check_sample_mask(mask, n_scans))
+    if not kept:
         return None
-    table = read_table(path, "--confounds")
-    # The columns of a table without a header are numbers.
-    table.columns = [str(name) for name in table.columns]
-    missing = [name for name in columns or () if name not in table.columns]
-    if missing:
-        raise ValueError(
-            f"--columns: {str(path)!r} has no column {missing[0]!r}; it has "
-            f"{', '.join(table.columns)}"
-        )
-    return table if columns is None else table[columns]
+    return check_sample_mask(np.intersect1d(kept[0], kept[-1]), n_scans)
 
 
-def _check_confounds(table, n_scans, path):
-    """Raise ValueError unless a table has a finite number in each scan and column."""
+def _check_confounds(table, n_scans, kept, path):
+    """Raise ValueError unless a table has a finite number in each scan and column.
+
+    Of scans that are not kept, it may have anything.
+    """
     if len(table) != n_scans:
         raise ValueError(f"--confounds has {len(table)} rows, FUNC has {n_scans} scans")
+    table = table if kept is None else table.iloc[kept]
     bad = {name: _bad_scans(column) for name, column in table.items()}
     complete = [name for name, (_, scans) in bad.items() if not scans]
     for name, (what, scans) in bad.items():
@@ -123,7 +147,7 @@ def _bad_scans(column):
         what, is_bad = "is empty", column.isna()
     elif numbers.isna().any():
         what, is_bad = "has no number", numbers.isna()
-    return what, [str(scan) for scan in np.flatnonzero(is_bad)]
+    return what, [str(scan) for scan in column.index[is_bad]]
 
 
 def _check_band(low, high, t_r):
@@ -153,24 +177,23 @@ def _open_volume(path, option, is_run=True):
 
 
 def _repetition_time(options, path, scans):
-    """Return the repetition time in seconds, or None if no band needs it; its source.
+    """Return the repetition time in seconds, its source, and all that files tell.
 
     Where it is not said, it is that of a sidecar, or the fourth zoom of the header in
-    the header's unit.
+    the header's unit. It is None if nobody knows it, and no band needs it.
     """
+    if options.t_r is not None and options.t_r > LONGEST_T_R:
+        raise ValueError(
+            f"--t-r is in seconds; {options.t_r:g} looks like milliseconds, which is "
+            f"{options.t_r / 1000:g} s"
+        )
     if options.t_r is not None:
-        if options.t_r > LONGEST_T_R:
-            raise ValueError(
-                f"--t-r is in seconds; {options.t_r:g} looks like milliseconds, which "
-                f"is {options.t_r / 1000:g} s"
-            )
         return options.t_r, "--t-r"
-    step, unit = scans.time_step
-    times = _told_times(path, scans)
+    times, (step, unit) = _told_times(path, scans), scans.time_step
     if times:
-        t_r, source = times[0].t_r, times[0].source
+        source = times[0].source
         note = ", which has no unit of time" if unit == "unknown" else ""
-        return t_r, f"{source}{note if source == 'header' else ''}"
+        return times[0].t_r, f"{source}{note if source == 'header' else ''}"
     if options.band != (0, np.inf):
         raise ValueError(
             f"--t-r: a band needs the repetition time, and the header of {str(path)!r} "
@@ -184,4 +207,11 @@ def _told_times(path, scans):
     step, unit = scans.time_step
     in_header = step * SECONDS.get(unit, 0.0)
     is_told = 0 < in_header <= LONGEST_T_R
-    return told_times(path, in_header if is_told else None)
+    times = told_times(path, in_header if is_told else None)
+    if times and times[0].t_r > LONGEST_T_R:
+        raise ValueError(
+            f"the sidecar of {str(path)!r} has a RepetitionTime of {times[0].t_r:g}, "
+            f"which BIDS takes as seconds. If milliseconds are meant, write "
+            f"{times[0].t_r / 1000:g} there."
+        )
+    return times

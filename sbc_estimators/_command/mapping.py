@@ -1,35 +1,38 @@
-"""What `sbc-map` does once its arguments are understood: one run, mapped and written.
-
-Apart from `__main__` because of its imports.
-"""
+"""One run in a folder of its own: maps, pictures, time series, and what was done."""
 
 import importlib.metadata
 import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from nilearn.maskers import NiftiMasker
-from sklearn.base import clone
 
-from .. import __version__, plotting
+from .. import __version__
 from .._arrays.correlation import fisher_z
-from .._seed_correlation_map import SeedCorrelationMap
+from .._reporting.bids_sidecars import key_to_fit
 from .._support.files import (
-    check_targets,
     left_over,
     listed_files,
+    read_json,
     staged,
     write_figure,
     write_json,
     write_map,
     write_table,
 )
-from ..maskers import SphereSeeds
-from ..plotting._signals import signals_size
-from ..plotting._volume_views import MAP_SIZE
-from ..runs._run import Run
-from .inputs import find_source
+from .estimators import (
+    centres_of,
+    in_file_name,
+    keep_in_mask,
+    make_estimator,
+    report_threshold,
+    threshold_of,
+)
+from .inputs import NO_CONFOUNDS
+from .pictures import coordinates, draw_map, draw_signals
+from .rows import quality_rows, run_row
 
 SIDECAR = "sbc_z.json"
 """The file that says what was done, and which files were written."""
@@ -37,24 +40,13 @@ SIDECAR = "sbc_z.json"
 REPORT = "report.html"
 """The page that --report writes beside the maps."""
 
-KINDS = ("png", "pdf")
-"""How pictures are saved."""
-
-NO_CONFOUNDS = "none (nuisance signals stay in the data; see --confounds)"
-
 QUALITIES = (
     *("n_voxels", "coverage", "in_mask", "homogeneity", "tsnr", "effective_dof"),
 )
 """What is said of each seed, as `seed_report_` names it."""
 
-LEAST_Z_SCORE = 3.29
-"""What pictures of z scores show: beyond this, two-sided p is 0.001."""
-
 STEMS = {"fisher_z": "sbc_z", "z_score": "sbc_zscore"}
 """Begins the names of files, by the scale of maps."""
-
-WORDS = {"fisher_z": "Fisher z", "z_score": "z score"}
-"""What maps show, by their scale."""
 
 DESCRIPTIONS = {
     "sbc_z": "Fisher z",
@@ -82,13 +74,93 @@ LIBRARIES = (
 )
 
 
-def map_seeds(options):
+@dataclass(frozen=True, eq=False)
+class MapsInFolder:
+    """The maps of one run, under the same names in the folder of any run.
+
+    Attributes
+    ----------
+    name : str
+        What to call the run.
+    options : argparse.Namespace
+        As `__main__` parses them.
+    source : Source
+    out : Path
+        The folder.
+    seeds : list of str
+        Names of the seeds.
+    """
+
+    name: str
+    options: Any
+    source: Any
+    out: Path
+    seeds: list
+
+    @property
+    def file(self):
+        """The image of the run."""
+        return self.source.func
+
+    @property
+    def report(self):
+        """The page about the run, None where none is asked for."""
+        return self.out / REPORT if self.options.report else None
+
+    @property
+    def n_maps(self):
+        """How many maps there are."""
+        return len(self.seeds)
+
+    def paths(self):
+        """Return the files that will be written."""
+        stem = STEMS[self.options.scale]
+        maps = [stem, "sbc_variance"] if stem == "sbc_zscore" else [stem]
+        names = [f"{own}.nii.gz" for own in maps]
+        for own in (*_stems(stem, self.seeds), "seed_signals"):
+            names += [f"{own}.png", f"{own}.pdf"]
+        names += ["seed_signals.tsv", SIDECAR, *([REPORT] if self.report else [])]
+        return [self.out / name for name in names]
+
+    def is_done(self):
+        """Whether all is there, from the same sources, parameters and versions."""
+        found = read_json(self.out / SIDECAR)
+        names = listed_files(self.out / SIDECAR)
+        is_same = found.get("key") == self._key()
+        return is_same and all((self.out / name).is_file() for name in names)
+
+    def make(self):
+        """Map the run and write all files; return the summary, as `map_seeds` does."""
+        return map_seeds(self.options, self.source, self.out, self._key())
+
+    def rows(self):
+        """Return the rows of the run and of its seeds, as they were written."""
+        summary = read_json(self.out / SIDECAR)
+        return summary["run_report"], summary["seed_report"]
+
+    def _key(self):
+        """Return what changes with any of the files."""
+        estimator = make_estimator(self.options, self.source)
+        told = {
+            "threshold": threshold_of(self.options),
+            "mask_seeds": self.options.mask_seeds,
+            "scale": self.options.scale,
+            "report": self.options.report,
+        }
+        return key_to_fit(estimator, self.source.run, told)
+
+
+def map_seeds(options, source, out, key):
     """Map seeds in a run, and write all files.
 
     Parameters
     ----------
     options : argparse.Namespace
         As `__main__` parses them.
+    source : Source
+    out : Path
+    key : str
+        Changes with any of the files.
 
     Returns
     -------
@@ -96,45 +168,46 @@ def map_seeds(options):
         What was asked, found and used, as it was written to sbc_z.json; and under
         "removed" the names of files of an earlier call that are gone.
     """
-    check_targets(options.out, _names_of_files(options))
-    source = find_source(options)
-    estimator = make_estimator(options, source)
-    run = Run(source.func, confounds=source.confounds)
+    estimator, run = make_estimator(options, source), source.run
     if options.mask_seeds:
-        _keep_in_mask(estimator, run)
+        keep_in_mask(estimator, run)
     maps = estimator.fit_transform(run)
     signals = estimator.seed_signals(run)
-    summary = _summarize(options, source, estimator)
-    before = listed_files(options.out / SIDECAR)
-    with staged(options.out, before) as stage:
+    summary = {**_summarize(options, source, estimator), "key": key}
+    before = listed_files(out / SIDECAR)
+    with staged(out, before) as stage:
         for stem, rows in _maps_to_write(estimator, run, maps).items():
             img = estimator.inverse_transform(rows)
             write_map(img, stage / f"{stem}.nii.gz", DESCRIPTIONS[stem])
-        _draw_maps(estimator, maps, options.seeds, stage)
-        write_table(signals, list(options.seeds), stage / "seed_signals.tsv")
-        _draw_signals(estimator, run, signals, options.seeds, stage / "seed_signals")
+        _draw(estimator, run, maps, signals, threshold_of(options), stage)
+        write_table(signals, estimator.seed_names_, stage / "seed_signals.tsv")
         if options.report:
-            estimator.generate_report(run).save_as_html(stage / REPORT)
+            from .pages import page_about
+
+            page = page_about(estimator, run, report_threshold(options))
+            (stage / REPORT).write_text(page, encoding="utf-8")
         written = [path.name for path in stage.iterdir()]
         summary["files"] = sorted([*written, SIDECAR])
         write_json(summary, stage / SIDECAR)
-        removed = left_over(options.out, before, summary["files"])
+        removed = left_over(out, before, summary["files"])
     return {**summary, "removed": [path.name for path in removed]}
 
 
-def _names_of_files(options):
-    """Return the names of all files that a call writes."""
-    stem = STEMS[options.scale]
-    maps = [stem] if options.scale == "fisher_z" else [stem, "sbc_variance"]
-    pictures = [stem] if len(options.seeds) == 1 else []
-    pictures += [f"{stem}_{name}" for name in options.seeds if len(options.seeds) > 1]
-    return [
-        *(f"{name}.nii.gz" for name in maps),
-        *(f"{name}.{kind}" for name in [*pictures, "seed_signals"] for kind in KINDS),
-        "seed_signals.tsv",
-        *([REPORT] if options.report else []),
-        SIDECAR,
-    ]
+def _draw(estimator, run, maps, signals, threshold, folder):
+    """Write the picture of each map, and that of the seeds' time series."""
+    stems = _stems(STEMS[estimator.scale], estimator.seed_names_)
+    for position, stem in enumerate(stems):
+        figure = draw_map(estimator, maps[0], position, threshold)
+        write_figure(figure, folder / stem)
+    figure = draw_signals(estimator, run, signals)
+    write_figure(figure, folder / "seed_signals")
+
+
+def _stems(stem, seeds):
+    """Return what the files of each seed's picture begin with."""
+    if len(seeds) == 1:
+        return [stem]
+    return [f"{stem}_{in_file_name(name)}" for name in seeds]
 
 
 def describe(summary, out):
@@ -189,32 +262,12 @@ def _text_of_dof(dof):
 
 def _describe_seed(seed):
     """Return as text where a seed is, and how good it is."""
-    n_voxels = seed["n_voxels"]
+    n_voxels, centre = seed["n_voxels"], seed["centre_mm"]
+    centre = "" if centre is None else f" {coordinates(centre)}"
     tsnr = "unknown" if seed["tsnr"] is None else f"{seed['tsnr']:.0f}"
     return (
-        f"{seed['name']} {_text(seed['centre_mm'])}, "
-        f"{n_voxels} voxel{'' if n_voxels == 1 else 's'}, "
+        f"{seed['name']}{centre}, {n_voxels} voxel{'' if n_voxels == 1 else 's'}, "
         f"{100 * seed['in_mask']:.0f} % in the brain, tSNR {tsnr}"
-    )
-
-
-def make_estimator(options, source):
-    """Return the estimator that does what the options say."""
-    low, high = options.band
-    return SeedCorrelationMap(
-        SphereSeeds(
-            list(options.seeds.values()),
-            radius=options.radius,
-            names=list(options.seeds),
-            allow_overlap=True,
-        ),
-        NiftiMasker(
-            mask_img=source.mask, smoothing_fwhm=options.smoothing or None, detrend=True
-        ),
-        high_pass=low or None,
-        low_pass=None if high == np.inf else high,
-        t_r=source.t_r,
-        scale=options.scale,
     )
 
 
@@ -229,52 +282,12 @@ def _maps_to_write(estimator, run, maps):
     return {stem: maps, "sbc_variance": variance}
 
 
-def _keep_in_mask(estimator, run):
-    """Leave out of the seeds what lies outside the brain mask, computed if need be."""
-    mask_img = estimator.brain_masker.mask_img
-    if mask_img is None:
-        mask_img = clone(estimator).fit(run).brain_masker_.mask_img_
-        estimator.brain_masker.set_params(mask_img=mask_img)
-    estimator.seed_masker.set_params(mask_img=mask_img)
-
-
-def _text(centre):
-    """Return coordinates as text, without needless digits."""
-    return f"({', '.join(f'{value:g}' for value in centre)})"
-
-
-def _draw_maps(estimator, maps, seeds, folder):
-    """Write the picture of each seed's map, in files by the seeds' names if many."""
-    words, stem = WORDS[estimator.scale], STEMS[estimator.scale]
-    for position, (name, centre) in enumerate(seeds.items()):
-        # A figure that pyplot does not know opens no window, whatever the backend.
-        figure = Figure(figsize=MAP_SIZE)
-        shown = {"title": f"{name} {_text(centre)}: {words}"}
-        if estimator.scale == "z_score":
-            shown |= {
-                "threshold": LEAST_Z_SCORE,
-                "label": f"{words}\n|z| > {LEAST_Z_SCORE:g}",
-            }
-        plotting.plot_seed_map(
-            estimator, maps[0], seed=position, figure=figure, **shown
-        )
-        own = stem if len(seeds) == 1 else f"{stem}_{name.replace(' ', '_')}"
-        write_figure(figure, folder / own)
-
-
-def _draw_signals(estimator, run, signals, names, stem):
-    """Write the picture of the seeds' time series."""
-    size = signals_size(len(names))
-    figure = Figure(figsize=size, layout="constrained")
-    plotting.plot_signals(estimator, run, signals=signals, names=names, figure=figure)
-    write_figure(figure, stem)
-
-
 def _summarize(options, source, estimator):
     """Return all that was asked, found and used, as JSON has it."""
-    report = estimator.run_report_.iloc[0]
-    qualities = estimator.seed_report_.to_dict("records")
+    report, qualities = run_row(estimator), quality_rows(estimator)
     maps = fisher_z(estimator.correlations_)
+    names = estimator.seed_names_
+    centres = centres_of(estimator.seed_masker_, len(names))
     return {
         "quantity": QUANTITIES[options.scale],
         "func": source.func.absolute(),
@@ -284,6 +297,7 @@ def _summarize(options, source, estimator):
         "confounds": [] if source.confounds is None else list(source.confounds),
         "radius_mm": options.radius,
         "smoothing_mm": options.smoothing,
+        "threshold": threshold_of(options),
         "high_pass_hz": estimator.high_pass,
         "low_pass_hz": estimator.low_pass,
         "t_r_s": source.t_r,
@@ -296,8 +310,8 @@ def _summarize(options, source, estimator):
         "seeds": [
             _summarize_seed(*seed)
             for seed in zip(
-                options.seeds,
-                options.seeds.values(),
+                names,
+                centres,
                 qualities,
                 estimator.correlations_,
                 maps,
@@ -305,6 +319,8 @@ def _summarize(options, source, estimator):
             )
         ],
         "paths": estimator.paths_,
+        "run_report": report,
+        "seed_report": qualities,
         "parameters": _flat_parameters(estimator),
         "versions": _versions(),
     }

@@ -24,7 +24,6 @@ WITHOUT_EFFECT = {
 """Parameters of maskers that change no r."""
 
 NOT_IN_COMMAND = {
-    "detrend": True,
     "high_variance_confounds": False,
     "standardize_confounds": True,
     "clean_args": None,
@@ -89,7 +88,8 @@ def recipe(sbc, runs, space, origins):
         return Recipe(python, why_no_command=reason)
     words = origins.command or _words(sbc, runs[0])
     seed = "--seed seed @X@ @Y@ @Z@ --radius @COMMAND_RADIUS@ --mask-seeds"
-    return Recipe(python, f"{shlex.join(words)} {seed} --out seed_map")
+    how = "--summary @SUMMARY@ --out seed_map"
+    return Recipe(python, f"{shlex.join(words)} {seed} {how}")
 
 
 # Python
@@ -174,14 +174,13 @@ def _why_no_command(sbc, runs, space):
     if space.kind == "surface":
         return "sbc-map takes volumes: copy the Python."
     if len(runs) > 1:
-        return "sbc-map takes one run: choose a run, or copy the Python."
+        return "sbc-map maps each run by itself: choose a run, or copy the Python."
     run, masker = runs[0], sbc.brain_masker_
     inputs = {"img": run.img, "confounds": run.confounds, "mask_img": _asked_mask(sbc)}
+    inputs["sample_mask"] = run.sample_mask
     for name, value in inputs.items():
         if value is not None and path_of(value) is None:
             return f"sbc-map takes files, and {name} is none: copy the Python."
-    if run.sample_mask is not None:
-        return "sbc-map censors no scans, as this run does: copy the Python."
     for name, needed in NOT_IN_COMMAND.items():
         value = getattr(masker, name, needed)
         if value != needed:
@@ -197,6 +196,7 @@ def _words(sbc, run):
     words = ["sbc-map", path_of(run.img)]
     words += [] if run.confounds is None else ["--confounds", path_of(run.confounds)]
     words += [] if mask is None else ["--mask", path_of(mask)]
+    words += [] if getattr(masker, "detrend", True) else ["--no-detrend"]
     words += ["--smoothing", f"{masker.smoothing_fwhm or 0:g}"]
     words += ["--band", f"{low:g}", f"{high:g}"]
     return words + ([] if t_r is None else ["--t-r", repr(float(t_r))])

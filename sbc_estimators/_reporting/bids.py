@@ -107,10 +107,10 @@ def save_to_bids(
     stats = _checked_stats(stats)
     runs, out = as_runs(X), check_place(out_dir, "out_dir")
     places = places_of(runs, X, sbc.seed_names_)
-    endings = _endings(sbc)
+    endings = endings_of(sbc)
     targets = targets_of(sbc, runs, places, stats)
     out.mkdir(parents=True, exist_ok=True)
-    _write_description(out)
+    write_description(out)
     missing = [[target for target in own if not target.is_done(out)] for own in targets]
     for i, result in _results(sbc, runs, stats, [bool(own) for own in missing]):
         for target in missing[i]:
@@ -130,7 +130,7 @@ def _checked_stats(stats):
     return tuple(dict.fromkeys(wanted))
 
 
-def _endings(sbc):
+def endings_of(sbc):
     """Return for each file of a map what its name has further, and its ending."""
     image = _image(sbc, np.zeros(sbc.n_voxels_, np.float32))
     kind = kind_of(image)
@@ -143,6 +143,12 @@ def _endings(sbc):
     if kind == SURFACE:
         parts = [HEMISPHERES.get(part, part) for part, _, _ in hemispheres(image)]
     return dict.fromkeys(parts, FORMATS[kind][0])
+
+
+def files_of_kind(kind, target, out):
+    """Return the paths of the files of a map in images of a kind."""
+    parts = list(HEMISPHERES.values()) if kind == SURFACE else [None]
+    return _paths(target, out, dict.fromkeys(parts, FORMATS[kind][0]))
 
 
 def _image(sbc, values):
@@ -191,20 +197,36 @@ def _mapped(sbc, runs, stats):
 
 
 def _write(sbc, target, result, out, endings):
-    """Write the files of one map, its sidecar last."""
+    """Write the files of one map of a fitted estimator."""
+    told = {"EffectiveDegreesOfFreedom": _median(result.get("dof"), target.seed)}
+    write_target(sbc, target, result[target.stat][target.seed], told, out, endings)
+
+
+def write_target(sbc, target, values, told, out, endings):
+    """Write the files of one map, its sidecar last.
+
+    Parameters
+    ----------
+    sbc : SeedCorrelationMap
+        Fitted.
+    target : Target
+    values : ndarray of shape (n_voxels,)
+    told : dict
+        What the sidecar says that is only known now.
+    out : Path
+        The folder of all maps.
+    endings : dict
+        As `endings_of` returns them.
+    """
     folder = out / target.place.folder
     folder.mkdir(parents=True, exist_ok=True)
-    values = np.asarray(result[target.stat][target.seed], np.float32)
-    image, paths = _image(sbc, values), _paths(target, out, endings)
+    image = _image(sbc, np.asarray(values, np.float32))
+    paths = _paths(target, out, endings)
     for part, path in enumerate(paths):
         with naming(str(path)), replacing(path) as file:
             write = FORMATS[kind_of(image)][1]
             write(image, part, file, target.content["Description"])
-    content = {
-        **target.content,
-        "EffectiveDegreesOfFreedom": _median(result.get("dof"), target.seed),
-        "Files": [path.name for path in paths],
-    }
+    content = {**target.content, **told, "Files": [path.name for path in paths]}
     with replacing(target.sidecar(out)) as file:
         write_json(content, file)
 
@@ -235,7 +257,7 @@ FORMATS = {
 """How files of each kind of image end, and what writes one."""
 
 
-def _write_description(out):
+def write_description(out):
     """Write what the folder is, unless somebody else has said so."""
     path = out / DESCRIPTION
     generated = [{"Name": "sbc_estimators", "Version": __version__}]

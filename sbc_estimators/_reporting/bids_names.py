@@ -11,7 +11,7 @@ from .._support.messages import describe_run, file_of
 
 ENTITIES = (
     *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),
-    *("hemi", "space", "cohort", "res"),
+    *("hemi", "space", "cohort", "res", "den"),
 )
 """What of a run's name the names of its maps keep, in the order of BIDS."""
 
@@ -34,12 +34,26 @@ class Place:
     folder: Path
     entities: dict
 
+    @property
+    def run_stem(self):
+        """What the names of all files of the run begin with."""
+        return _joined(self.entities)
+
     def stem(self, stat, **further):
         """Return the name of a map's file without its ending."""
-        entities = {**self.entities, **further}
-        known = [name for name in ENTITIES if name in entities]
-        words = [f"{name}-{entities[name]}" for name in (*known, "seed")]
-        return "_".join([*words, f"stat-{stat}", "statmap"])
+        first, seed = _joined({**self.entities, **further}), self.entities["seed"]
+        return f"{first}_seed-{seed}_stat-{stat}_statmap"
+
+
+def _joined(entities):
+    """Return the entities of a run as names of files have them."""
+    known = [name for name in ENTITIES if name in entities]
+    return "_".join(f"{name}-{entities[name]}" for name in known)
+
+
+def has_person(file):
+    """Whether the name of a file says whose run it is, as BIDS asks for."""
+    return PERSON in _parsed(os.path.basename(file))
 
 
 def places_of(runs, X, seed_names):
@@ -111,7 +125,7 @@ def _check_different(runs, entities):
     """Raise ValueError where two runs would get one name."""
     seen = {}
     for position, own in enumerate(entities):
-        key = "_".join(f"{k}-{own[k]}" for k in ENTITIES if k in own).casefold()
+        key = _joined(own).casefold()
         other = seen.setdefault(key, position)
         if other != position:
             raise ValueError(

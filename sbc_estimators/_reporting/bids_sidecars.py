@@ -93,31 +93,80 @@ def targets_of(sbc, runs, places, stats):
     fitted |= {f"brain_masker__{k}": v for k, v in _counting(sbc.brain_masker_).items()}
     same = [(name, _identity(value)) for name, value in sorted(fitted.items())]
     same += [sbc.measure_, sbc.seed_summary_, content["Versions"]]
+    names = list(map(str, sbc.seed_names_))
     return [
-        _of_run(sbc, run, own_places, stats, content, same)
+        _of_run(run, repetition_time(sbc, run), names, own_places, stats, content, same)
         for run, own_places in zip(runs, places, strict=True)
     ]
 
 
-def _of_run(sbc, run, places, stats, content, same):
+def targets_to_fit(sbc, run, names, places, stats, told):
+    """Return all that is to be written of the one run that `sbc` will be fitted to.
+
+    Parameters
+    ----------
+    sbc : SeedCorrelationMap
+        Not fitted.
+    run : Run
+        With its repetition time.
+    names : list of str
+        Of the seeds.
+    places : list of Place
+        One a seed.
+    stats : sequence of str
+        Of `STATS`.
+    told : dict
+        What else sidecars say.
+
+    Returns
+    -------
+    targets : list of Target
+    """
+    content = {"Parameters": _parameters(sbc), "Versions": versions(), **told}
+    same = _same_to_fit(sbc, told)
+    return _of_run(run, run.t_r, names, places, stats, content, same)
+
+
+def key_to_fit(sbc, run, told):
+    """Return what changes with the maps of the one run that `sbc` will be fitted to."""
+    sources = [_identity(getattr(run, field.name)) for field in fields(run)]
+    return _digest([*sources, *_same_to_fit(sbc, told)])
+
+
+def _same_to_fit(sbc, told):
+    """Return what maps of an estimator that is not fitted depend on beside the run."""
+    given = {
+        name: value
+        for name, value in sbc.get_params().items()
+        if name.rpartition("__")[2] not in SPEED and not hasattr(value, "get_params")
+    }
+    same = [(name, _identity(value)) for name, value in sorted(given.items())]
+    return [*same, told, versions()]
+
+
+def _of_run(run, t_r, names, places, stats, content, same):
     """Return all that is to be written of one run."""
     sources = [getattr(run, field.name) for field in fields(run)]
     content = {
         "Sources": [path for path in map(_path_of, sources) if path],
-        "RepetitionTime": known(repetition_time(sbc, run)),
+        "RepetitionTime": known(t_r),
         **_scans(run),
         "Confounds": confound_names(run),
         **content,
     }
     same = [*map(_identity, sources), *same]
     targets = []
-    for seed, place in enumerate(places):
-        name = str(sbc.seed_names_[seed])
+    for seed, (name, place) in enumerate(zip(names, places, strict=True)):
         for stat in stats:
-            key = hashlib.sha256(repr((same, name, seed, stat)).encode()).hexdigest()
             first = {"Description": f"{STATS[stat][1]} with seed {name}", "Seed": name}
-            targets.append(Target(place, stat, seed, {**first, **content, "Key": key}))
+            own = {**first, **content, "Key": _digest((same, name, seed, stat))}
+            targets.append(Target(place, stat, seed, own))
     return targets
+
+
+def _digest(values):
+    """Return what changes with any of some values."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()
 
 
 def _parameters(sbc):

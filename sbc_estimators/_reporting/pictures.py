@@ -28,14 +28,14 @@ REPEATABLE = {"svg.hashsalt": "sbc", "svg.fonttype": "none"}
 """The same figure gives the same file, whose words are words."""
 
 
-def map_picture(maps, position, bg_img):
-    """Return the picture of a map, cut through its seed."""
+def map_picture(maps, position, bg_img, threshold):
+    """Return the picture of a map beyond a threshold, cut through its seed."""
     size = MAP_SIZE
     if maps.kind == SURFACE:
         n_hemispheres = len(maps.image(position).mesh.parts)
         size = (SURFACE_SIZE[0], SURFACE_SIZE[1] * n_hemispheres)
     figure = Figure(figsize=size)
-    options = {"title": "", "figure": figure}
+    options = {"title": "", "figure": figure, "threshold": threshold}
     if maps.kind == VOLUME:
         options["bg_img"] = "auto" if bg_img is None else bg_img
     with warnings.catch_warnings():

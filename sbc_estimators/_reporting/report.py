@@ -71,9 +71,9 @@ class Report:
         return path
 
 
-def report_on(sbc, X=None):
-    """Return the `Report` on a fitted estimator; raises as `summarise` does."""
-    return Report(render(summarise(sbc, X)))
+def report_on(sbc, X=None, threshold=None):
+    """Return the `Report` on a fitted estimator, as `summarise` describes it."""
+    return Report(render(summarise(sbc, X, threshold)))
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from .used import (
 from .viewer import viewer_parts
 
 THRESHOLD = 0.4
-"""Fisher z beyond which maps are coloured and clusters counted, as in the pictures."""
+"""Beyond which Fisher z is coloured and clusters counted where nobody says another."""
 
 MOST_PICTURED = 12
 """How many seeds have pictures."""
@@ -75,7 +75,7 @@ class Mapped:
     heard: list
 
 
-def summarise(sbc, X=None):
+def summarise(sbc, X=None, threshold=None):
     """Return all that a report says of a fitted estimator.
 
     Parameters
@@ -84,6 +84,8 @@ def summarise(sbc, X=None):
         Fitted.
     X : run, sequence of runs or None, default=None
         The runs of `fit`, each with its own confounds and sample mask.
+    threshold : float or None, default=None
+        Fisher z beyond which maps are coloured and clusters counted; None for 0.4.
 
     Returns
     -------
@@ -96,19 +98,22 @@ def summarise(sbc, X=None):
     ValueError
         If X holds other runs than `fit` saw.
     """
+    threshold = THRESHOLD if threshold is None else threshold
     mapped = None if X is None else _mapped(sbc, X)
     runs = None if mapped is None else mapped.runs
     maps = Maps.of(sbc)
     files = run_files(mapped_runs(sbc))
     labels = run_labels(files)
-    seeds = _seeds(sbc, maps, mapped)
+    seeds = _seeds(sbc, maps, mapped, threshold)
     pictured = lowest_quality(seeds, MOST_PICTURED)
     background = background_of(maps, runs)
-    details = [_detail(maps, mapped, i, labels, background) for i in pictured]
+    details = [
+        _detail(maps, mapped, i, labels, background, threshold) for i in pictured
+    ]
     return {
         "title": _title(files, labels),
         "has_runs": runs is not None,
-        "threshold": THRESHOLD,
+        "threshold": threshold,
         "unit": maps.unit,
         "measure": sbc.measure_,
         "seed_summary": sbc.seed_summary_,
@@ -119,7 +124,7 @@ def summarise(sbc, X=None):
         "pictured": pictured,
         "correlations": _correlations(sbc, mapped),
         "details": details,
-        "viewer": _viewer(maps, details, background),
+        "viewer": _viewer(maps, details, background, threshold),
         "methods": methods(sbc, maps, runs),
         "script": script_of(sbc, runs),
         "parameters": parameters(sbc, _shortened),
@@ -200,10 +205,10 @@ def _cards(sbc):
 # Seeds
 
 
-def _seeds(sbc, maps, mapped):
+def _seeds(sbc, maps, mapped, threshold):
     """Return a dict for each seed: its quality, its map, how much runs agree."""
     rows = seed_rows(sbc.seed_report_, [str(name) for name in sbc.seed_names_])
-    beyond = (np.abs(maps.z) > THRESHOLD).mean(axis=1)
+    beyond = (np.abs(maps.z) > threshold).mean(axis=1)
     agreements = _agreements(mapped)
     for position, row in enumerate(rows):
         row["beyond"] = float(beyond[position])
@@ -232,20 +237,22 @@ def _correlations(sbc, mapped):
     return {"r": r.tolist(), "picture": matrix_picture(r, names)}
 
 
-def _detail(maps, mapped, position, labels, background):
+def _detail(maps, mapped, position, labels, background, threshold):
     """Return what is said of one seed with pictures."""
     sbc, (place, radius) = maps.sbc, maps.place(position)
     rows = [maps.z[position]] if mapped is None else mapped.z[:MOST_RUNS, position]
     histogram = [counts(row) for row in rows]
     series = None if mapped is None else _series(sbc, mapped, position, labels)
-    picture = None if maps.kind is None else map_picture(maps, position, background)
+    picture = None
+    if maps.kind is not None:
+        picture = map_picture(maps, position, background, threshold)
     return {
         "position": position,
         "name": str(sbc.seed_names_[position]),
         "place": None if place is None else [float(x) for x in place],
         "radius": float(radius),
         "where": _where(sbc.seed_names_[position], place, radius),
-        "peaks": maps.peaks(position, THRESHOLD),
+        "peaks": maps.peaks(position, threshold),
         "quality": seed_rows_of_runs(sbc.seed_report_, position, sbc.n_seeds_),
         "histogram": histogram,
         "series": series,
@@ -289,7 +296,7 @@ def _series_of_run(sbc, run, values, label):
     }
 
 
-def _viewer(maps, details, background):
+def _viewer(maps, details, background, threshold):
     """Return what the viewer needs, with the names of its seeds and where to go."""
     places = {detail["position"]: detail["place"] for detail in details}
     n_seeds = len(maps.z)
@@ -302,7 +309,7 @@ def _viewer(maps, details, background):
             "name": str(maps.sbc.seed_names_[position]),
             "position": position,
             "place": places.get(position) or maps.highest(position),
-            "top": colour_limit(maps.z[position], THRESHOLD),
+            "top": colour_limit(maps.z[position], threshold),
         }
         for position in positions
     ]

@@ -75,11 +75,18 @@ def left_over(folder, before, written):
 
 def listed_files(path):
     """Return the names under "files" in a file of `write_json`, none without a list."""
+    names = read_json(path).get("files")
+    names = names if isinstance(names, list) else []
+    return [name for name in names if isinstance(name, str)]
+
+
+def read_json(path):
+    """Return the dict in a file of JSON, an empty one where there is none."""
     try:
-        names = json.loads(path.read_text("utf-8"))["files"]
-        return [name for name in names if isinstance(name, str)]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextmanager
@@ -156,13 +163,24 @@ def replacing(path):
     hidden = path.with_name(f".{path.name}")
     try:
         yield hidden
-        os.replace(hidden, path)
+        _put(hidden, path)
     finally:
         hidden.unlink(missing_ok=True)
 
 
+def _put(hidden, path):
+    """Move a file to its place, unless another process that wrote it has done so."""
+    try:
+        os.replace(hidden, path)
+    except FileNotFoundError:
+        if not path.exists():
+            raise
+
+
 def write_map(img, path, description):
     """Write maps as float32 NIfTI: 3D for one volume, else 4D.
+
+    The codes of the image's header, which say what space it is in, are kept.
 
     Parameters
     ----------

@@ -20,6 +20,9 @@ ENTITIES = (
 VERSIONS = ("space", "cohort", "res", "echo")
 """What tells apart images of one acquisition, and of which only one can be meant."""
 
+WHERE = ("space", "cohort", "res")
+"""What tells where the voxels of an image lie."""
+
 NAMELESS = " ('': not in the name)"
 
 
@@ -202,6 +205,23 @@ def check_one_version(images, filters, folder):
                 f"{other.file!r} and {image.file!r} are images of one acquisition. "
                 f"Name a single label for each of {', '.join(VERSIONS)}."
             )
+
+
+def brain_mask(image):
+    """Return the file of the brain mask that belongs to an image, None without one.
+
+    Its name says nothing that the image's does not, and has all that tells where the
+    image's voxels lie.
+    """
+    own = {**image.entities, "desc": "brain"}
+    where = {name: image.label(name) for name in WHERE}
+    found = []
+    for path in Path(image.file).parent.glob("*_desc-brain_mask.nii*"):
+        entities = parse_bids_filename(path)["entities"]
+        is_there = all(entities.get(name, "") == label for name, label in where.items())
+        if is_there and entities.items() <= own.items() and path.is_file():
+            found.append((len(entities), path))
+    return max(found)[1] if found else None
 
 
 # Sidecars

@@ -164,6 +164,29 @@ def runs_from_fmriprep(
     return runs
 
 
+def find_preprocessed(path, strategy, **filters):
+    """Return the images of a folder, as `runs_from_fmriprep` finds them.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    strategy : Strategy
+        Says which of an acquisition's images its confounds are for.
+    **filters : str or sequence of str
+        Labels of entities.
+
+    Returns
+    -------
+    images : list of BoldImage
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, NotADirectoryError
+        As `runs_from_fmriprep`.
+    """
+    return _find(check_folder(path, "path"), _check_filters(filters, strategy))
+
+
 def _check_filters(filters, strategy):
     """Return what images must match: for each entity the labels it may have."""
     unknown = [name for name in filters if name not in ENTITIES]

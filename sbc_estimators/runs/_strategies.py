@@ -117,7 +117,7 @@ def check_tables(images, names, strategy):
     if "tedana" in strategy.components:
         return  # its tables have other names, which nilearn checks
     pairs = zip(images, names, strict=True)
-    without = [where for image, where in pairs if not _has_table(image)]
+    without = [where for image, where in pairs if table_of_image(image) is None]
     if without:
         raise FileNotFoundError(
             f"{some_of(without)}: no table of confounds beside the image. fMRIPrep "
@@ -127,18 +127,18 @@ def check_tables(images, names, strategy):
         )
 
 
-def _has_table(image):
-    """Whether a table of confounds lies where nilearn looks for it.
+def table_of_image(image):
+    """Return the table of confounds that lies where nilearn looks, None without one.
 
     Its name has the image's entities or some of them.
     """
     own = {**image.entities, "desc": "confounds"}
-    for path in Path(image.file).parent.glob("*desc-confounds_*.tsv"):
+    for path in sorted(Path(image.file).parent.glob("*desc-confounds_*.tsv")):
         name = parse_bids_filename(path)
         is_table = name["suffix"] in ("timeseries", "regressors") and path.is_file()
         if is_table and name["entities"].items() <= own.items():
-            return True
-    return False
+            return path
+    return None
 
 
 def load(file, strategy, where):

@@ -1,5 +1,6 @@
 """`sbc-map --explore`: a page of one run, and seeds that keep to the brain mask."""
 
+import json
 import re
 import signal
 import subprocess
@@ -96,7 +97,8 @@ def test_seeds_that_keep_to_the_mask(sample, tmp_path):
     maps = []
     for switch in ([], ["--mask-seeds"]):
         assert main([str(sample.func), *words, *switch, "--out", str(tmp_path)]) == 0
-        z = apply_mask(tmp_path / "sbc_z.nii.gz", sample.mask_img)
+        (path,) = tmp_path.rglob("*_seed-edge_stat-effect_statmap.nii.gz")
+        z = apply_mask(path, sample.mask_img)
         maps.append(np.tanh(z.ravel()))
     brain = NiftiMasker(sample.mask_img, detrend=True, low_pass=0.1, high_pass=0.01)
     seeds = SphereSeeds([EDGE], 12, mask_img=sample.mask_img)
@@ -108,4 +110,5 @@ def test_seeds_that_keep_to_the_mask(sample, tmp_path):
 def test_seeds_keep_to_a_mask_that_is_computed(sample, tmp_path):
     words = ["--mask-seeds", "--smoothing", "0", "--t-r", "1.5"]
     assert main([str(sample.func), *words, "--out", str(tmp_path)]) == 0
-    assert (tmp_path / "sbc_z.json").exists()
+    (path,) = tmp_path.rglob("*_seed-PCC_stat-effect_statmap.json")
+    assert json.loads(path.read_text("utf-8"))["SeedsWithinMask"] is True

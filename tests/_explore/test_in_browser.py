@@ -356,7 +356,8 @@ def test_copied_command_makes_the_map(page, tmp_path, monkeypatch, sample):
     program, *arguments = shlex.split(page.run("return commandText()"))
     assert program == "sbc-map"
     assert main(arguments) == 0
-    z = apply_mask(tmp_path / "seed_map" / "sbc_z.nii.gz", sample.mask_img)
+    (path,) = tmp_path.rglob("*_stat-effect_statmap.nii.gz")
+    z = apply_mask(path, sample.mask_img)
     np.testing.assert_allclose(np.tanh(z.ravel()), shown_map(page), atol=1e-5)
 
 

@@ -50,7 +50,15 @@ def test_the_command_says_what_the_maskers_say(files, simulated, seeds):
     start = f"sbc-map '{files}/bold.nii' --mask '{files}/mask.nii' --smoothing 5"
     assert command.startswith(start.replace("it's", "it'\"'\"'s"))
     seed = "--seed seed @X@ @Y@ @Z@ --radius @COMMAND_RADIUS@ --mask-seeds"
-    assert command.endswith(f" --band 0.01 inf --t-r 2.0 {seed} --out seed_map")
+    seed += " --summary @SUMMARY@ --out seed_map"
+    assert command.endswith(f" --band 0.01 inf --t-r 2.0 {seed}")
+
+
+def test_the_command_leaves_drifts_where_the_masker_does(files, simulated, seeds):
+    brain = NiftiMasker(files / "mask.nii")
+    run = Run(files / "bold.nii", t_r=2)
+    command = made(brain, [run], seeds, simulated.img).command
+    assert " --no-detrend --smoothing 0 " in command
 
 
 @pytest.mark.parametrize(
@@ -58,11 +66,10 @@ def test_the_command_says_what_the_maskers_say(files, simulated, seeds):
     [
         ({"confounds": "array"}, "takes files, and confounds is none"),
         ({"img": "image"}, "takes files, and img is none"),
-        ({"sample_mask": "some"}, "censors no scans"),
-        ({"detrend": False}, "no option for detrend=False"),
+        ({"sample_mask": "some"}, "takes files, and sample_mask is none"),
         ({"standardize_confounds": False}, "no option for standardize_confounds="),
         ({"mask_img": "image"}, "takes files, and mask_img is none"),
-        ({"n_runs": 2}, "takes one run: choose a run"),
+        ({"n_runs": 2}, "maps each run by itself: choose a run"),
     ],
 )
 def test_why_there_is_no_command(files, simulated, seeds, change, told):

@@ -21,6 +21,7 @@ from sklearn.exceptions import NotFittedError
 import sbc_estimators
 from sbc_estimators import Run, SeedCorrelationMap, save_to_bids
 from sbc_estimators._reporting import bids
+from sbc_estimators._reporting.bids_names import places_of
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SurfaceSeeds
 
 SPACE = "space-MNI152NLin2009cAsym"
@@ -283,6 +284,20 @@ def test_killed_and_called_again_gives_the_same_bits(
     assert tree(tmp_path) == tree(saved[0])
 
 
+def test_two_calls_at_once_both_end_well(sbc, study, saved, tmp_path, monkeypatch):
+    """Both write what the folder is, and the other one was a moment earlier."""
+    real = os.replace
+
+    def replaced(source, target):
+        real(source, target)
+        if Path(target).name == "dataset_description.json":
+            raise FileNotFoundError(source)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    save_to_bids(sbc, study, tmp_path)
+    assert tree(tmp_path) == tree(saved[0])
+
+
 # Names that cannot be
 
 
@@ -349,6 +364,16 @@ def test_the_index_of_a_series_names_runs(sbc, study, sample_box, tmp_path):
     names = [path.name for path in files]
     assert names[0] == "sub-03_task-rest_run-1_seed-PCC_stat-effect_statmap.nii.gz"
     assert names[2].startswith("sub-03_task-rest_run-2_seed-PCC")
+
+
+def test_names_keep_what_tells_images_of_one_acquisition_apart(sbc, study, sample_box):
+    run = Run(sample_box.img, study[0].confounds, t_r=1.5)
+    index = [f"sub-01_task-rest_space-fsLR_den-{own}_bold" for own in ("32k", "91k")]
+    places = places_of([run, run], pd.Series([run, run], index=index), ["PCC"])
+    assert [own.stem("effect") for (own,) in places] == [
+        f"sub-01_task-rest_space-fsLR_den-{own}_seed-PCC_stat-effect_statmap"
+        for own in ("32k", "91k")
+    ]
 
 
 # Statistics

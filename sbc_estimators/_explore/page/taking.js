@@ -23,10 +23,7 @@ function pythonText() { return filledIn(recipeShown().python); }
 function commandText() { return filledIn(recipeShown().command); }
 
 /* Why there is no command for what is shown, or an empty text. */
-function whyNoCommand() {
-  if (recipeShown().why_no_command) return recipeShown().why_no_command;
-  return settings().summary === "mean" ? "" : "sbc-map takes the mean of a seed: choose it under Signal.";
-}
+function whyNoCommand() { return recipeShown().why_no_command; }
 
 async function copy(text) {
   try {

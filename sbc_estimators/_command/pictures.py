@@ -1,0 +1,53 @@
+"""Pictures that `sbc-map` draws: maps, and time series of seeds."""
+
+from matplotlib.figure import Figure
+
+from .. import plotting
+from ..plotting._signals import signals_size
+from ..plotting._volume_views import MAP_SIZE
+from .estimators import centres_of
+
+WORDS = {"fisher_z": "Fisher z", "z_score": "z score"}
+"""What maps show, by their scale."""
+
+
+def draw_map(estimator, rows, position, threshold):
+    """Return the picture of one seed's map.
+
+    Parameters
+    ----------
+    estimator : SeedCorrelationMap
+        Fitted.
+    rows : ndarray of shape (n_seeds * n_voxels,)
+        The maps of all seeds.
+    position : int
+        Of the seed.
+    threshold : float
+        Where the picture begins to show the map.
+    """
+    # A figure that pyplot does not know opens no window, whatever the backend.
+    figure = Figure(figsize=MAP_SIZE)
+    words, seed_masker = WORDS[estimator.scale], estimator.seed_masker_
+    centre = centres_of(seed_masker, estimator.n_seeds_)[position]
+    place = "" if centre is None else f" {coordinates(centre)}"
+    shown = {"title": f"{estimator.seed_names_[position]}{place}: {words}"}
+    if estimator.scale == "z_score":
+        shown["label"] = f"{words}\n|z| > {threshold:g}"
+    plotting.plot_seed_map(
+        estimator, rows, seed=position, figure=figure, threshold=threshold, **shown
+    )
+    return figure
+
+
+def draw_signals(estimator, run, signals):
+    """Return the picture of the seeds' time series."""
+    names = estimator.seed_names_
+    size = signals_size(len(names))
+    figure = Figure(figsize=size, layout="constrained")
+    plotting.plot_signals(estimator, run, signals=signals, names=names, figure=figure)
+    return figure
+
+
+def coordinates(centre):
+    """Return coordinates as text, without needless digits."""
+    return f"({', '.join(f'{value:g}' for value in centre)})"
