@@ -73,6 +73,7 @@ def map_all(options):
     mapped = [own for own in runs if own.name not in failed]
     tables = _write_tables(options.out, runs, mapped)
     if options.report:
+        options.out.mkdir(parents=True, exist_ok=True)  # though nothing was mapped
         _write_index(options.out, runs, failed)
     return text_of_study(options, runs, done, failed, tables), failed
 

@@ -69,9 +69,13 @@ def says_mni(files, img):
 
 
 def mean_of_first_scans(img):
-    """Return the mean of the first scans of a volume, of which no others are read."""
+    """Return the mean of the first scans of a volume, of which no others are read.
+
+    One of three dimensions is one scan.
+    """
     scans = open_scans(img, is_run=False)
-    few = np.asarray(scans.image.dataobj[..., :FEW_SCANS], dtype=np.float64)
+    few = scans.image.dataobj[:, :, :, :FEW_SCANS] if scans.shape[3:] else None
+    few = np.asarray(scans.image.dataobj if few is None else few, dtype=np.float64)
     few = few.reshape(scans.grid.n_positions, -1)
     return scans.grid.image_of(np.nan_to_num(few.mean(axis=-1)))
 

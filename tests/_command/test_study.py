@@ -469,6 +469,7 @@ def test_runs_without_names_by_bids_get_a_folder_each(
     status, text, errors = call(*command)
     assert status == 1
     assert "second: " in errors
+    assert "first: " not in errors
     assert not (out / "second").exists()
     first = {path.name for path in (out / "first").iterdir()}
     assert {"sbc_z.nii.gz", "sbc_z.png", "sbc_z.json", "report.html"} <= first

@@ -9,7 +9,11 @@ from nilearn.maskers import NiftiMasker
 from sbc_estimators import SeedCorrelationMap
 from sbc_estimators.maskers import SphereSeeds
 from sbc_estimators.plotting import plot_seed_map
-from sbc_estimators.plotting._backgrounds import background_of, without_air
+from sbc_estimators.plotting._backgrounds import (
+    background_of,
+    mean_of_first_scans,
+    without_air,
+)
 
 
 @pytest.fixture
@@ -125,3 +129,10 @@ def test_an_image_that_is_no_mean_stays_as_it_is():
     values = np.random.default_rng(0).normal(size=(4, 4, 4))
     np.testing.assert_array_equal(without_air(values), values)
     np.testing.assert_array_equal(without_air(values * 0), values * 0)
+
+
+def test_one_volume_is_its_own_mean_however_many_slices_it_has():
+    values = np.random.default_rng(0).random((4, 5, 14))
+    for data in (values, values[..., np.newaxis], np.stack([values] * 12, axis=-1)):
+        mean = mean_of_first_scans(nib.Nifti1Image(data, np.eye(4)))
+        np.testing.assert_allclose(mean.dataobj, values)
