@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 
 from .._support.messages import naming, warn, with_file
-from .headers import image_like
+from .headers import are_one_grid, image_like
 from .meshes import key_of_mesh
 from .surface import SurfaceScans, read_surface, surface_like
 from .volume import VolumeScans, read_volume
@@ -153,7 +153,7 @@ def in_space(img, space):
     """Return an image on the grid of another with what that says of its space."""
     if space is None or not _is_volume(img):
         return img
-    if np.allclose(img.affine, space.affine, rtol=0, atol=1e-4):
+    if are_one_grid(img.affine, space.affine):
         # Not updated: headers round to float32.
         sform = img.affine if space.sform_code else None
         img.set_sform(sform, space.sform_code, update_affine=False)

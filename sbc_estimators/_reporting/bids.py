@@ -16,7 +16,7 @@ from .. import __version__
 from .._arrays.correlation import fisher_z
 from .._images.opening import in_space
 from .._support.files import replacing, write_json, write_map
-from .._support.messages import naming
+from .._support.messages import check_place, naming
 from ..runs._opened import as_runs
 from .bids_names import places_of
 from .bids_sidecars import STATS, targets_of
@@ -106,7 +106,7 @@ def save_to_bids(
     """
     check_is_fitted(sbc)
     stats = _checked_stats(stats)
-    runs, out = as_runs(X), Path(out_dir)
+    runs, out = as_runs(X), check_place(out_dir, "out_dir")
     places = places_of(runs, X, sbc.seed_names_)
     endings = _endings(sbc)
     targets = targets_of(sbc, runs, places, stats)

@@ -205,6 +205,31 @@ def check_folder(path, name):
     return folder
 
 
+def check_place(path, name):
+    """Return the path of a folder that is there, or that can be made.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no path.
+    NotADirectoryError
+        If it is a file, or a link to nowhere, or below one.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a folder, got {path!r}.")
+    if not os.fspath(path):
+        raise ValueError(f"{name} must be the path of a folder, got ''. Pass '.'.")
+    folder = Path(path)
+    above = (folder, *folder.absolute().parents)
+    nearest = next(own for own in above if os.path.lexists(own))
+    if not nearest.is_dir():
+        what = "a file" if nearest.exists() else "a link to nowhere"
+        raise NotADirectoryError(
+            f"{name}: {str(nearest)!r} is {what}. Pass another folder."
+        )
+    return folder
+
+
 def unknown_option(name, value, options):
     """Return the words for a value that is none of some."""
     words = ", ".join(map(repr, options[:-1]))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._support.checks import is_finite, is_integer
+from .._support.messages import check_place
 from ..runs._run import Run
 
 BOLD_MEAN = 1000.0
@@ -205,11 +206,7 @@ def run_paths(directory, n_runs):
     """Return the runs' files in a folder made if missing, or None for each run."""
     if directory is None:
         return [None] * n_runs
-    if not isinstance(directory, str | os.PathLike) or not os.fspath(directory):
-        raise TypeError(
-            f"directory must be the path of a folder or None, got {directory!r}."
-        )
-    folder = Path(directory)
+    folder = check_place(directory, "directory")
     folder.mkdir(parents=True, exist_ok=True)
     return [folder / f"run-{i + 1:02d}_bold.nii.gz" for i in range(n_runs)]
 
