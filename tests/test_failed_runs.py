@@ -273,7 +273,10 @@ def test_killed_worker_names_the_runs_in_flight(files, monkeypatch):
 def opened(files):
     """Return what stands for opened runs."""
     names = [f"run {i} ({path})" for i, path in enumerate(files)]
-    return [SimpleNamespace(position=i, where=name) for i, name in enumerate(names)]
+    return [
+        SimpleNamespace(position=i, where=name, run=Run(path))
+        for i, (name, path) in enumerate(zip(names, files, strict=True))
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:A worker stopped", "ignore:.*resource_tracker")
