@@ -121,6 +121,35 @@ def test_two_spaces_in_one_header(sample_box):
     np.testing.assert_allclose(img.header.get_qform(), turned, atol=1e-4)
 
 
+@pytest.mark.parametrize("brain", ["mask", "labels"])
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("quatern_b", 1e26, (MNI, 0)),  # no turn
+        ("quatern_b", np.nan, (MNI, 0)),
+        ("qoffset_x", np.inf, (MNI, 0)),
+        ("qform_code", 17, (MNI, 0)),  # no code
+        ("sform_code", 17, (0, SCANNER)),
+    ],
+)
+def test_spoilt_codes_and_turns_say_nothing(
+    sample_box, brain, field, value, expected, tmp_path
+):
+    img = with_codes(sample_box.img, MNI, SCANNER)
+    img.header[field] = value
+    img.to_filename(tmp_path / "run.nii")
+    run = nib.load(tmp_path / "run.nii")
+    masker = (
+        NiftiMasker(sample_box.mask_img)
+        if brain == "mask"
+        else BRAINS[brain](sample_box)
+    )
+    sbc = SeedCorrelationMap(spheres(sample_box), masker).fit(run)
+    found = sbc.inverse_transform(sbc.transform(run))
+    assert codes_of(found) == expected
+    np.testing.assert_array_equal(found.affine, run.affine)
+
+
 @pytest.mark.filterwarnings("ignore:imgs are being resampled")
 def test_a_mask_on_another_grid_tells_its_own(sample_box):
     run = with_codes(sample_box.img, SCANNER, SCANNER)

@@ -65,10 +65,10 @@ def image_like(image, values, affine=None):
     data = storable(values).reshape(*image.shape[:3], *values.shape[1:])
     like = nibabel.Nifti1Image(data, affine)
     if hasattr(image.header, "get_xyzt_units"):
-        codes = image.header["sform_code"], image.header["qform_code"]
+        sform, qform = _codes_of(image.header)
         # Not updated: headers round to float32.
-        like.set_sform(affine, int(codes[0]), update_affine=False)
-        like.set_qform(affine, int(codes[1]), update_affine=False)
+        like.set_sform(affine, sform, update_affine=False)
+        like.set_qform(affine, qform, update_affine=False)
     return like
 
 
@@ -96,13 +96,14 @@ class Space:
     ----------
     affine : ndarray of shape (4, 4)
     sform_code, qform_code : int
-    qform : ndarray of shape (4, 4)
+    qform : ndarray of shape (4, 4) or None
+        None where `qform_code` is 0.
     """
 
     affine: np.ndarray
     sform_code: int
     qform_code: int
-    qform: np.ndarray
+    qform: np.ndarray | None
 
 
 def space_of(image):
@@ -110,14 +111,35 @@ def space_of(image):
     header = getattr(image, "header", None)
     if not hasattr(header, "get_sform"):
         return None
-    codes = int(header["sform_code"]), int(header["qform_code"])
-    if codes == (0, 0):
+    sform, qform = _codes_of(header)
+    turned = _qform_of(header) if qform else None
+    qform = 0 if turned is None else qform
+    if (sform, qform) == (0, 0):
         return None
-    affine = np.asarray(image.affine)
+    return Space(np.asarray(image.affine), sform, qform, turned)
+
+
+def _codes_of(header):
+    """Return the codes of sform and qform, 0 for one that NIfTI does not know."""
+    known = nibabel.nifti1.xform_codes.value_set("code")
+    codes = int(header["sform_code"]), int(header["qform_code"])
+    return tuple(code if code in known else 0 for code in codes)
+
+
+def _qform_of(header):
+    """Return the qform, None where its numbers are those of no turn."""
     try:
-        return Space(affine, *codes, header.get_qform())
-    except ValueError:  # the header of a spoilt file has no rotation
-        return Space(affine, codes[0], 0, affine)
+        qform = header.get_qform()
+    except ValueError:
+        return None
+    is_affine = np.isfinite(qform).all() and np.linalg.det(qform[:3, :3])
+    return qform if is_affine else None
+
+
+def are_one_grid(affine, other):
+    """Whether two affines put voxels at the same places, in any unit."""
+    steps = np.linalg.solve(affine, other) - np.eye(4)
+    return bool(np.abs(steps).max() < SAME_PLACE)
 
 
 def are_one_grid(affine, other):
