@@ -142,12 +142,6 @@ def are_one_grid(affine, other):
     return bool(np.abs(steps).max() < SAME_PLACE)
 
 
-def are_one_grid(affine, other):
-    """Whether two affines put voxels at the same places, in any unit."""
-    steps = np.linalg.solve(affine, other) - np.eye(4)
-    return bool(np.abs(steps).max() < SAME_PLACE)
-
-
 def is_in_mni(image):
     """Whether a volume's header says that it is in MNI152 space, by sform or qform."""
     space = space_of(image)
