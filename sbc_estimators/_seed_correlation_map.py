@@ -11,7 +11,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
-from ._images.opening import in_space, stored_as_float, the_only
+from ._images.opening import as_maps, in_space, the_only
 from ._maps.failures import Attempts, FailedRun, bare
 from ._maps.mapping import Mapper, check_options, each_row, map_runs, rows_of
 from ._maps.prepared import PreparedRun
@@ -69,9 +69,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     brain_masker : masker or None, default=None
         A masker whose signals are the voxels (vertices, regions). None means a
         :class:`~nilearn.maskers.NiftiMasker` (for a run on a surface a
-        :class:`~nilearn.maskers.SurfaceMasker`) with the cleaning of a seed masker of
-        nilearn and no smoothing. If it has no mask, `fit` computes one over all runs.
-        It also says how seeds of :mod:`sbc_estimators.maskers` are cleaned.
+        :class:`~nilearn.maskers.SurfaceMasker`, for a CIFTI run a
+        :class:`~sbc_estimators.maskers.GrayordinateMasker`) with the cleaning of a seed
+        masker of nilearn and no smoothing. If it has no mask, `fit` computes one over
+        all runs. It also says how seeds of :mod:`sbc_estimators.maskers` are cleaned.
     low_pass, high_pass : float, None or "masker", default="masker"
         Cut-off frequencies of both maskers in Hz; None means no cut-off, "masker"
         leaves each masker its own value.
@@ -318,9 +319,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : run or sequence of runs
-            A run is a 4D image (path, nibabel image, SurfaceImage) or a :class:`Run`; a
-            sequence is a list, a tuple, an object array, a Series, or a DataFrame of
-            one column.
+            A run is a 4D image (path, nibabel image, SurfaceImage), a ``.dtseries.nii``
+            (path, Cifti2Image) or a :class:`Run`; a sequence is a list, a tuple, an
+            object array, a Series, or a DataFrame of one column.
         y : None
             Ignored.
         confounds : sequence with one entry per run, or None, default=None
@@ -569,8 +570,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        img : Nifti1Image or SurfaceImage
-            Volume ``i * n_seeds + j`` is seed j of row i. Of a single row of shape
+        img : Nifti1Image, SurfaceImage or Cifti2Image
+            Volume ``i * n_seeds + j`` is seed j of row i; maps of a Cifti2Image are
+            called so. Of a single row of shape
             (n_voxels,) for one seed it is without that axis: 3D for volumes. The
             header tells the same space (sform and qform codes) as that of the mask, or
             of the runs on its grid.
@@ -601,7 +603,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             )
         rows = rows.reshape(-1, self.n_voxels_)
         img = self.brain_masker_.inverse_transform(rows)
-        img = in_space(stored_as_float(img), self._space)
+        img = as_maps(img, _names_of_maps(self.seed_names_, len(rows)))
+        img = in_space(img, self._space)
         return the_only(img) if np.ndim(X) == 1 and len(rows) == 1 else img
 
     def seed_signals(self, run: RunLike) -> np.ndarray:
@@ -893,6 +896,14 @@ def _who_had(name, runs, beside):
     if all(had):
         return EVERY_RUN
     return SOME_RUNS if any(had) and beside.get(name) is not None else None
+
+
+def _names_of_maps(seed_names, n_maps):
+    """Return a name for each map, which tells its row where there are several."""
+    n_rows = n_maps // len(seed_names)
+    if n_rows == 1:
+        return list(seed_names)
+    return [f"{name}, row {row}" for row in range(n_rows) for name in seed_names]
 
 
 def _is_masker_own(value):

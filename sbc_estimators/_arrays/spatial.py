@@ -30,7 +30,7 @@ class SpatialMap:
         The positions that outputs are made of, ascending.
     weights : sparse array of shape (n_members, n_outputs), or None
         None where each member is an output.
-    smoothing : SeparableSmoothing or None
+    smoothing : SeparableSmoothing, PartwiseSmoothing or None
         What comes before; None where members are read as they are.
     extents : sparse array of shape (n_members, n_outputs), or None
         How much of each output lies in each member, above 0, in any unit; None where
@@ -64,7 +64,7 @@ class SpatialMap:
             if matrix is not None:
                 matrix = (matrix.data, matrix.indices, matrix.indptr, matrix.shape)
             parts.append(matrix)
-        parts.append(None if self.smoothing is None else self.smoothing.matrices)
+        parts.append(None if self.smoothing is None else self.smoothing.key)
         return digest(*parts)
 
     def sizes(self):
@@ -270,6 +270,11 @@ class SeparableSmoothing:
     matrices: list
     shape: tuple
 
+    @property
+    def key(self):
+        """What changes when what it does changes."""
+        return self.matrices
+
     def inputs(self, spatial_map):
         """Return the positions on which the smoothed members of a map depend."""
         members = spatial_map.members
@@ -290,7 +295,7 @@ class SeparableSmoothing:
         The positions are those of `inputs` and maybe others, in any order.
         """
         if self.n_weights(members) > MOST_SMOOTHING_WEIGHTS:
-            return _Smoother(positions, members, self.matrices, self.shape)
+            return VolumeSmoother(positions, members, self.matrices, self.shape)
         inputs, weights = smoothing_weights(members, self.matrices, self.shape)
         places = np.empty(np.prod(self.shape), np.intp)
         places[positions] = np.arange(len(positions))
@@ -298,7 +303,7 @@ class SeparableSmoothing:
         return lambda row: weights @ row[places].astype(np.float64)
 
 
-class _Smoother:
+class VolumeSmoother:
     """Smooths one volume at a time, which fits in cache, and no more than it must.
 
     Parameters

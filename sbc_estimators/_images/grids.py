@@ -48,24 +48,50 @@ class Still:
 
     Attributes
     ----------
-    grid : VolumeGrid or SurfaceGrid
+    grid : VolumeGrid, SurfaceGrid or GrayordinateGrid
     values : ndarray of shape (n_positions,) or (n_positions, n_maps)
     doubts : tuple of str, default=()
         Words for what its header leaves open of where it lies.
+    names : dict of int to str, or None, default=None
+        What an atlas calls its labels, where its file tells.
     """
 
     grid: Any
     values: np.ndarray
     doubts: tuple = ()
+    names: Any = None
 
     @cached_property
     def key(self):
         """A short text that changes when anything of it does."""
         return digest(self.grid.key, np.ascontiguousarray(self.values))
 
+    def part(self, kind):
+        """Return what lies in the part of its grid that is of a kind, None without."""
+        grid = self.grid.part(kind)
+        if grid is None or grid is self.grid:
+            return None if grid is None else self
+        values = self.grid.spread(self.values, kind)
+        return Still(grid, values, self.doubts, self.names)
+
 
 class Grid:
-    """What grids of all kinds have in common."""
+    """What grids of all kinds have in common.
+
+    One that has parts of other kinds tells of each its own grid, and lays there what
+    a masker of that kind does: `part`, `spread` and `as_whole`.
+    """
+
+    def part(self, kind):
+        """Return the grid of the part that is of a kind, None where it has none.
+
+        None as a kind is any, and so the whole.
+        """
+        return self if kind in (None, self.kind) else None
+
+    def as_whole(self, kind, spatial):
+        """Return a map that is laid on the part of a kind as one of the whole."""
+        return spatial
 
     def lay_spheres(self, names, centres, radii, mask, allow_overlap, seeds=None):
         """Return the means over spheres as a `SpatialMap`."""

@@ -83,8 +83,8 @@ class SurfaceGrid(Grid):
         """Raise ValueError unless another mesh has as many vertices in each part."""
         if not self.same_as(other):
             raise ValueError(
-                f"the image has {_told(self.sizes)}, but {name} has "
-                f"{_told(other.sizes)}. Both must be on the same mesh."
+                f"the image has {told(self.sizes)}, but {name} has "
+                f"{told(other.sizes)}. Both must be on the same mesh."
             )
 
     def discs(self, seeds, sides, radii, mesh=None):
@@ -156,6 +156,63 @@ class SurfaceGrid(Grid):
         return SurfaceImage(self.mesh, dict(zip(self.mesh.parts, pieces, strict=True)))
 
 
+@dataclass(frozen=True, eq=False)
+class MeshlessGrid(SurfaceGrid):
+    """Vertices of hemispheres, of which it is known how many there are and not where.
+
+    Attributes
+    ----------
+    mesh : None
+    sizes : dict of str to int
+    """
+
+    sizes: Any = None
+
+    @cached_property
+    def key(self):
+        """What two have in common that have as many vertices."""
+        return digest(self.kind, self.sizes)
+
+    def check_same(self, other, name):
+        """Raise ValueError where a hemisphere that both have is of different meshes."""
+        shared = [side for side in self.sizes if side in other.sizes]
+        sizes = [{side: grid.sizes[side] for side in shared} for grid in (self, other)]
+        ours, theirs = sizes
+        if ours != theirs:
+            raise ValueError(
+                f"the image has {told(ours)}, but {name} has {told(theirs)}. Both must "
+                "be on the same mesh."
+            )
+
+    def discs(self, seeds, sides, radii, mesh=None):
+        """Return the positions of the disc around each seed; see `SurfaceGrid`."""
+        if mesh is None:
+            for position, (seed, radius) in enumerate(zip(seeds, radii, strict=True)):
+                problem = f"its radius of {radius!r} mm is measured" if radius else ""
+                if not isinstance(seed, int):
+                    problem = "its coordinates are looked for"
+                if problem:
+                    raise SeedPlaceError(
+                        position,
+                        f"{problem} on a mesh, and CIFTI files hold none. Pass "
+                        "mesh=PolyMesh(left=..., right=...) with surfaces of the same "
+                        "space, in mm, or vertex numbers with radius=None",
+                    )
+        return super().discs(seeds, sides, radii, mesh)
+
+    def told_vertex(self, position):
+        """Return the words for a vertex."""
+        side = [name for name, start in self.starts.items() if start <= position][-1]
+        return f"vertex {position - self.starts[side]} of the {side} hemisphere"
+
+    def image_of(self, values):
+        """Refuse: there is no mesh to make an image of."""
+        raise ValueError(
+            "a CIFTI image holds no mesh to make a SurfaceImage of. Pass a masker that "
+            "is given its own mask_img or labels_img."
+        )
+
+
 def key_of_mesh(mesh):
     """Return a short text that changes when the vertices or faces of a mesh do."""
     return digest(
@@ -183,7 +240,7 @@ def _nearest(point, sides, mesh, position):
     return side, vertex
 
 
-def _told(sizes):
+def told(sizes):
     """Return numbers of vertices in words."""
     return " and ".join(f"{n} {part} vertices" for part, n in sizes.items())
 

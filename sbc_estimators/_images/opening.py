@@ -11,6 +11,13 @@ import nibabel
 import numpy as np
 
 from .._support.messages import naming, warn, with_file
+from .cifti import (
+    CiftiScans,
+    check_cifti_run,
+    cifti_like,
+    named_maps,
+    read_cifti,
+)
 from .headers import are_one_grid, image_like
 from .meshes import key_of_mesh
 from .surface import SurfaceScans, read_surface, surface_like
@@ -32,8 +39,10 @@ class Format:
         Makes the `Scans` of a run of it.
     still : callable
         Makes the `Still` of a mask or an atlas of it.
-    run_ndim : int
-        How many dimensions a run has.
+    check_run : callable
+        Raises ValueError unless an image of it is one of scans.
+    maps : callable
+        Makes of an image of maps, and their names, one that files will hold in float32.
     like : callable
         Makes an image like another one of other values.
     """
@@ -41,8 +50,14 @@ class Format:
     is_one: Any
     scans: Any
     still: Any
-    run_ndim: int
+    check_run: Any
+    maps: Any
     like: Any
+
+
+def _is_cifti(img):
+    """Whether an object is an image as nibabel has them of CIFTI files."""
+    return isinstance(img, nibabel.Cifti2Image)
 
 
 def _is_surface(img):
@@ -55,9 +70,54 @@ def _is_volume(img):
     return hasattr(img, "dataobj") and hasattr(img, "affine")
 
 
+def _check_volume_run(image):
+    """Raise ValueError unless an image has four dimensions."""
+    if len(image.shape) > 5 and tuple(image.shape[:4]) == (1, 1, 1, 1):
+        raise ValueError(
+            "a run must be a 4D image, got what is a CIFTI file, but for the ending of "
+            f"its name: shape {tuple(image.shape)}. CIFTI files end in .dtseries.nii "
+            "and are never compressed: unpack it, or rename it."
+        )
+    _check_dimensions(image.shape, 4)
+
+
+def _check_surface_run(image):
+    """Raise ValueError unless a SurfaceImage has two dimensions."""
+    _check_dimensions(image.shape, 2)
+
+
+def _volume_maps(img, names):
+    """Return a volume as files will hold it.
+
+    Some versions of nilearn leave a mask's integer type in the header.
+    """
+    img.set_data_dtype(np.float32)
+    return img
+
+
+def _surface_maps(img, names):
+    """Return a SurfaceImage as it is: it has no place for names."""
+    return img
+
+
 FORMATS = [
-    Format(_is_surface, SurfaceScans, read_surface, 2, surface_like),
-    Format(_is_volume, VolumeScans, read_volume, 4, image_like),
+    Format(_is_cifti, CiftiScans, read_cifti, check_cifti_run, named_maps, cifti_like),
+    Format(
+        _is_surface,
+        SurfaceScans,
+        read_surface,
+        _check_surface_run,
+        _surface_maps,
+        surface_like,
+    ),
+    Format(
+        _is_volume,
+        VolumeScans,
+        read_volume,
+        _check_volume_run,
+        _volume_maps,
+        image_like,
+    ),
 ]
 """All kinds of images, the first that knows one opens it."""
 
@@ -75,7 +135,7 @@ def open_scans(img, is_run=True):
 
     Parameters
     ----------
-    img : str, path, nibabel image or SurfaceImage
+    img : str, path, nibabel image, SurfaceImage or Cifti2Image
     is_run : bool, default=True
         Whether it must have scans enough to be correlated.
 
@@ -90,8 +150,20 @@ def open_scans(img, is_run=True):
     image = _loaded(img)
     form = _format_of(image, "img", "a path, a 4D nibabel image or a SurfaceImage")
     if is_run:
-        _check_dimensions(image.shape, form.run_ndim)
-    return form.scans(image)
+        form.check_run(image)
+    scans = form.scans(image)
+    if is_run:
+        check_enough_scans(scans.n_scans)
+    return scans
+
+
+def sure_t_r(img):
+    """Return the repetition time in seconds that holds where nobody tells another.
+
+    None where an image's header is no sure source of it.
+    """
+    scans = open_scans(img, is_run=False)
+    return scans.t_r if scans.is_t_r_sure else None
 
 
 def read_still(img, name, missing=0):
@@ -139,13 +211,14 @@ def is_image(value):
     return any(form.is_one(value) for form in FORMATS)
 
 
-def stored_as_float(img):
-    """Return an image that files will hold in float32, whatever it was made from.
+def as_maps(img, names):
+    """Return an image of maps as files will hold it: in float32, with their names.
 
-    Some versions of nilearn leave a mask's integer type in the header.
+    What is no image is returned as it is, and so are names where it has none.
     """
-    if _is_volume(img):
-        img.set_data_dtype(np.float32)
+    for form in FORMATS:
+        if form.is_one(img):
+            return form.maps(img, names)
     return img
 
 
@@ -211,7 +284,6 @@ def _check_dimensions(shape, ndim):
             f"a run must be {names[ndim]}, got {len(shape)}D with shape "
             f"{tuple(shape)}.{cure}"
         )
-    check_enough_scans(shape[-1])
 
 
 def _cure_of_many_dimensions(shape):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from nilearn import image
 
 READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
 """What libraries let through where a file is truncated or corrupt."""
@@ -59,9 +60,9 @@ class Scans:
     """The scans of one image on a grid; its header is read, its numbers are not.
 
     A class of a format has the attributes ``grid`` (of its positions), ``n_scans``,
-    ``t_r`` (seconds, None where the header does not say), ``doubts`` (words for what
-    the header leaves open of where it lies), ``scaling`` and ``fingerprint`` (a text
-    that changes with it); ``blocks(kept)``, which
+    ``t_r`` (seconds, None where the header does not say), ``is_t_r_sure``, ``doubts``
+    (words for what the header leaves open of where it lies), ``scaling`` and
+    ``fingerprint`` (a text that changes with it); ``blocks(kept)``, which
     yields each `Block` once; ``slabs(positions)``, which cuts positions into
     pieces that lie together in the file, as a list of (slab, places among the
     positions); ``take(block, slab)``, the kept numbers of a slab in a block,
@@ -71,6 +72,19 @@ class Scans:
 
     space = None
     """What a header says of the space that maps lie in, where it says anything."""
+
+    is_t_r_sure = False
+    """Whether the header's repetition time holds where nobody tells another one.
+
+    Software leaves 1 s in headers of volumes where it does not know the time.
+    """
+
+    def high_variance_confounds(self, kept):
+        """Return nilearn's confounds of high variance at the kept scans.
+
+        Shape (n_kept_scans, n_confounds), of all positions.
+        """
+        return image.high_variance_confounds(self.image_of(kept)[0])
 
     def series(self, positions, kept=None):
         """Return the raw signals of some positions in float64, 0 where not finite.

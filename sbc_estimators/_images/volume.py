@@ -65,7 +65,7 @@ class VolumeScans(Scans):
         _check_axes(image)
         check_plain_numbers(self.dataobj)
         _check_affine(image.affine)
-        _check_whole(self.dataobj)
+        check_whole(self.dataobj)
         self.grid = VolumeGrid(tuple(image.shape[:3]), np.asarray(image.affine))
         self.shape = tuple(image.shape)
         self.n_scans = int(np.prod(self.shape[3:]))
@@ -97,7 +97,7 @@ class VolumeScans(Scans):
     @cached_property
     def scaling(self):
         """What `take` leaves to be done."""
-        if _is_plain_file(self.dataobj):
+        if is_plain_file(self.dataobj):
             return Scaling(float(self.dataobj.slope), float(self.dataobj.inter))
         return Scaling()
 
@@ -109,7 +109,7 @@ class VolumeScans(Scans):
         what the header makes of its numbers; of an image in memory, or one that says it
         is another file than it reads, all of its numbers.
         """
-        paths = _files_of(self.image)
+        paths = files_of(self.image)
         if not paths:
             return digest(self._digest_of_scans(), self.grid.key)
         names = ("slope", "inter", "offset")
@@ -152,10 +152,10 @@ class VolumeScans(Scans):
                     numbers = read(start, stop)
                     if len(rows):
                         yield Block(numbers, rows, place)
-            if not _is_plain_file(self.dataobj):
+            if not is_plain_file(self.dataobj):
                 _check_ends(self.image)
         except READ_ERRORS as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def _scans_a_block(self, n_kept):
         """Return how many scans are read at a time.
@@ -227,12 +227,12 @@ def read_volume(image, missing=0):
     """
     shape = image.shape
     _check_axes(image)
-    _check_whole(image.dataobj)
+    check_whole(image.dataobj)
     try:
         data = np.asarray(image.dataobj)
         _check_ends(image)
     except READ_ERRORS as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
     check_real(data.dtype)
     data = without_missing(data, missing)
     grid = VolumeGrid(tuple(shape[:3]), np.asarray(image.affine))
@@ -258,7 +258,7 @@ def without_missing(data, missing):
 # Files
 
 
-def _files_of(image):
+def files_of(image):
     """Return the files that an image's numbers come from, none if it is not sure.
 
     nibabel's `set_filename` and `to_filename` give an image another name, while its
@@ -283,7 +283,7 @@ def state_of_file(path):
     return [*place, stat.st_size, *times]
 
 
-def _is_plain_file(dataobj):
+def is_plain_file(dataobj):
     """Whether an image's data lie in a file as plain numbers, gzipped or not."""
     if type(dataobj) is not ArrayProxy or not isinstance(dataobj.file_like, str):
         return False
@@ -306,7 +306,7 @@ def _check_ends(image):
 @contextmanager
 def _reader(dataobj, n_scans):
     """Give a function that returns scans ``start`` to ``stop``, called in order."""
-    if not _is_plain_file(dataobj):
+    if not is_plain_file(dataobj):
         shape = (*dataobj.shape[:3], n_scans)
         if dataobj.shape == shape:
             yield lambda start, stop: np.asarray(dataobj[..., start:stop]).T
@@ -389,7 +389,7 @@ def check_plain_numbers(dataobj):
         )
 
 
-def _check_whole(dataobj):
+def check_whole(dataobj):
     """Raise OSError where a file cannot hold what its header claims."""
     path = getattr(dataobj, "file_like", None)
     if not isinstance(path, str) or not isinstance(dataobj, ArrayProxy):
@@ -398,10 +398,10 @@ def _check_whole(dataobj):
     try:
         check_claim(path, needed)
     except READ_ERRORS as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
 
 
-def _unreadable(error):
+def unreadable(error):
     """Return the error of a file that ends too early or makes no sense."""
     if isinstance(error, MemoryError):
         return OSError(

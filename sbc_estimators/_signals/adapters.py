@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 from nilearn.maskers import (
-    MultiNiftiLabelsMasker,
-    MultiNiftiMapsMasker,
     MultiNiftiMasker,
     NiftiLabelsMasker,
     NiftiMapsMasker,
@@ -23,8 +21,16 @@ from .._images.grids import NotLinearError
 from .._images.headers import space_of
 from .._images.opening import key_of, read_still
 from .._support.digests import digest
-from ..maskers._places import coordinates, point, radii_of_seeds
-from .extraction import IMAGES, IRRELEVANT, extracted, saying_what_failed, spoilt
+from ..maskers import GrayordinateMasker
+from ..maskers._places import coordinates
+from .extraction import (
+    IMAGES,
+    IRRELEVANT,
+    check_spheres,
+    extracted,
+    saying_what_failed,
+    spoilt,
+)
 from .given import check_no_overlap, on_places_of, read_images, read_names
 from .masks import computed_mask
 from .parameters import check_parameters
@@ -99,14 +105,17 @@ class Adapter:
 
     def check_run(self, opened):
         """Raise an error where a run is not one that the masker can take."""
-        kind = self.scans_of(opened).grid.kind
-        if self.grid_kind not in (None, kind):
+        grid = self.scans_of(opened).grid
+        part = grid.part(self.grid_kind)
+        # Seeds may lie in a part of the image, the brain is all of it.
+        if part is None or (part is not grid and self.name == "brain_masker"):
             own = self.scans_of(opened) is opened.scans
             what = "the run" if own else "its seed_img"
             raise TypeError(
                 f"a {type(self.masker).__name__} needs {self.grid_kind}, but {what} "
-                f"is {kind}. Use a masker of the run's kind, or Run(img, "
-                "seed_img=...) where seeds and voxels are in images of their own."
+                f"is {grid.kind}. Use a masker of the run's kind "
+                f"({DEFAULTS[grid.kind].__name__}), or Run(img, seed_img=...) where "
+                "seeds and voxels are in images of their own."
             )
 
     def in_run(self, opened):
@@ -129,13 +138,30 @@ class Adapter:
         """
         if grid.key not in self.laid:
             try:
-                self.laid[grid.key] = self.lay(grid)
+                self.laid[grid.key] = self._laid_on(grid)
             except NotLinearError as reason:
                 self.laid[grid.key] = reason
         laid = self.laid[grid.key]
         if isinstance(laid, NotLinearError):
             raise laid
         return laid
+
+    def _laid_on(self, grid):
+        """Return the `SpatialMap` on a grid, laid on the part that the masker is for.
+
+        Of a part there are no scans that the masker itself could take.
+        """
+        part = grid.part(self.grid_kind)
+        try:
+            return grid.as_whole(self.grid_kind, self.lay(part))
+        except NotLinearError as reason:
+            if part is grid:
+                raise
+            raise ValueError(
+                f"a {type(self.masker).__name__} in {grid.kind} must be a linear map "
+                f"that is known beforehand, but {reason}. Use a seed masker of "
+                "sbc_estimators.maskers, or Run(img, seed_img=...)."
+            ) from reason
 
     def lay(self, grid):
         """Return the fitted masker's `SpatialMap` on a grid; raises as `on`."""
@@ -208,17 +234,6 @@ class Adapter:
 
 # nilearn's own maskers
 
-VOLUME_KINDS = (
-    NiftiMasker,
-    NiftiLabelsMasker,
-    NiftiMapsMasker,
-    NiftiSpheresMasker,
-    MultiNiftiMasker,
-    MultiNiftiLabelsMasker,
-    MultiNiftiMapsMasker,
-)
-SURFACE_KINDS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
-
 ELEMENTS = {
     "map": (NiftiMapsMasker, SurfaceMapsMasker),
     "region": (NiftiLabelsMasker, SurfaceLabelsMasker),
@@ -229,7 +244,11 @@ ELEMENTS = {
 RESAMPLED = "the run is not on the grid of the mask and has to be resampled"
 """Why the voxels of a mask are not streamed; beyond the run they have no signal."""
 
-DEFAULTS = {"a volume": NiftiMasker, "a surface": SurfaceMasker}
+DEFAULTS = {
+    "a volume": NiftiMasker,
+    "a surface": SurfaceMasker,
+    "a CIFTI image": GrayordinateMasker,
+}
 """The masker of all positions, by the kind of grid."""
 
 
@@ -280,9 +299,22 @@ class Nilearn(Adapter):
                 return replace(spatial, smoothing=smoothing)
         return super().lay(grid)
 
+    def check_run(self, opened):
+        """Raise an error where a run is not one that the masker can take."""
+        super().check_run(opened)
+        grid = self.scans_of(opened).grid
+        if grid.part(self.grid_kind) is grid:
+            return
+        is_mask = isinstance(self.masker, NiftiMasker | SurfaceMasker)
+        if is_mask and self.masker.mask_img is None:
+            raise ValueError(
+                f"mask_img=None: a {type(self.masker).__name__} computes no mask of a "
+                f"part of {grid.kind}. Pass mask_img, or use GrayordinateMasker."
+            )
+
     def fit(self, opened):
         """Fit to the grid of the first run, computing a mask where there is none."""
-        grid = self.scans_of(opened[0]).grid
+        grid = self.scans_of(opened[0]).grid.part(self.grid_kind)
         stills, given = read_images(self.masker.get_params(deep=False), grid)
         if "mask_img" in stills and self.parameters.get("target_affine") is None:
             self.stills["mask_img"] = stills["mask_img"]
@@ -306,10 +338,17 @@ class Nilearn(Adapter):
             isinstance(self.masker, NiftiMasker | MultiNiftiMasker | SurfaceMasker)
             and self.masker.mask_img is not None
         )
-        return [] if is_complete else [self.scans_of(opened[0]).first_image()]
+        if is_complete:
+            return []
+        scans = self.scans_of(opened[0])
+        part = scans.grid.part(self.grid_kind)
+        if part is scans.grid:
+            return [scans.first_image()]
+        return [part.image_of(np.ones(part.n_positions, np.uint8))]
 
     def check_on(self, grid):
         """Raise ValueError where nothing of the fitted masker lies on a grid."""
+        grid = grid.part(self.grid_kind)
         for name in IMAGES:
             still = self.still(name)
             if still is not None:
@@ -405,7 +444,7 @@ class OnVolume(Nilearn):
             self.masker.set_params(mask_img=mask_img)
         super().fit(opened)
         if isinstance(self.masker, NiftiSpheresMasker):
-            _check_spheres(self.masker.seeds_, self.masker.radius)
+            check_spheres(self.masker.seeds_, self.masker.radius)
 
     def _why_not_here(self, grid, name):
         """Raise NotLinearError where regions or mask don't lie on a grid."""
@@ -489,12 +528,3 @@ class OnVolume(Nilearn):
             centre = tuple(float(value) for value in self.masker.seeds_[position])
             return centre, self.masker.radius or 0
         return None
-
-
-def _check_spheres(seeds, radius):
-    """Raise ValueError unless seeds are coordinates in mm, and the radius a length."""
-    if not len(seeds) or any(point(seed) is None for seed in seeds):
-        raise ValueError(
-            f"seeds must be at least one triplet of coordinates in mm, got {seeds!r}."
-        )
-    radii_of_seeds(radius, len(seeds))

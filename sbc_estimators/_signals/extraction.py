@@ -10,6 +10,7 @@ import numpy as np
 from joblib import Memory
 
 from .._support.messages import is_said_by_us
+from ..maskers._places import point, radii_of_seeds
 
 NEUTRAL = {
     "detrend": False,
@@ -109,3 +110,12 @@ def _extractor(masker):
     extractor.clean_args_ = {}
     extractor.memory, extractor.memory_ = None, Memory(location=None)
     return extractor
+
+
+def check_spheres(seeds, radius):
+    """Raise ValueError unless seeds are coordinates in mm, and the radius a length."""
+    if not len(seeds) or any(point(seed) is None for seed in seeds):
+        raise ValueError(
+            f"seeds must be at least one triplet of coordinates in mm, got {seeds!r}."
+        )
+    radii_of_seeds(radius, len(seeds))

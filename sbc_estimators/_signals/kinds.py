@@ -11,18 +11,57 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from nilearn.maskers import (
+    MultiNiftiLabelsMasker,
+    MultiNiftiMapsMasker,
+    MultiNiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    SurfaceMasker,
+)
 from sklearn.base import clone
 
 from .._arrays.cleaning import ALIKE_TOLERANCE, check_cleaning, leaves_enough
 from .._images.grids import NotLinearError
 from .._support.messages import naming, run_in_warnings, warn
-from ..maskers import GivenSignals, MapSeeds, RegionSeeds, SphereSeeds, SurfaceSeeds
+from ..maskers import (
+    GivenSignals,
+    GrayordinateMasker,
+    MapSeeds,
+    RegionSeeds,
+    SphereSeeds,
+    SurfaceSeeds,
+)
 from ..runs._times import others_told, told_times
-from .adapters import DEFAULTS, SURFACE_KINDS, VOLUME_KINDS, OnVolume
-from .others import Foreign, Given, HeirOnSurface, HeirOnVolume, OnSurface, Ours
+from .adapters import DEFAULTS, OnVolume
+from .others import (
+    Foreign,
+    Given,
+    Grayordinates,
+    HeirOnSurface,
+    HeirOnVolume,
+    OnSurface,
+    Ours,
+)
 
 METHODS = ("fit", "transform", "inverse_transform", "get_params", "set_params")
 """What every masker has."""
+
+
+VOLUME_KINDS = (
+    NiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiSpheresMasker,
+    MultiNiftiMasker,
+    MultiNiftiLabelsMasker,
+    MultiNiftiMapsMasker,
+)
+SURFACE_KINDS = (SurfaceMasker, SurfaceLabelsMasker, SurfaceMapsMasker)
 
 
 def _is_one_of(*kinds):
@@ -46,6 +85,7 @@ def _is_heir(*kinds):
 KINDS = [
     (_is_one_of(SphereSeeds, RegionSeeds, MapSeeds, SurfaceSeeds), Ours),
     (_is_one_of(GivenSignals), Given),
+    (_is_one_of(GrayordinateMasker), Grayordinates),
     (_is_nilearn_own(*VOLUME_KINDS), OnVolume),
     (_is_nilearn_own(*SURFACE_KINDS), OnSurface),
     (_is_heir(*VOLUME_KINDS), HeirOnVolume),
@@ -108,7 +148,7 @@ def default_brain(seeds, grid, shared):
     if "runs" not in known and given["runs"] is not None:
         raise ValueError(
             "seed_masker cleans blocks of scans by themselves (runs), but the brain "
-            f"masker of a run on a surface ({type(masker).__name__}) cannot. Pass each "
+            f"masker of {grid.kind} ({type(masker).__name__}) cannot. Pass each "
             "block as a run of its own, or a brain_masker."
         )
     cleaning = {name: given[name] for name in given.keys() & known.keys()}
@@ -145,9 +185,10 @@ def _check_masker(masker, name):
 def cleaning_of(adapter, brain, opened):
     """Return how signals are cleaned in a run, by the brain masker where it decides."""
     decides = adapter if adapter.has_own_cleaning else brain
-    if opened.t_r is None:
-        return decides.cleaning
-    return replace(decides.cleaning, t_r=opened.t_r)
+    t_r = opened.t_r
+    if t_r is None and decides.cleaning.t_r is None and opened.scans.is_t_r_sure:
+        t_r = opened.scans.t_r
+    return decides.cleaning if t_r is None else replace(decides.cleaning, t_r=t_r)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,13 @@ from nilearn.maskers import SurfaceLabelsMasker, SurfaceMapsMasker, SurfaceMaske
 from sklearn.base import clone
 
 from .._arrays.spatial import fitted_map, position_map
-from .._images.grids import NotLinearError
+from .._images.grids import NotLinearError, Still
 from .._support.digests import digest
 from .._support.messages import naming
 from .adapters import Adapter, Nilearn, OnVolume, means_over
 from .extraction import saying_what_failed
 from .given import check_no_overlap
+from .parameters import check_parameters
 
 
 class Ours(Adapter):
@@ -143,6 +144,32 @@ class Given(Adapter):
         """Return None: the signals lie nowhere."""
 
 
+class Grayordinates(Adapter):
+    """Our masker of CIFTI images."""
+
+    grid_kind = "a CIFTI image"
+
+    def check_parameters(self):
+        """Raise ValueError where a parameter of the masker makes no sense."""
+        check_parameters(self.parameters)
+
+    def fit(self, opened):
+        """Fit to the grayordinates of the first run."""
+        scans = self.scans_of(opened[0])
+        with naming(opened[0].where), opened[0].naming_image(scans):
+            self.masker.fit_on(scans.grid)
+
+    def lay(self, grid):
+        """Return the chosen structures on a grid, smoothed as the masker says."""
+        return self.masker.on(grid)
+
+    def still(self, name):
+        """Return which grayordinates the masker takes, where it leaves some out."""
+        if name != "mask_img" or self.masker.structures is None:
+            return None
+        return Still(self.masker.grid_, self.masker.is_taken())
+
+
 class Foreign(Adapter):
     """A masker of another package, which does everything itself."""
 
@@ -218,6 +245,12 @@ class OnSurface(Nilearn):
     """nilearn's maskers of surfaces."""
 
     grid_kind = "a surface"
+
+    def _what_fit_needs(self, opened):
+        """Return the arguments for the masker's `fit`: none where there is no mesh."""
+        grid = self.scans_of(opened[0]).grid
+        is_whole = grid.part(self.grid_kind) is grid
+        return super()._what_fit_needs(opened) if is_whole else []
 
     def _why_not_here(self, grid, name):
         """Raise NotLinearError where regions don't lie on a mesh."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from nilearn.image import high_variance_confounds, smooth_img
+from nilearn.image import smooth_img
 
 from .._arrays.cleaning import compile_cleaning, of_one_size
 from .._arrays.correlation import cleaned_rows, cleaned_signals, column_norms
@@ -32,8 +32,7 @@ def compiled(side, opened):
     confounds = opened.confounds
     if side.cleaning.high_variance_confounds:
         # From the kept scans, so that a censored one has no say.
-        image, _ = side.scans.image_of(opened.kept)
-        computed = high_variance_confounds(image)
+        computed = side.scans.high_variance_confounds(opened.kept)
         full = np.zeros((opened.n_scans, computed.shape[1]))
         full[opened.kept] = computed
         confounds = full if confounds is None else np.hstack([full, confounds])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,8 +18,10 @@ from ..runs._run import Run
 from ._simulation import (
     Model,
     check_image,
+    check_sampling,
     check_signals,
     check_sizes,
+    check_vertices,
     group_loadings,
     make_brain,
     make_run,
@@ -27,6 +32,7 @@ from ._simulation import (
     run_paths,
     seed_sequences,
     true_correlations,
+    volume_image,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 
     from .._images.annotations import PathLike
 
-__all__ = ["load_sample_run", "make_runs"]
+__all__ = ["load_sample_run", "make_grayordinate_runs", "make_runs"]
 
 _SAMPLE = "sub-01_task-rest_"
 _SAMPLE_SPACE = f"{_SAMPLE}space-MNI152NLin2009cAsym_res-5_desc-"
@@ -267,7 +273,8 @@ def make_runs(
     """
     check_sizes(n_runs, n_scans, n_voxels, n_networks, n_confounds)
     check_signals(noise, group_effect, n_networks)
-    check_image(t_r, voxel_size, dtype, shape, n_voxels)
+    check_sampling(t_r)
+    check_image(voxel_size, dtype, shape, n_voxels)
     streams = seed_sequences(random_state, n_runs)
     brain = make_brain(n_voxels, shape, voxel_size)
     centres = network_centres(brain.points, n_networks)
@@ -276,7 +283,10 @@ def make_runs(
     truth = [
         true_correlations(g, centres, noise_variance(noise, dtype)) for g in groups
     ]
-    model = Model(brain, groups, noise, n_scans, n_confounds, float(t_r), dtype)
+    t_r = float(t_r)
+    options = {"brain": brain, "n_scans": n_scans, "t_r": t_r, "dtype": dtype}
+    image = partial(volume_image, **options)
+    model = Model(image, groups, noise, n_scans, n_confounds, t_r)
     paths = run_paths(directory, n_runs)
     y = np.arange(n_runs) % 2
     return _bunch(
@@ -286,5 +296,115 @@ def make_runs(
         correlations=truth[0],
         group_correlations=np.stack(truth),
         y=y,
+        networks=networks,
+    )
+
+
+def make_grayordinate_runs(
+    n_runs: int = 2,
+    n_scans: int = 150,
+    n_vertices: int = 400,
+    n_voxels: int = 300,
+    n_networks: int = 3,
+    *,
+    noise: float = 1.0,
+    n_confounds: int = 2,
+    t_r: float = 2.0,
+    directory: str | os.PathLike[str] | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+) -> Bunch:
+    """Simulate CIFTI runs whose true seed-based correlations are known.
+
+    Each has two small cortices, parts of which, the medial walls, hold no data, and the
+    voxels of five structures below them. What a run is made of is told in `make_runs`.
+
+    Parameters
+    ----------
+    n_runs : int, default=2
+        Number of runs.
+    n_scans : int, default=150
+        Number of scans per run, at least `n_confounds` + 3.
+    n_vertices : int, default=400
+        Number of vertices of each hemisphere's mesh, at least 100, of which 8 % are its
+        medial wall.
+    n_voxels : int, default=300
+        Number of voxels of 4 mm, at least 8 per network.
+    n_networks : int, default=3
+        Number of networks, each a pair of mirrored blobs. Seeds lie by turns in the
+        left cortex and in a voxel.
+    noise : float, default=1.0
+        Standard deviation of the white noise of each grayordinate, from 0.1 to 100; a
+        network's time course has 1.
+    n_confounds : int, default=2
+        Number of white-noise confounds. 0 gives runs without confounds.
+    t_r : float, default=2.0
+        Repetition time in seconds.
+    directory : str, pathlib.Path or None, default=None
+        Folder to write the runs to, as run-01_bold.dtseries.nii and so on; made if
+        missing. Existing files of these names are replaced. None keeps the images in
+        memory.
+    random_state : int, Generator, RandomState or None, default=None
+        Makes the runs reproducible, as in `make_runs`.
+
+    Returns
+    -------
+    data : sklearn.utils.Bunch
+        runs : list of Run
+            Each with a Cifti2Image or, if there is a `directory`, its path, and a
+            DataFrame of confounds or None. The image tells the repetition time.
+        mesh : PolyMesh
+            Both hemispheres, in mm.
+        points : ndarray of shape (n_grayordinates, 3)
+            Where grayordinates lie in mm.
+        seeds : list of int or tuple of 3 float
+            The centre of each network: in cortex the number of a vertex of the left
+            hemisphere, else that of a voxel in mm.
+        correlations : ndarray of shape (n_networks, n_grayordinates)
+            True correlation of each seed with every grayordinate, once the confounds
+            are removed.
+        networks : ndarray of shape (n_networks, n_grayordinates)
+            Loading of each grayordinate on each network.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> from sbc_estimators.datasets import make_grayordinate_runs
+    >>> data = make_grayordinate_runs(1, n_scans=60, random_state=0)
+    >>> data.runs[0].img.shape
+    (60, 1036)
+    >>> data.seeds
+    [207, (4.0, 12.0, -4.0), 10]
+    """
+    # Imports nilearn, which takes seconds.
+    from ._grayordinates import (
+        centres_of_networks,
+        cifti_image,
+        make_grayordinates,
+        places_of_seeds,
+    )
+
+    check_sizes(n_runs, n_scans, n_voxels, n_networks, n_confounds)
+    check_signals(noise, 0.0, n_networks)
+    check_sampling(t_r)
+    check_vertices(n_vertices, n_networks)
+    streams = seed_sequences(random_state, n_runs)
+    brain = make_grayordinates(n_vertices, n_voxels)
+    centres = centres_of_networks(brain, n_networks)
+    networks = network_loadings(brain.points, centres)
+    options = {"grid": brain.grid, "t_r": float(t_r), "n_scans": n_scans}
+    image, groups = partial(cifti_image, **options), networks[np.newaxis]
+    model = Model(image, groups, noise, n_scans, n_confounds, float(t_r))
+    paths = run_paths(directory, n_runs, "dtseries.nii")
+    runs = [make_run(model, 0, *which) for which in zip(streams, paths, strict=True)]
+    return _bunch(
+        runs=[replace(run, t_r=None) for run in runs],
+        mesh=brain.mesh,
+        points=brain.points,
+        seeds=places_of_seeds(brain, centres),
+        correlations=true_correlations(networks, centres, noise**2),
         networks=networks,
     )

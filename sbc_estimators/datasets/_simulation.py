@@ -4,6 +4,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -35,15 +36,25 @@ class Brain:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What all simulated runs have in common."""
+    """What all simulated runs have in common.
 
-    brain: Brain
+    Attributes
+    ----------
+    image : callable
+        Makes an image of the values in each scan, from a generator of these.
+    groups : ndarray of shape (2, n_networks, n_voxels)
+        Loadings in either group.
+    noise : float
+    n_scans, n_confounds : int
+    t_r : float
+    """
+
+    image: Any
     groups: np.ndarray
     noise: float
     n_scans: int
     n_confounds: int
     t_r: float
-    dtype: str
 
 
 # What is true of all runs: the brain, its networks, their correlations
@@ -145,12 +156,7 @@ def _simulate_image(model, group, confounds, rng):
     weights = _confound_weights(model.n_confounds, networks.shape[1], rng)
     courses = np.hstack([courses, confounds]).astype(np.float32)
     loadings = np.vstack([networks, weights]).astype(np.float32)
-    scans = _simulate_scans(courses, loadings, model.noise, rng)
-    data = _scans_to_array(scans, model)
-    img = nib.Nifti1Image(data, model.brain.affine)
-    img.header.set_xyzt_units("mm", "sec")
-    img.header.set_zooms((*img.header.get_zooms()[:3], model.t_r))
-    return img
+    return model.image(_simulate_scans(courses, loadings, model.noise, rng))
 
 
 def _band_limited_noise(n_scans, n_series, t_r, rng):
@@ -185,14 +191,17 @@ def _simulate_scans(courses, loadings, noise, rng):
         yield scan
 
 
-def _scans_to_array(scans, model):
-    """Return scans of voxels as 4D array of the model's type, zero out of the brain."""
-    grid = model.brain.shape[::-1]  # as in a NIfTI file: scans outermost, x innermost
-    places = np.ravel_multi_index(model.brain.indices.T[::-1], grid)
-    volumes = np.zeros((model.n_scans, *grid), dtype=model.dtype)
+def volume_image(scans, brain, n_scans, t_r, dtype):
+    """Return scans of voxels as an image of a type, zero out of the brain."""
+    grid = brain.shape[::-1]  # as in a NIfTI file: scans outermost, x innermost
+    places = np.ravel_multi_index(brain.indices.T[::-1], grid)
+    volumes = np.zeros((n_scans, *grid), dtype=dtype)
     for volume, scan in zip(volumes, scans, strict=True):
-        volume.reshape(-1)[places] = np.rint(scan) if model.dtype == "int16" else scan
-    return volumes.T
+        volume.reshape(-1)[places] = np.rint(scan) if dtype == "int16" else scan
+    img = nib.Nifti1Image(volumes.T, brain.affine)
+    img.header.set_xyzt_units("mm", "sec")
+    img.header.set_zooms((*img.header.get_zooms()[:3], t_r))
+    return img
 
 
 def mask_image(brain):
@@ -202,13 +211,13 @@ def mask_image(brain):
     return nib.Nifti1Image(mask, brain.affine)
 
 
-def run_paths(directory, n_runs):
+def run_paths(directory, n_runs, ending="nii.gz"):
     """Return the runs' files in a folder made if missing, or None for each run."""
     if directory is None:
         return [None] * n_runs
     folder = check_place(directory, "directory")
     folder.mkdir(parents=True, exist_ok=True)
-    return [folder / f"run-{i + 1:02d}_bold.nii.gz" for i in range(n_runs)]
+    return [folder / f"run-{i + 1:02d}_bold.{ending}" for i in range(n_runs)]
 
 
 def _save_whole(img, path):
@@ -265,9 +274,23 @@ def check_signals(noise, group_effect, n_networks):
         )
 
 
-def check_image(t_r, voxel_size, dtype, shape, n_voxels):
-    """Raise ValueError unless an image can have this grid, sampling and type."""
+def check_sampling(t_r):
+    """Raise ValueError unless an image can have this repetition time."""
     _check_range("t_r", t_r, 0.01, 100, "It is in seconds.")
+
+
+def check_vertices(n_vertices, n_networks):
+    """Raise ValueError unless hemispheres have vertices enough."""
+    _check_count(
+        "n_vertices",
+        n_vertices,
+        max(100, 8 * n_networks),
+        f"Each of n_networks={n_networks} takes 8 vertices, and a mesh 100.",
+    )
+
+
+def check_image(voxel_size, dtype, shape, n_voxels):
+    """Raise ValueError unless an image can have this grid and type."""
     _check_range("voxel_size", voxel_size, 0.01, 100, "It is in mm.")
     if dtype not in ("float32", "int16"):
         raise ValueError(f"dtype must be 'float32' or 'int16', got {dtype!r}.")

@@ -9,6 +9,8 @@
 `GivenSignals`  signals measured or computed elsewhere, from `Run.seed_signals`
 ==============  ===============================================================
 
+`GrayordinateMasker` is the brain, or some structures of it, in CIFTI images.
+
 Each says where seeds lie and what they are called, not how signals are cleaned: in a
 `SeedCorrelationMap` they are cleaned as its brain masker says, and never smoothed. By
 themselves, `transform` gives raw signals. One seed may have several places, written as
@@ -48,12 +50,20 @@ Seeds in a volume can be mapped on a surface, and the reverse, with
 """
 
 from ._given_signals import GivenSignals
+from ._grayordinate_masker import GrayordinateMasker
 from ._map_seeds import MapSeeds
 from ._region_seeds import RegionSeeds
 from ._sphere_seeds import SphereSeeds
 from ._surface_seeds import SurfaceSeeds
 
-__all__ = ["GivenSignals", "MapSeeds", "RegionSeeds", "SphereSeeds", "SurfaceSeeds"]
+__all__ = [
+    "GivenSignals",
+    "GrayordinateMasker",
+    "MapSeeds",
+    "RegionSeeds",
+    "SphereSeeds",
+    "SurfaceSeeds",
+]
 
 
 def __dir__() -> list[str]:

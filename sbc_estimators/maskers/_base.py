@@ -108,7 +108,7 @@ class PlacedSeeds(NamedSeeds):
 
         Parameters
         ----------
-        X : str, path, nibabel image, SurfaceImage or None, default=None
+        X : str, path, nibabel image, SurfaceImage, Cifti2Image or None, default=None
             An image of any number of scans, which are not read. `inverse_transform`
             makes images like it. Where places come with each run, those of a run: they
             tell the names.
@@ -187,7 +187,7 @@ class PlacedSeeds(NamedSeeds):
 
         Parameters
         ----------
-        X : str, path, nibabel image or SurfaceImage
+        X : str, path, nibabel image, SurfaceImage or Cifti2Image
             An image of one scan or more. A voxel (vertex) with a value that is not
             finite counts as 0 in all of them.
 
@@ -223,7 +223,7 @@ class PlacedSeeds(NamedSeeds):
 
         Returns
         -------
-        img : Nifti1Image or SurfaceImage
+        img : Nifti1Image, SurfaceImage or Cifti2Image
             One volume per row; of a single row of shape (n_seeds,), without an axis
             for volumes. Each voxel (vertex) has the value of its seed, or the mean over
             the seeds that share it (of maps, their sum as they weigh there); outside

@@ -40,7 +40,8 @@ class RegionSeeds(PlacedSeeds):
     ----------
     labels_img : str, path, nibabel image, SurfaceImage, or a sequence of these
         - An atlas: an integer label for each voxel (vertex), the same throughout a
-          region. A binary mask is an atlas with one region.
+          region. A binary mask is an atlas with one region. For a CIFTI run also a
+          ``.dlabel.nii``, or an atlas of its volume or of its surface alone.
         - A sequence of binary masks, each a seed, which may share voxels; a list of
           masks is one seed, the mean over all their voxels.
         - "run": each run brings its own, any of the above, as
@@ -52,13 +53,15 @@ class RegionSeeds(PlacedSeeds):
         Names of the labels: a table with the columns index and name, such as the
         ``.lut`` of an atlas that nilearn fetches or the path of a BIDS dseg.tsv; a dict
         from label to name; or a list with the names of all labels in the image, in
-        ascending order, optionally with "Background" first.
+        ascending order, optionally with "Background" first. A ``.dlabel.nii`` has them
+        itself.
     names : sequence of str or None, default=None
         A name for each seed. None means those of its regions, and of a mask its file's.
     hemisphere : "left", "right", None, or a sequence with one of these per seed, \
             default=None
         The hemisphere whose vertices make up a seed, for atlases with the same labels
-        in both. None means both, and is the only choice for a volume.
+        in both. None means both, and is the only choice for a volume. In CIFTI images
+        voxels of left and right structures count, too.
     background_label : int, default=0
         The label of voxels (vertices) outside all regions.
     mask_img : str, path, nibabel image, SurfaceImage or None, default=None
@@ -164,7 +167,8 @@ class RegionSeeds(PlacedSeeds):
     def _read_atlas(self):
         """Read an atlas, choose its regions, and return what they are called."""
         atlas = read_atlas(self.labels_img, self.background_label)
-        names = names_of_labels(self.lut, atlas.labels)
+        lut = atlas.names if self.lut is None else self.lut
+        names = names_of_labels(lut, atlas.labels)
         present, where = atlas.labels, ""
         if self.regions is None and isinstance(self.hemisphere, str):
             check_side(self.hemisphere)

@@ -79,6 +79,9 @@ class SphereSeeds(PlacedSeeds):
 
     Notes
     -----
+    In a CIFTI run spheres lie in its voxels; those that are in none of its structures
+    hold no data, and count as lost in the seed's coverage.
+
     A sphere contains the voxels whose centres lie within its radius, and always the
     voxel that contains its own centre, which must lie in the image. Integer images are
     averaged in float64.

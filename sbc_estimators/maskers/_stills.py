@@ -1,6 +1,7 @@
 """Masks and atlases that the user passes, read and checked."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,13 @@ class Atlas:
         `labels`, counted from 1, in each region.
     labels : list of int
         Ascending.
+    names : dict of int to str, or None
+        What its file calls the labels.
     """
 
     codes: Still
     labels: list
+    names: Any = None
 
     @property
     def grid(self):
@@ -74,7 +78,8 @@ def read_atlas(labels_img, background):
     labels, places = np.unique(whole[is_region], return_inverse=True)
     codes = np.zeros(len(whole), np.int32)
     codes[is_region] = places + 1
-    return Atlas(Still(still.grid, codes), [int(label) for label in labels])
+    labels = [int(label) for label in labels]
+    return Atlas(Still(still.grid, codes), labels, still.names)
 
 
 def read_mask(mask_img):
@@ -100,7 +105,8 @@ def _read(img, name, missing, is_single=True):
     with naming(with_file(name, img)):
         if is_single and still.values.ndim > 1:
             raise ValueError(
-                "it must be a 3D image, or a SurfaceImage of one number a vertex, got "
+                "it must be a 3D image, a SurfaceImage of one number a vertex, or a "
+                "CIFTI image of one map, got "
                 f"{still.values.shape[1]} volumes. Pass one of them."
             )
     return still

@@ -52,7 +52,8 @@ class SurfaceSeeds(PlacedSeeds):
         "left" or "right".
     mesh : PolyMesh or None, default=None
         The mesh on which coordinates and distances are measured. None means that of
-        the run. If the run is on an inflated mesh, pass the pial or white mesh here.
+        the run. If the run is on an inflated mesh, pass the pial or white mesh here. A
+        CIFTI run has none: without one, vertex numbers with ``radius=None`` are seeds.
     allow_overlap : bool, default=False
         Whether the discs of different seeds may share vertices. Those of one seed may,
         and a vertex that they share counts once.

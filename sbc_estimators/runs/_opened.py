@@ -254,7 +254,7 @@ def open_run(run, position):
         if run.confounds is not None:
             table = table_of(run.confounds, "confounds")
             cosines = tuple(filter(_is_cosine, table.columns))
-            confounds = _checked_confounds(table, n_scans, kept)
+            confounds = checked_confounds(table, n_scans, kept)
         seed_scans = scans
         if run.seed_img is not None:
             seed_scans = _open_seed_image(run.seed_img, n_scans)
@@ -303,7 +303,7 @@ def _open_seed_image(seed_img, n_scans):
 # Tables
 
 
-def _checked_confounds(table, n_scans, kept):
+def checked_confounds(table, n_scans, kept):
     """Return confounds as float64 `(n_scans, n_confounds)`, or None if there are none.
 
     Only the scans in `kept` must be finite; what is not finite in others becomes 0.

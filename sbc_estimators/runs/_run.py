@@ -23,7 +23,8 @@ class Run:
     Parameters
     ----------
     img : str, path, nibabel image or SurfaceImage
-        The 4D image (x, y, z, scans), or nilearn's SurfaceImage (vertices, scans).
+        The 4D image (x, y, z, scans), nilearn's SurfaceImage (vertices, scans), or
+        grayordinates (``.dtseries.nii``, Cifti2Image).
     confounds : array-like of shape (n_scans, n_confounds), DataFrame, path or None, \
             default=None
         Regressed out of all signals. A path is that of a table, with or without a
@@ -31,8 +32,9 @@ class Run:
     sample_mask : array-like of int or bool or None, default=None
         The scans to keep: ascending indices, or one boolean per scan.
     t_r : float or None, default=None
-        Repetition time in seconds. It takes precedence over that of the maskers. A
-        warning tells where a filter uses another one than a sidecar of the file says.
+        Repetition time in seconds. It takes precedence over that of the maskers; that
+        of a CIFTI file holds where nobody tells another one. A warning tells where a
+        filter uses another one than a sidecar of the file says.
     seed_img : str, path, nibabel image, SurfaceImage or None, default=None
         The same acquisition in the form that the seed masker takes, if that is not
         `img`: a volume for subcortical seeds of a map on the surface, or the reverse.

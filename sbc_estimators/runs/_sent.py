@@ -23,7 +23,7 @@ class SentScans(Scans):
 
     def __init__(self, scans, img):
         self.grid, self.n_scans, self.t_r = scans.grid, scans.n_scans, scans.t_r
-        self.fingerprint = scans.fingerprint
+        self.fingerprint, self.is_t_r_sure = scans.fingerprint, scans.is_t_r_sure
         self.path = os.fspath(img) if isinstance(img, str | os.PathLike) else None
 
     def __getstate__(self):
