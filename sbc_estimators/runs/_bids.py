@@ -13,11 +13,11 @@ from .._support.messages import naming, some_of
 
 ENTITIES = (
     *("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part"),
-    *("space", "cohort", "res", "desc"),
+    *("space", "cohort", "res", "den", "desc"),
 )
 """What an image's name can say of it, in BIDS's order."""
 
-VERSIONS = ("space", "cohort", "res", "echo")
+VERSIONS = ("space", "cohort", "res", "den", "echo")
 """What tells apart images of one acquisition, and of which only one can be meant."""
 
 WHERE = ("space", "cohort", "res")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from .._images.annotations import PathLike
 
-_SURFACE_FILES = ("func.gii", "dtseries.nii")
+_SURFACES, _GRAYORDINATES = "func.gii", "dtseries.nii"
+"""Endings of images that are no volumes."""
 
 
 def runs_from_fmriprep(
@@ -50,7 +51,8 @@ def runs_from_fmriprep(
         One task or several. None means all.
     space : str or None, default=None
         The space of the images, as in their names; "" for images on the scanner's own
-        grid, whose names have no space. None means the only space there is.
+        grid, whose names have no space; "fsLR" for grayordinates (``.dtseries.nii``).
+        None means the only space of volumes, or where there are none, of grayordinates.
     strategy : str or sequence of str, default="simple"
         Either the name of one of nilearn's strategies, or its components:
 
@@ -72,8 +74,8 @@ def runs_from_fmriprep(
     **filters : str or sequence of str
         Labels of further entities in the names of the images, as text: ``sub="01"``,
         ``sub=["01", "02"]``, ``ses``, ``acq``, ``ce``, ``rec``, ``dir``, ``run``,
-        ``echo``, ``part``, ``cohort``, ``res``, ``desc``. "" matches names without the
-        entity, None all names.
+        ``echo``, ``part``, ``cohort``, ``res``, ``den``, ``desc``. "" matches names
+        without the entity, None all names.
 
     Returns
     -------
@@ -89,9 +91,10 @@ def runs_from_fmriprep(
     FileNotFoundError, NotADirectoryError
         If there is no such folder, or runs lack their table of confounds.
     ValueError
-        If nothing matches; if images of several spaces, resolutions (`res`), cohorts or
-        echoes match and none is named; if the strategy or options are not nilearn's, or
-        the table lacks what they need; if no sidecar has the repetition time.
+        If nothing matches; if images of several spaces, resolutions (`res`), densities
+        (`den`), cohorts or echoes match and none is named; if the strategy or options
+        are not nilearn's, or the table lacks what they need; if no sidecar has the
+        repetition time.
 
     Warns
     -----
@@ -120,9 +123,10 @@ def runs_from_fmriprep(
     ``task-rest_bold.json`` in `path`. The header of the image is not used: software
     leaves 1 s there where the time is unknown.
 
-    *Surface and CIFTI images* are left out: fMRIPrep writes no mesh in the fsaverage
-    spaces, and nilearn's SurfaceImage holds its scans in memory. Make a SurfaceImage
-    from a pair of files and a mesh, and pass ``Run(img, confounds=...)``.
+    *Surface images* (``.func.gii``) are left out: fMRIPrep writes no mesh in the
+    fsaverage spaces, and nilearn's SurfaceImage holds its scans in memory. Make a
+    SurfaceImage from a pair of files and a mesh, and pass ``Run(img, confounds=...)``.
+    Grayordinates, which fMRIPrep writes with ``--cifti-output``, are found.
 
     Examples
     --------
@@ -227,25 +231,38 @@ def _as_labels(entity, labels):
 def _find(folder, filters):
     """Return the images that match."""
     images = find_images(folder)
-    _check_volumes(images, filters, folder)
+    grayordinates = find_images(folder, _GRAYORDINATES)
+    if _are_meant(grayordinates, images, filters):
+        # Their names say nothing of how they were processed.
+        images, filters = grayordinates, {**filters, "desc": ("",)}
+    _check_there_are_some(images, filters, folder)
     images = select_images(images, filters, folder)
     check_one_version(images, filters, folder)
     return images
 
 
-def _check_volumes(images, filters, folder):
-    """Raise ValueError if there are no volumes, or none in a space of surfaces."""
+def _are_meant(grayordinates, volumes, filters):
+    """Whether filters mean images of grayordinates and no volumes."""
+    wanted = filters.get("space")
+    if wanted is None:
+        return bool(grayordinates) and not volumes
+    spaces = [labels_of(images, "space") for images in (grayordinates, volumes)]
+    return any(space in spaces[0] and space not in spaces[1] for space in wanted)
+
+
+def _check_there_are_some(images, filters, folder):
+    """Raise ValueError if there are no images, or none in a space of surfaces."""
     spaces = labels_of(images, "space")
     missing = [space for space in filters.get("space", ()) if space not in spaces]
     if images and not missing:
         return
-    surfaces = [image for end in _SURFACE_FILES for image in find_images(folder, end)]
+    surfaces = find_images(folder, _SURFACES)
     surface_spaces = labels_of(surfaces, "space")
     if surfaces and (not images or set(missing) & set(surface_spaces)):
         raise ValueError(
-            f"{str(folder)!r} has surface or CIFTI images of space "
-            f"{quoted(surface_spaces)}, which runs_from_fmriprep does not load. Choose "
-            "the space of a volume, or make a SurfaceImage of a mesh "
+            f"{str(folder)!r} has surface images of space {quoted(surface_spaces)}, "
+            "which runs_from_fmriprep does not load. Choose the space of a volume or "
+            "of grayordinates ('fsLR'), or make a SurfaceImage of a mesh "
             "(nilearn.datasets.load_fsaverage) and both hemispheres' files, and pass "
             "Run(img, confounds=...)."
         )

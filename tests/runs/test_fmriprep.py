@@ -563,18 +563,63 @@ SURFACES = [
 
 
 @pytest.mark.parametrize("versions", [[], [IN_MNI]], ids=["alone", "beside volumes"])
-@pytest.mark.parametrize("space", ["fsaverage5", "fsLR"])
-def test_surfaces_are_left_out_openly(tmp_path, versions, space):
+def test_surfaces_are_left_out_openly(tmp_path, versions):
     folder = write(tmp_path, "sub-01_task-rest", versions=versions)
-    for end in [*SURFACES, "space-fsLR_den-91k_bold.dtseries.nii"]:
+    for end in SURFACES:
         (folder / f"sub-01_task-rest_{end}").touch()
-    message = (
-        "surface or CIFTI images of space 'fsLR', 'fsaverage5'.*make a SurfaceImage"
-    )
+    message = "surface images of space 'fsaverage5'.*'fsLR'.*make a SurfaceImage"
     with pytest.raises(ValueError, match=message):
-        runs_from_fmriprep(tmp_path, space=space)
+        runs_from_fmriprep(tmp_path, space="fsaverage5")
     if versions:
         assert len(runs_from_fmriprep(tmp_path)) == 1
+
+
+def write_grayordinates(folder, name, den="91k", t_r=1.5):
+    """Write what fMRIPrep writes of grayordinates, the image empty."""
+    image = folder / f"{name}_space-fsLR_den-{den}_bold.dtseries.nii"
+    image.touch()
+    set_time(image.with_name(image.name.replace("dtseries.nii", "json")), t_r)
+    return str(image)
+
+
+@pytest.mark.parametrize("versions", [[], [IN_MNI]], ids=["alone", "beside volumes"])
+@pytest.mark.parametrize("strategy", ["simple", "scrubbing", ["motion", "wm_csf"]])
+def test_grayordinates_with_their_confounds(tmp_path, versions, strategy):
+    images = []
+    for name in ("sub-01_task-rest", "sub-02_task-rest"):
+        folder = write(tmp_path, name, versions=versions)
+        images.append(write_grayordinates(folder, name))
+    runs = runs_from_fmriprep(tmp_path, space="fsLR", strategy=strategy)
+    assert [str(run.img) for run in runs] == images
+    assert [run.t_r for run in runs] == [1.5, 1.5]
+    assert all(len(run.confounds) == N_SCANS for run in runs)
+    (one,) = runs_from_fmriprep(tmp_path, space="fsLR", sub="02", strategy=strategy)
+    assert str(one.img) == images[1]
+    if versions:
+        volumes = runs_from_fmriprep(tmp_path, strategy=strategy)
+        assert all(str(run.img).endswith("bold.nii.gz") for run in volumes)
+        pd.testing.assert_frame_equal(runs[0].confounds, volumes[0].confounds)
+    else:
+        assert len(runs_from_fmriprep(tmp_path, strategy=strategy)) == 2
+
+
+def test_grayordinates_of_several_densities(tmp_path):
+    folder = write(tmp_path, "sub-01_task-rest")
+    for den in ("91k", "170k"):
+        write_grayordinates(folder, "sub-01_task-rest", den)
+    with pytest.raises(ValueError, match="of several den: '91k', '170k'"):
+        runs_from_fmriprep(tmp_path, space="fsLR")
+    (run,) = runs_from_fmriprep(tmp_path, space="fsLR", den="170k")
+    assert "den-170k" in str(run.img)
+    with pytest.raises(ValueError, match="have den '91k', '170k'"):
+        runs_from_fmriprep(tmp_path, space="fsLR", den="32k")
+
+
+def test_grayordinates_that_are_processed_further_are_left_out(tmp_path):
+    folder = write(tmp_path, "sub-01_task-rest", versions=[])
+    image = write_grayordinates(folder, "sub-01_task-rest")
+    Path(image.replace("_bold", "_desc-denoised_bold")).touch()
+    assert [str(run.img) for run in runs_from_fmriprep(tmp_path)] == [image]
 
 
 # Repetition times
