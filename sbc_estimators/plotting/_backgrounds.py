@@ -110,6 +110,16 @@ def on_white(img):
     return grid_of(img).image_of(values.ravel())
 
 
+def are_in_fslr(estimator):
+    """Whether runs of grayordinates say that they are fs_LR's, with voxels in MNI152.
+
+    As in the names that fMRIPrep gives them.
+    """
+    files = _files_of(estimator)
+    spaces = [re.search(r"_space-fsLR(_|\.|$)", Path(file).name) for file in files]
+    return bool(spaces) and all(spaces)
+
+
 def _files_of(estimator):
     """Return the files of the runs of `fit` that have one."""
     report = estimator.run_report_

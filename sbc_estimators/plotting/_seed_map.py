@@ -11,7 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 from .._arrays.correlation import fisher_z
 from .._images.opening import grid_of
 from .._support.checks import check_option
-from ._backgrounds import AUTO, TEMPLATE, background_of, on_white, read_background
+from ._backgrounds import (
+    AUTO,
+    TEMPLATE,
+    are_in_fslr,
+    background_of,
+    on_white,
+    read_background,
+)
 from ._checks import (
     DIRECTIONS,
     check_cuts,
@@ -23,6 +30,7 @@ from ._checks import (
     check_threshold,
 )
 from ._colours import colour_limit, label_of_colours
+from ._grayordinate_views import draw_grayordinates, pictures_of_parts
 from ._saving import check_output_file, closing, write
 from ._seeds import SeedInImage
 from ._surface_views import check_ground, check_mesh, draw_surface
@@ -65,6 +73,8 @@ class Picture:
         Of a volume.
     surf_mesh : PolyMesh or None
         Of a surface.
+    parts : tuple of (Picture or None)
+        Of grayordinates: their cortex, and their voxels.
     """
 
     img: Any
@@ -81,6 +91,7 @@ class Picture:
     display_mode: str = "ortho"
     cut_coords: Any = None
     surf_mesh: Any = None
+    parts: tuple = ()
 
     @property
     def has_own_figure(self):
@@ -149,6 +160,8 @@ def plot_seed_map(
         strong.
     surf_mesh : PolyMesh or None, default=None
         What a map on a surface is drawn on, such as the inflated mesh. None is its own.
+        For grayordinates the mesh of cortex; None is that of a masker, and without one
+        their voxels alone are drawn, with a warning.
     bg_map : SurfaceImage or None, default=None
         What is under a map on a surface, such as the sulcal depth: high values are
         dark. None is the mesh itself, lit from where it is looked at.
@@ -166,7 +179,8 @@ def plot_seed_map(
     -------
     display : nilearn display or matplotlib Figure
         What nilearn returns for a map in a volume; the Figure, with lateral and medial
-        views of each hemisphere, for one on a surface.
+        views of each hemisphere, for one on a surface; the Figure with views of cortex
+        and cuts of voxels for grayordinates, where there is a mesh.
 
     Raises
     ------
@@ -175,7 +189,7 @@ def plot_seed_map(
     TypeError, ValueError
         If there is no such `seed`, `z` is not as wide as the map, or another argument
         is not what it must be, or has no meaning for the kind of the map; or the map is
-        neither in a volume nor on a surface.
+        no image, or of cortex alone and there is no mesh.
     FileNotFoundError, IsADirectoryError
         If a file or the folder of `output_file` does not exist, or `output_file` is a
         folder.
@@ -300,8 +314,28 @@ def _of_surface(picture, estimator, of_volume, of_surface):
     return replace(picture, surf_mesh=surf_mesh, background=bg_map)
 
 
+def _of_grayordinates(picture, estimator, of_volume, of_surface):
+    """Return a picture of grayordinates with those of its cortex and its voxels."""
+    mesh, bg_map = of_surface["surf_mesh"], of_surface["bg_map"]
+    surface, volume = pictures_of_parts(picture, estimator, mesh)
+    if surface is not None:
+        alone = {"bg_img": None, "display_mode": "ortho", "cut_coords": None}
+        own = {"surf_mesh": None, "bg_map": bg_map}
+        surface = _of_surface(surface, estimator, alone, own)
+    if volume is not None:
+        is_auto = isinstance(of_volume["bg_img"], str) and of_volume["bg_img"] == AUTO
+        if is_auto:
+            bg_img = TEMPLATE if are_in_fslr(estimator) else None
+            of_volume = {**of_volume, "bg_img": bg_img}
+        volume = _of_volume(volume, estimator, of_volume, {})
+        shows_brain = is_auto and volume.background is None
+        volume = replace(volume, shows_brain=shows_brain)
+    return replace(picture, parts=(surface, volume))
+
+
 KINDS = {
     "a volume": (_of_volume, draw_volume),
     "a surface": (_of_surface, draw_surface),
+    "a CIFTI image": (_of_grayordinates, draw_grayordinates),
 }
 """What completes and what draws a picture, by the kind of its grid."""

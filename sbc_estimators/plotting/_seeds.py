@@ -4,15 +4,27 @@ import nibabel
 import numpy as np
 from nilearn.image import reorder_img
 
-from .._images.opening import grid_of
+from .._images.grids import Still
+from .._images.opening import grid_of, read_still
 from .._signals.kinds import adapter_of
 from ._nilearn import middle_of
 
 
 class SeedInImage:
-    """Where a seed of a fitted estimator lies in images of a grid."""
+    """Where a seed of a fitted estimator lies in images of a grid.
 
-    def __init__(self, estimator, position, grid):
+    Parameters
+    ----------
+    estimator : SeedCorrelationMap
+    position : int
+        Of the seed.
+    grid : grid
+    whole : grid or None, default=None
+        That of which `grid` is a part.
+    """
+
+    def __init__(self, estimator, position, grid, whole=None):
+        self.whole = grid if whole is None else whole
         self.adapter = adapter_of(estimator.seed_masker_, "seed_masker")
         self.position, self.grid = position, grid
         self.n_seeds = len(estimator.seed_names_)
@@ -23,7 +35,14 @@ class SeedInImage:
             return None
         img = self.adapter.image_of(self.position, self.n_seeds)
         own = grid_of(img)
-        return img if own is not None and own.kind == self.grid.kind else None
+        if own is None or own.kind not in (self.grid.kind, self.whole.kind):
+            return None
+        if own.kind == self.grid.kind:
+            return img
+        values = self.whole.values_of(read_still(img, "img"))
+        part = Still(self.whole, values).part(self.grid.kind)
+        is_there = part is not None and part.values.any()
+        return self.grid.image_of(part.values) if is_there else None
 
     def sphere(self):
         """Return the centre and the radius of the seed in mm.

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._images.opening import sure_t_r
 from ._checks import check_place, check_text
 from ._colours import with_minus_signs
 from ._saving import check_output_file, closing, write
@@ -162,7 +163,8 @@ def _repetition_time(estimator, run):
         return estimator.t_r
     maskers = estimator.seed_masker_, estimator.brain_masker_
     known = [getattr(masker, "t_r", None) for masker in maskers]
-    return known[1] if known[0] is None else known[0]
+    known = known[1] if known[0] is None else known[0]
+    return sure_t_r(getattr(run, "img", run)) if known is None else known
 
 
 def _axes_for_signals(figure, axes, n_seeds):

@@ -1,0 +1,120 @@
+"""Maps of grayordinates: views of cortex where there is a mesh, cuts of voxels."""
+
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+from nilearn.surface import PolyMesh
+
+from .._images.meshes import SurfaceGrid
+from .._images.opening import grid_of, read_still
+from .._support.messages import warn
+from ._colours import Paper
+from ._seeds import SeedInImage
+from ._surface_views import ROW_HEIGHT, WIDTH, Views, draw_surface
+from ._volume_views import MAP_SIZE, draw_volume
+
+
+def pictures_of_parts(picture, estimator, surf_mesh):
+    """Return the picture of cortex and that of voxels, None for what is not drawn.
+
+    Parameters
+    ----------
+    picture : Picture
+        Of a map of grayordinates.
+    estimator : SeedCorrelationMap
+    surf_mesh : PolyMesh or None
+        None is the mesh of one of the maskers, if it has any.
+
+    Raises
+    ------
+    ValueError
+        If nothing can be drawn, or the mesh is of another size than the map's.
+    """
+    still, grid = read_still(picture.img, "img"), picture.seed.grid
+    mesh = surf_mesh or _mesh_of(estimator)
+    volume = surface = None
+    if grid.volume is not None:
+        img = grid.volume.image_of(still.part(grid.volume.kind).values)
+        volume = _on_part(picture, estimator, img)
+    if grid.cortex is not None and mesh is not None:
+        own = _hemispheres(mesh, grid.cortex)
+        img = own.image_of(still.part(own.kind).values)
+        surface = _on_part(picture, estimator, img)
+    elif grid.cortex is not None:
+        _say_that_cortex_is_left_out(volume)
+    return surface, volume
+
+
+def size_of_picture(estimator):
+    """Return the inches of a picture of an estimator's maps, None where there is none.
+
+    That is of cortex alone, without a mesh.
+    """
+    grid = estimator.brain_masker_.grid_
+    chosen = grid.chosen(estimator.brain_masker_.structures)
+    n_sides = len({own.side for own in chosen} - {None})
+    n_sides = 0 if _mesh_of(estimator) is None else n_sides
+    has_voxels = any(not own.is_surface for own in chosen)
+    high = ROW_HEIGHT * n_sides + MAP_SIZE[1] * has_voxels
+    return (WIDTH, high) if high else None
+
+
+def draw_grayordinates(picture):
+    """Draw views of cortex, and below them cuts of voxels; return the figure.
+
+    Of a map that has no cortex, or no mesh for it, nilearn's display of the cuts.
+    """
+    surface, volume = picture.parts
+    if surface is None:
+        return draw_volume(volume)
+    if volume is None:
+        return draw_surface(surface)
+    figure, high = picture.figure, ROW_HEIGHT * len(surface.img.mesh.parts)
+    if figure is None:
+        figure = plt.figure(figsize=(WIDTH, high + MAP_SIZE[1]))
+    below = MAP_SIZE[1] / (high + MAP_SIZE[1])
+    views = Views(surface, figure)
+    bar, paper = views.draw(), Paper.of(figure, (0, below, 1, 1 - below))
+    views.arrange(bar, picture.title, paper, False)
+    frame = figure.add_axes((0, 0, 1, below))
+    options = {**volume.options, "colorbar": False}
+    draw_volume(replace(volume, axes=frame, figure=None, title="", options=options))
+    return figure
+
+
+def _on_part(picture, estimator, img):
+    """Return the picture of a map's part, with the seed as it lies there."""
+    whole = picture.seed.grid
+    seed = SeedInImage(estimator, picture.seed.position, grid_of(img), whole)
+    return replace(picture, img=img, seed=seed)
+
+
+def _mesh_of(estimator):
+    """Return the mesh along which a masker measures or smooths, None without one."""
+    maskers = estimator.brain_masker_, estimator.seed_masker_
+    meshes = [masker.get_params(deep=False).get("mesh") for masker in maskers]
+    return next((mesh for mesh in meshes if mesh is not None), None)
+
+
+def _hemispheres(mesh, cortex):
+    """Return the grid of those hemispheres of a mesh that a map has."""
+    grid = SurfaceGrid(mesh)
+    missing = [side for side in cortex.sizes if side not in grid.sizes]
+    if missing:
+        raise ValueError(
+            f"surf_mesh has no {missing[0]} hemisphere, but the map does. Pass "
+            "PolyMesh(left=..., right=...)."
+        )
+    cortex.check_same(grid, "surf_mesh")
+    return SurfaceGrid(PolyMesh(**{side: mesh.parts[side] for side in cortex.sizes}))
+
+
+def _say_that_cortex_is_left_out(volume):
+    """Warn that cuts are all that is drawn; ValueError where there are none."""
+    cure = (
+        "CIFTI files hold no mesh, and nilearn has none of that size: pass "
+        "surf_mesh=PolyMesh(left=..., right=...), such as fs_LR's inflated surfaces."
+    )
+    if volume is None:
+        raise ValueError(f"surf_mesh=None: the map is of cortex alone. {cure}")
+    warn(f"The cortex of the map is not drawn, its voxels alone are. {cure}")
