@@ -12,6 +12,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from .._images.grayordinates import GrayordinateGrid
 from .._images.grids import VolumeGrid
 from .._images.meshes import FARTHEST_VERTEX, SurfaceGrid, nearest_vertex
 from .._images.opening import read_still
@@ -48,10 +49,15 @@ def space_of(sbc, grid):
         space = make[type(still.grid)](sbc, mask_img, still, grid)
         if space.n_places == sbc.n_voxels_:
             return space
+    cure = "Pass a NiftiMasker or a SurfaceMasker as brain_masker, and fit again."
+    if grid is not None and grid.kind == GrayordinateGrid.kind:
+        cure = (
+            "Of grayordinates no page can be shown yet. Fit to the volume or the "
+            "surface of the same acquisition, with a NiftiMasker or a SurfaceMasker."
+        )
     raise TypeError(
         "sbc must map the voxels (vertices) of a mask to be explored, got the "
-        f"brain_masker {type(sbc.brain_masker_).__name__}. Pass a NiftiMasker or a "
-        "SurfaceMasker as brain_masker, and fit again."
+        f"brain_masker {type(sbc.brain_masker_).__name__}. {cure}"
     )
 
 

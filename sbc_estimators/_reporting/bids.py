@@ -13,13 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._arrays.correlation import fisher_z
-from .._images.opening import in_space
+from .._images.opening import as_maps, in_space
 from .._support.files import replacing, write_json, write_map
 from .._support.messages import check_place, naming
 from ..runs._opened import as_runs
 from .bids_names import places_of
 from .bids_sidecars import STATS, targets_of
-from .images import SURFACE, VOLUME, hemispheres, kind_of
+from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,8 @@ def save_to_bids(
     -----
     *Names* keep the entities of the run's name but ``desc``; a seed's label is its name
     without what BIDS does not allow, which is all but letters and digits. Maps of a
-    volume are ``.nii.gz``, of a surface ``.func.gii``.
+    volume are ``.nii.gz``, of a surface ``.func.gii``, of grayordinates
+    ``.dscalar.nii``.
 
     *Again.* Each file appears whole or not at all, the sidecar last. A map whose
     sidecar has the same sources (files by path, size and date), parameters and versions
@@ -250,9 +251,15 @@ def _write_hemisphere(image, part, file, description):
     nibabel.save(GiftiImage(darrays=[array]), file)
 
 
+def _write_grayordinates(image, part, file, description):
+    """Write a map of grayordinates, which has its description for a name."""
+    nibabel.save(as_maps(image, [description]), file)
+
+
 FORMATS = {
     VOLUME: (".nii.gz", _write_volume),
     SURFACE: (".func.gii", _write_hemisphere),
+    GRAYORDINATES: (".dscalar.nii", _write_grayordinates),
 }
 """How files of each kind of image end, and what writes one."""
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._images.opening import grid_of
 
-VOLUME, SURFACE = "a volume", "a surface"
+VOLUME, SURFACE, GRAYORDINATES = "a volume", "a surface", "a CIFTI image"
 """Kinds of images, as grids name them."""
 
 

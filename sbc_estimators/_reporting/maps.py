@@ -12,7 +12,8 @@ from nilearn.reporting import get_clusters_table
 from .._arrays.correlation import fisher_z
 from .._images.opening import grid_of
 from ..plotting._seeds import SeedInImage
-from .images import SURFACE, VOLUME, hemispheres, kind_of, volume_data
+from .grayordinates import highest_vertices, voxels_of
+from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of, volume_data
 
 LEAST_CLUSTER = 250.0
 """Size in mm3 of the smallest cluster whose peak is listed."""
@@ -58,7 +59,8 @@ class Maps:
         """What the values of a map belong to: voxels, vertices or regions."""
         if self.is_of_regions:
             return "regions"
-        return "vertices" if self.kind == SURFACE else "voxels"
+        units = {SURFACE: "vertices", GRAYORDINATES: "grayordinates"}
+        return units.get(self.kind, "voxels")
 
     @property
     def is_of_regions(self):
@@ -74,13 +76,15 @@ class Maps:
         seed = SeedInImage(self.sbc, position, grid)
         if self.kind == VOLUME:
             return seed.sphere()
+        if self.kind == GRAYORDINATES:
+            return seed.adapter.sphere(position) or (None, 0)
         region = seed.region()
         is_there = region is not None and grid.same_as(grid_of(region))
         return (_middle_vertex(region) if is_there else None), 0
 
     def highest(self, position):
         """Return where in mm a map is highest, which most often is its seed."""
-        if self.kind is None:
+        if self.kind not in HIGHEST:
             return None
         return _where_highest(self.image(position))
 
@@ -116,7 +120,7 @@ class Maps:
 
     def _place_of_region(self, region):
         """Return a place in mm inside of one region of the brain masker."""
-        if self.kind is None:
+        if self.kind not in HIGHEST:
             return None
         only = np.zeros((1, self.z.shape[1]), np.float32)
         only[0, region] = 1
@@ -150,6 +154,16 @@ def _clusters(image, threshold, least, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return get_clusters_table(image, threshold, least, two_sided=True, **options)
+
+
+# Grayordinates
+
+
+def _peaks_of_grayordinates(image, threshold):
+    """Return the peaks of clusters of voxels, and the strongest vertices of cortex."""
+    voxels = voxels_of(image)
+    peaks = [] if voxels is None else _peaks_in_volume(voxels, threshold)
+    return [*highest_vertices(image, threshold), *peaks]
 
 
 # Surfaces
@@ -211,7 +225,11 @@ def _as_place(coordinates):
     return tuple(round(float(value), 2) for value in coordinates)
 
 
-PEAKS = {VOLUME: _peaks_in_volume, SURFACE: _peaks_on_surface}
+PEAKS = {
+    VOLUME: _peaks_in_volume,
+    SURFACE: _peaks_on_surface,
+    GRAYORDINATES: _peaks_of_grayordinates,
+}
 """What finds the peaks of a map, by the kind of its image."""
 
 HIGHEST = {VOLUME: _highest_voxel, SURFACE: _highest_vertex}

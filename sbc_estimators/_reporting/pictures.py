@@ -9,8 +9,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from .. import plotting
+from ..plotting._grayordinate_views import size_of_picture
 from ..plotting._volume_views import MAP_SIZE
-from .images import SURFACE, VOLUME
+from .images import GRAYORDINATES, SURFACE, VOLUME
 
 DIM = "#52606d"
 """The grey of words that step back."""
@@ -29,11 +30,18 @@ REPEATABLE = {"svg.hashsalt": "sbc", "svg.fonttype": "none"}
 
 
 def map_picture(maps, position, bg_img, threshold):
-    """Return the picture of a map beyond a threshold, cut through its seed."""
+    """Return the picture of a map beyond a threshold, cut through its seed.
+
+    None of cortex alone, without a mesh.
+    """
     size = MAP_SIZE
     if maps.kind == SURFACE:
         n_hemispheres = len(maps.image(position).mesh.parts)
         size = (SURFACE_SIZE[0], SURFACE_SIZE[1] * n_hemispheres)
+    if maps.kind == GRAYORDINATES:
+        size = size_of_picture(maps.sbc)
+        if size is None:
+            return None
     figure = Figure(figsize=size)
     options = {"title": "", "figure": figure, "threshold": threshold}
     if maps.kind == VOLUME:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import numpy as np
 
 from .. import __version__
+from .._images.opening import sure_t_r
 from .._support.tables import table_of
 
 LIBRARIES = ("nilearn", "numpy", "scipy", "scikit-learn", "nibabel", "pandas")
@@ -41,7 +42,8 @@ def own(masker, name=None):
 
 def repetition_time(sbc, run):
     """Return the repetition time of a run in seconds, None if nobody says it."""
-    return own(sbc.brain_masker_, "t_r") if run.t_r is None else run.t_r
+    told = own(sbc.brain_masker_, "t_r") if run.t_r is None else run.t_r
+    return sure_t_r(run.img) if told is None else told
 
 
 def kept_scans(run):

@@ -11,7 +11,7 @@ from nibabel.gifti import GiftiDataArray, GiftiImage
 from nilearn.image import resample_to_img
 
 from .backgrounds import greys
-from .images import SURFACE, hemispheres, volume_data
+from .images import GRAYORDINATES, SURFACE, hemispheres, volume_data
 from .niivue import NEEDED, niivue_script
 
 GRAINS = ((0.001, 1), (0.005, 1), (0.02, 1), (0.02, 2), (0.02, 3))
@@ -31,6 +31,11 @@ BACKGROUND_MM = 2
 
 PLAIN_GREY = 190
 """Of what is mapped, where nothing else lies under maps."""
+
+NO_GRAYORDINATES = (
+    "The viewer shows no grayordinates. Look around in them with Workbench's wb_view, "
+    "in the .dscalar.nii files that save_to_bids writes."
+)
 
 NO_IMAGE = "The maps of this brain masker are not images, so there is no viewer."
 
@@ -65,6 +70,8 @@ def viewer_parts(maps, positions, background):
     """
     if maps.kind is None:
         return {"why": NO_IMAGE}
+    if maps.kind == GRAYORDINATES:
+        return {"why": NO_GRAYORDINATES}
     if niivue_script() is None:
         return {
             "why": f"Maps can be looked at from all sides with nilearn {NEEDED} "

@@ -13,7 +13,8 @@ from sbc_estimators._explore.spaces import SurfaceSpace, VolumeSpace, space_of
 from sbc_estimators._images.grids import VolumeGrid
 from sbc_estimators._images.meshes import SurfaceGrid
 from sbc_estimators._images.opening import grid_of
-from sbc_estimators.maskers import SphereSeeds
+from sbc_estimators.datasets import make_grayordinate_runs
+from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
 
 OBLIQUE = np.array([[2, 0.3, 0, -9], [-0.3, 2, 0.1, -8], [0, 0.1, 3, -7], [0, 0, 0, 1]])
 
@@ -110,3 +111,11 @@ def test_maps_without_a_mask_cannot_be_explored():
     sbc = SimpleNamespace(brain_masker_=object(), n_voxels_=3)
     with pytest.raises(TypeError, match="brain_masker object"):
         space_of(sbc, None)
+
+
+def test_grayordinates_are_refused_with_a_cure():
+    data = make_grayordinate_runs(1, 60, 200, 150, random_state=0)
+    seeds = SurfaceSeeds(data.seeds[:1], None, hemisphere="left")
+    sbc = SeedCorrelationMap(seeds).fit(data.runs[0])
+    with pytest.raises(TypeError, match="Of grayordinates no page can be shown yet"):
+        space_of(sbc, grid_of(data.runs[0].img))

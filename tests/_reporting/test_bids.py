@@ -22,7 +22,13 @@ import sbc_estimators
 from sbc_estimators import Run, SeedCorrelationMap, save_to_bids
 from sbc_estimators._reporting import bids
 from sbc_estimators._reporting.bids_names import places_of
-from sbc_estimators.maskers import GivenSignals, RegionSeeds, SurfaceSeeds
+from sbc_estimators.datasets import make_grayordinate_runs
+from sbc_estimators.maskers import (
+    GivenSignals,
+    GrayordinateMasker,
+    RegionSeeds,
+    SurfaceSeeds,
+)
 
 SPACE = "space-MNI152NLin2009cAsym"
 LUT = {1: "PCC", 2: "L IPS", 3: "mPFC", 4: "V1"}
@@ -518,3 +524,25 @@ def test_as_many_runs_at_a_time_as_jobs(sbc, study, tmp_path, monkeypatch):
         save_to_bids(sbc, study, tmp_path / "two")
     assert sizes == [1, 1, 2]
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_grayordinates_are_dscalar_files(tmp_path):
+    data = make_grayordinate_runs(1, 80, 200, 150, random_state=0)
+    name = "sub-01_task-rest_space-fsLR_den-91k_bold.dtseries.nii"
+    nib.save(data.runs[0].img, tmp_path / name)
+    seeds = SurfaceSeeds(data.seeds[::2], None, hemisphere="left", names=["V1", "PCC"])
+    brain = GrayordinateMasker("cortex", detrend=True)
+    sbc = SeedCorrelationMap(seeds, brain).fit(tmp_path / name)
+    stats = ("effect", "zscore")
+    files = save_to_bids(sbc, tmp_path / name, tmp_path / "maps", stats=stats)
+    stem = "sub-01_task-rest_space-fsLR_den-91k_seed-V1_stat-effect_statmap"
+    assert files[0].name == f"{stem}.dscalar.nii"
+    assert len(files) == 4
+    img = nib.load(files[0])
+    effect = np.arctanh(sbc.correlations_[0])
+    np.testing.assert_allclose(img.get_fdata()[0], effect, rtol=1e-5)
+    assert img.nifti_header.get_intent()[0] == "ConnDenseScalar"
+    (name,) = img.header.get_axis(0).name
+    assert "V1" in name
+    content = json.loads(files[0].with_name(f"{stem}.json").read_text())
+    assert content["Files"] == [files[0].name]
