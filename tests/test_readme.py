@@ -25,6 +25,7 @@ from sklearn.decomposition import IncrementalPCA
 from sklearn.model_selection import GridSearchCV
 
 from sbc_estimators import Run, SeedCorrelationMap, maskers
+from sbc_estimators.datasets import make_grayordinate_runs
 
 # What nilearn 0.13's SecondLevelModel makes its own masker say.
 pytestmark = pytest.mark.filterwarnings(
@@ -159,6 +160,8 @@ def wishes(readme, tmp_path_factory):
     seeds = pd.DataFrame(data.seeds[:2], columns=["x", "y", "z"])
     seeds.insert(0, "name", ["A", "B"])
     seeds.to_csv(folder / "seeds.tsv", sep="\t", index=False)
+    (img,) = [own.img for own in make_grayordinate_runs(1, 60, 200, 100).runs]
+    nib.save(img, folder / "bold.dtseries.nii")
     brain, seed = names["brain"], names["seed"]
     two = maskers.SphereSeeds(data.seeds[:2], radius=4)
     ages = np.arange(20, 36)
@@ -209,6 +212,9 @@ CHECKS = {
     ),
     "take regions of an atlas": lambda found, names: (
         list(found.fit(names["run"].img).seed_names_) == ["Precuneus", "Hippocampus"]
+    ),
+    "map grayordinates, and save `.dscalar.nii`": lambda found, names: (
+        found.inverse_transform(found.correlations_).shape == (1, 468)
     ),
     "take a seed of each person, such as a lesion": lambda found, names: (
         found.seed_names_ == ["lesion"] and found.seed_report_["n_voxels"][0] == 250
