@@ -13,19 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
 from ._images.opening import as_maps, in_space, the_only
 from ._maps.failures import Attempts, FailedRun, bare
-from ._maps.mapping import Mapper, check_options, each_row, map_runs, rows_of
+from ._maps.many import each_row, map_runs, rows_of
+from ._maps.mapping import Mapper, check_options
 from ._maps.prepared import PreparedRun
 from ._maps.reports import told_of, warn_of_map
 from ._maps.statistics import clean_signals, statistics_of_runs
+from ._signals.agreement import check_fitted, check_runs, fit_maskers
 from ._signals.kept import KeptRuns
-from ._signals.kinds import (
-    adapter_of,
-    adapter_of_clone,
-    check_fitted,
-    check_runs,
-    default_brain,
-    fit_maskers,
-)
+from ._signals.kinds import adapter_of, adapter_of_clone, default_brain
 from ._support.checks import check_count, is_integer
 from ._support.messages import describe_run, naming
 from ._support.store import Store, opened_memory

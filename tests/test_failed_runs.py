@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, clone
 
 from helpers import words
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._maps import mapping
+from sbc_estimators._maps import many
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import SphereSeeds
 
@@ -261,10 +261,10 @@ def test_killed_worker_names_the_runs_in_flight(files, monkeypatch):
         yield batch[0], "a map"
         raise BrokenProcessPool
 
-    monkeypatch.setattr(mapping, "_of_batch", die)
+    monkeypatch.setattr(many, "_of_batch", die)
     mapper = SimpleNamespace(n_jobs=2, skips=False)
     with pytest.raises(RuntimeError, match="killed while these runs were") as error:
-        list(mapping.in_order(None, mapper, opened(files)))
+        list(many.in_order(None, mapper, opened(files)))
     found = re.findall(r"run \d", str(error.value))
     assert found == ["run 2", "run 4"]
     assert "Use a smaller n_jobs" in str(error.value)

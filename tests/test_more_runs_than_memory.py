@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from helpers import save, words
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._maps import mapping
+from sbc_estimators._maps import many
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import SphereSeeds
 
@@ -92,14 +92,14 @@ def test_what_can_be_checked_is_checked_at_once(data, readings, tmp_path):
 
 def counted(monkeypatch):
     """Return the maps that were made, as references that hold none."""
-    made, map_run = [], mapping.map_run
+    made, map_run = [], many.map_run
 
     def noted(*args):
         seed_map = map_run(*args)
         made.append(weakref.ref(seed_map.r))
         return seed_map
 
-    monkeypatch.setattr(mapping, "map_run", noted)
+    monkeypatch.setattr(many, "map_run", noted)
     return made
 
 
@@ -132,7 +132,7 @@ def test_of_several_jobs_few_large_maps_wait(data, monkeypatch):
     expected = {2 * map_bytes: 4, map_bytes // 2: 2, 2**28: 24}
     for most, n_runs in expected.items():
         made.clear()
-        monkeypatch.setattr(mapping, "MOST_WAITING", most)
+        monkeypatch.setattr(many, "MOST_WAITING", most)
         with joblib.parallel_config("threading"):
             rows = sbc.iter_transform(runs)
             n_alive = [alive(made) for _ in rows]

@@ -43,7 +43,7 @@ from threadpoolctl import threadpool_info
 
 from helpers import every_pair, images, make_sbc, save, words
 from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
-from sbc_estimators._maps import mapping
+from sbc_estimators._maps import many
 from sbc_estimators.datasets import load_sample_run, make_runs
 
 pytestmark = pytest.mark.usefixtures("any_dof")
@@ -482,7 +482,7 @@ def test_progress_is_shown_where_it_is_asked_for(
     data, fitted, capsys, monkeypatch, method
 ):
     sbc = clone(fitted) if "fit" in method else pickle.loads(pickle.dumps(fitted))
-    monkeypatch.setattr("sbc_estimators._maps.mapping.SOON", 0.0)
+    monkeypatch.setattr("sbc_estimators._maps.many.SOON", 0.0)
     getattr(sbc.set_params(verbose=0), method)(data.runs)
     assert capsys.readouterr() == ("", "")
     getattr(sbc.set_params(verbose=1), method)(data.runs)
@@ -496,7 +496,7 @@ def test_no_progress_of_what_is_done_soon_or_is_one_run(
 ):
     sbc = clone(fitted).set_params(verbose=1)
     sbc.fit(data.runs).transform(data.runs)
-    monkeypatch.setattr("sbc_estimators._maps.mapping.SOON", 0.0)
+    monkeypatch.setattr("sbc_estimators._maps.many.SOON", 0.0)
     sbc.transform(data.runs[:1])
     assert capsys.readouterr() == ("", "")
 
@@ -515,7 +515,7 @@ def test_n_jobs_changes_nothing(data, fitted, backend):
 
 def test_few_maps_wait_to_be_taken(monkeypatch):
     started = []
-    monkeypatch.setattr(mapping, "RUNS_PER_JOB", 2)
+    monkeypatch.setattr(many, "RUNS_PER_JOB", 2)
 
     def note(_, run):
         started.append(run)
@@ -524,7 +524,7 @@ def test_few_maps_wait_to_be_taken(monkeypatch):
     mapper = SimpleNamespace(n_jobs=2, skips=False)
     runs = [SimpleNamespace(position=i, where=f"run {i}") for i in range(20)]
     with joblib.parallel_config(backend="threading"):
-        maps = enumerate(mapping.in_order(note, mapper, runs))
+        maps = enumerate(many.in_order(note, mapper, runs))
         for n_taken, (position, run) in maps:
             assert run is runs[n_taken]
             assert position == n_taken

@@ -17,7 +17,7 @@ from scipy import linalg
 from scipy.interpolate import CubicSpline
 
 from .._support.checks import check_positive
-from .correlation import cleaned_signals, column_norms, typical_values
+from .correlation import cleaned_signals, column_norms, of_one_size, typical_values
 from .dimensions import in_bands
 
 CONSTANT_TOLERANCE = 1e-7
@@ -396,15 +396,6 @@ def _independent(confounds, kept, parameters):
     _, triangle, order = linalg.qr(columns, mode="economic", pivoting=True)
     rank = int(np.sum(np.abs(np.diag(triangle)) > DEPENDENT))
     return confounds[:, np.flatnonzero(is_new)[np.sort(order[:rank])]]
-
-
-def of_one_size(columns):
-    """Return columns times powers of 2, so that the largest number of each is about 1.
-
-    What comes in a small unit is thus not taken for nothing, and nothing is rounded.
-    """
-    exponents = np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1]
-    return np.ldexp(columns, -exponents)
 
 
 def _interpolation(n_scans, kept, clean_args):

@@ -46,6 +46,15 @@ def typical_values(signals):
     return np.sort(signals[[0, len(signals) // 2, -1]], axis=0)[1]
 
 
+def of_one_size(columns):
+    """Return columns times powers of 2, so that the largest number of each is about 1.
+
+    What comes in a small unit is thus not taken for nothing, and nothing is rounded.
+    """
+    exponents = np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1]
+    return np.ldexp(columns, -exponents)
+
+
 def column_norms(array):
     """Return the Euclidean norms of the columns in float64, `(n_columns,)`.
 

@@ -17,14 +17,8 @@ from .._arrays.correlation import (
 )
 from .._arrays.streaming import look_up, lookup
 from .._signals.adapters import Adapter
-from .._signals.kinds import (
-    Plan,
-    Side,
-    adapter_of_clone,
-    plan_brain,
-    plan_run,
-    side_of,
-)
+from .._signals.kinds import adapter_of_clone
+from .._signals.plans import Plan, Side, plan_brain, plan_run, side_of
 from .._signals.reading import Positions, read_positions, seeds_of
 from .._support.entries import SpoiltEntryError
 from .._support.messages import naming, unknown_option

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from .._signals.adapters import RESAMPLED
+from .._signals.nilearn_own import RESAMPLED
 from .._support.messages import warn
 from ..runs._bids import acquisition
 

@@ -6,13 +6,14 @@ from sklearn.utils import Bunch
 from .._arrays.correlation import fisher_z
 from .._arrays.dimensions import median_dof
 from .._arrays.uncertainty import fisher_z_variance, z_score
-from .._signals.kinds import plan_run
+from .._signals.plans import plan_run
 from .._signals.reading import read_run
 from .._support.messages import naming
 from .._support.threads import workers
 from ..runs._opened import SentRun
 from .failures import FailedRun
-from .mapping import RunSignals, in_order
+from .many import in_order
+from .mapping import RunSignals
 from .seeds import summarised
 
 

@@ -4,16 +4,14 @@ import copy
 import inspect
 
 import numpy as np
-from nilearn.maskers import SurfaceLabelsMasker, SurfaceMapsMasker, SurfaceMasker
 from sklearn.base import clone
 
-from .._arrays.spatial import fitted_map, position_map
 from .._images.grids import NotLinearError, Still
 from .._support.digests import digest
 from .._support.messages import naming
-from .adapters import Adapter, Nilearn, OnVolume, means_over
+from .adapters import Adapter
 from .extraction import saying_what_failed
-from .given import check_no_overlap
+from .nilearn_own import OnSurface, OnVolume
 from .parameters import check_parameters
 
 
@@ -239,55 +237,6 @@ class Foreign(Adapter):
                     f"({type(self.masker).__name__}) takes no {name}: they would be "
                     "lost. Use a masker that takes them, or a run without."
                 )
-
-
-class OnSurface(Nilearn):
-    """nilearn's maskers of surfaces."""
-
-    grid_kind = "a surface"
-
-    def _what_fit_needs(self, opened):
-        """Return the arguments for the masker's `fit`: none where there is no mesh."""
-        grid = self.scans_of(opened[0]).grid
-        is_whole = grid.part(self.grid_kind) is grid
-        return super()._what_fit_needs(opened) if is_whole else []
-
-    def _why_not_here(self, grid, name):
-        """Raise NotLinearError where regions don't lie on a mesh."""
-        if not grid.same_as(self.still(name).grid):
-            raise NotLinearError("the run is on another mesh")
-
-    def _mask(self, grid):
-        """Return each vertex of a mask."""
-        self._why_not_here(grid, "mask_img")
-        return position_map(np.flatnonzero(self.still("mask_img").values))
-
-    def _labels(self, grid):
-        """Return labelled regions; the mask is in the labels of the fitted masker."""
-        masker = self.masker
-        if masker.strategy != "mean":
-            raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
-        self._why_not_here(grid, "labels_img")
-        return means_over(*self._regions())
-
-    def _maps(self, grid):
-        """Return maps; one that the mask leaves nothing of stays, and has no signal."""
-        self._why_not_here(grid, "maps_img")
-        still, mask = self.still("maps_img"), self.still("mask_img")
-        maps = still.values.reshape(len(still.values), -1)
-        if not self.masker.allow_overlap:
-            check_no_overlap(maps)
-        if mask is not None:
-            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
-        return fitted_map(maps)
-
-    def builders(self):
-        """Return what lays each kind of masker on a grid."""
-        return {
-            SurfaceMasker: self._mask,
-            SurfaceLabelsMasker: self._labels,
-            SurfaceMapsMasker: self._maps,
-        }
 
 
 class _Heir(Foreign):

@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 from nilearn.image import smooth_img
 
-from .._arrays.cleaning import compile_cleaning, of_one_size
-from .._arrays.correlation import cleaned_rows, cleaned_signals, column_norms
+from .._arrays.cleaning import compile_cleaning
+from .._arrays.correlation import (
+    cleaned_rows,
+    cleaned_signals,
+    column_norms,
+    of_one_size,
+)
 from .._arrays.streaming import Joined, Wanted, beside, project
 from .._images.opening import open_scans
 from .._support.digests import digest
@@ -15,11 +20,7 @@ from .._support.entries import SpoiltEntryError
 from .._support.threads import room_for
 
 MAX_DRIFT = 32.0
-"""How many times larger than what cleaning leaves of it a signal may be in float32.
-
-The error of r is some 1e-7 times that.
-"""
-
+"""How many times what cleaning leaves a float32 signal may be; r errs 1e-7 times it."""
 
 LEAST_SNR = 1e-3
 """Below this the mean of a signal is the rounding of one that was taken away."""

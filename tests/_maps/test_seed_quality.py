@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 from helpers import OwnSpheres, image_like, sphere, words
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._maps import seeds as _seeds
-from sbc_estimators._signals import adapters as _adapters
+from sbc_estimators._signals import nilearn_own as _nilearn_own
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 
@@ -585,7 +585,9 @@ def test_not_more_than_five_seeds_are_named(simulated):
 
 def test_many_seeds_are_not_each_named_for_each(runs, monkeypatch):
     named = []
-    monkeypatch.setattr(_adapters, "coordinates", lambda mm: named.append(mm) or "here")
+    monkeypatch.setattr(
+        _nilearn_own, "coordinates", lambda mm: named.append(mm) or "here"
+    )
     seeds = NiftiSpheresMasker([runs.seeds[0]] * 50, radius=RADIUS, allow_overlap=True)
     SeedCorrelationMap(seeds, NiftiMasker(runs.mask_img)).fit(runs.runs[0])
     assert len(named) <= 4 * 50

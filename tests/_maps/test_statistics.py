@@ -25,7 +25,7 @@ from helpers import OwnSpheres, words
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays.dimensions import in_bands
 from sbc_estimators._images.grids import NotLinearError
-from sbc_estimators._signals.adapters import Nilearn
+from sbc_estimators._signals.nilearn_own import Nilearn
 from sbc_estimators.datasets import load_sample_run, make_runs
 from sbc_estimators.maskers import GivenSignals, SphereSeeds, SurfaceSeeds
 

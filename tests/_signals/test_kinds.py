@@ -21,8 +21,8 @@ from sklearn.base import BaseEstimator
 
 from helpers import OwnSpheres
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._signals.adapters import OnVolume
-from sbc_estimators._signals.kinds import adapter_of, cleaning_of, plan_run
+from sbc_estimators._signals.kinds import adapter_of
+from sbc_estimators._signals.nilearn_own import OnVolume
 from sbc_estimators._signals.others import (
     Foreign,
     Given,
@@ -31,6 +31,7 @@ from sbc_estimators._signals.others import (
     OnSurface,
     Ours,
 )
+from sbc_estimators._signals.plans import cleaning_of, plan_run
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 from sbc_estimators.runs._opened import open_run

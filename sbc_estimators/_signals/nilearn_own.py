@@ -1,0 +1,375 @@
+"""nilearn's own maskers, of volumes and of surfaces."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from nilearn.maskers import (
+    MultiNiftiMasker,
+    NiftiLabelsMasker,
+    NiftiMapsMasker,
+    NiftiMasker,
+    NiftiSpheresMasker,
+    SurfaceLabelsMasker,
+    SurfaceMapsMasker,
+    SurfaceMasker,
+)
+
+from .._arrays.spatial import fitted_map, label_map, position_map
+from .._images.grids import NotLinearError
+from .._images.headers import space_of
+from .._images.opening import key_of, read_still
+from .._support.digests import digest
+from ..maskers._places import coordinates
+from .adapters import Adapter
+from .extraction import (
+    IMAGES,
+    IRRELEVANT,
+    check_spheres,
+    extracted,
+    saying_what_failed,
+    spoilt,
+)
+from .given import check_no_overlap, on_places_of, read_images, read_names
+from .masks import computed_mask
+from .parameters import check_parameters
+
+ELEMENTS = {
+    "map": (NiftiMapsMasker, SurfaceMapsMasker),
+    "region": (NiftiLabelsMasker, SurfaceLabelsMasker),
+    "vertex": (SurfaceMasker,),
+}
+"""What each signal of a masker is of, if that is no voxel."""
+
+RESAMPLED = "the run is not on the grid of the mask and has to be resampled"
+"""Why the voxels of a mask are not streamed; beyond the run they have no signal."""
+
+
+class Nilearn(Adapter):
+    """What nilearn's maskers have in common."""
+
+    @property
+    def element(self):
+        """What each signal is of, where it has no other name."""
+        for element, kinds in ELEMENTS.items():
+            if isinstance(self.masker, kinds):
+                return element
+        return "voxel"
+
+    def check_parameters(self):
+        """Raise ValueError where a parameter of the masker makes no sense."""
+        check_parameters(self.parameters)
+
+    def still(self, name):
+        """Return an image of the fitted masker as a `Still`, or None."""
+        if name not in self.stills:
+            img = getattr(self.masker, f"{name}_", None)
+            self.stills[name] = None if img is None else read_still(img, name)
+        return self.stills[name]
+
+    def space(self, opened):
+        """Return the `Space` of maps; of a mask on the run's own grid, the run's."""
+        scans = self.scans_of(opened)
+        names = [name for name in reversed(IMAGES) if self.still(name) is not None]
+        if not names:
+            return scans.space
+        is_run_s = scans.grid.same_as(self.still(names[0]).grid)
+        if is_run_s and scans.space is not None:
+            return scans.space
+        return space_of(getattr(self.masker, f"{names[0]}_"))
+
+    def lay(self, grid):
+        """Return the fitted masker's `SpatialMap` on a grid; raises as `on`."""
+        for kind, build in self.builders().items():
+            if isinstance(self.masker, kind):
+                spatial = build(grid)
+                if self.smoothing_fwhm is None:
+                    return spatial
+                try:
+                    smoothing = grid.smoothing(self.smoothing_fwhm)
+                except NotLinearError as reason:
+                    raise NotLinearError(str(reason), spatial) from None
+                return replace(spatial, smoothing=smoothing)
+        return super().lay(grid)
+
+    def check_run(self, opened):
+        """Raise an error where a run is not one that the masker can take."""
+        super().check_run(opened)
+        grid = self.scans_of(opened).grid
+        if grid.part(self.grid_kind) is grid:
+            return
+        is_mask = isinstance(self.masker, NiftiMasker | SurfaceMasker)
+        if is_mask and self.masker.mask_img is None:
+            raise ValueError(
+                f"mask_img=None: a {type(self.masker).__name__} computes no mask of a "
+                f"part of {grid.kind}. Pass mask_img, or use GrayordinateMasker."
+            )
+
+    def fit(self, opened):
+        """Fit to the grid of the first run, computing a mask where there is none."""
+        grid = self.scans_of(opened[0]).grid.part(self.grid_kind)
+        stills, given = read_images(self.masker.get_params(deep=False), grid)
+        if "mask_img" in stills and self.parameters.get("target_affine") is None:
+            self.stills["mask_img"] = stills["mask_img"]
+        given |= read_names(self.parameters)
+        with saying_what_failed(self.masker, opened[0].where), self._given(given):
+            self.masker.fit(*self._what_fit_needs(opened))
+
+    @contextmanager
+    def _given(self, values):
+        """Let the masker have other values of parameters for a while."""
+        own = self.masker.get_params(deep=False)
+        try:
+            self.masker.set_params(**values)
+            yield
+        finally:
+            self.masker.set_params(**{name: own[name] for name in values})
+
+    def _what_fit_needs(self, opened):
+        """Return the arguments for the masker's `fit`: a grid, and no scans."""
+        is_complete = isinstance(self.masker, NiftiSpheresMasker) or (
+            isinstance(self.masker, NiftiMasker | MultiNiftiMasker | SurfaceMasker)
+            and self.masker.mask_img is not None
+        )
+        if is_complete:
+            return []
+        scans = self.scans_of(opened[0])
+        part = scans.grid.part(self.grid_kind)
+        if part is scans.grid:
+            return [scans.first_image()]
+        return [part.image_of(np.ones(part.n_positions, np.uint8))]
+
+    def check_on(self, grid):
+        """Raise ValueError where nothing of the fitted masker lies on a grid."""
+        grid = grid.part(self.grid_kind)
+        for name in IMAGES:
+            still = self.still(name)
+            if still is not None:
+                self._check_resampling(name, still, grid)
+                is_given = self.parameters.get(name) is not None
+                what = name if is_given else "the first run of fit"
+                grid.check_holds(self._without_background(name, still), what)
+
+    def _check_resampling(self, name, still, grid):
+        """Raise ValueError where grids differ and the masker was told to leave them."""
+        target = getattr(self.masker, "resampling_target", "data")
+        if target is None and name != "mask_img" and not grid.same_as(still.grid):
+            raise ValueError(
+                f"the image is not on the grid of {name}, and resampling_target=None "
+                'leaves both as they are. Set resampling_target="data", or bring both '
+                "to one grid."
+            )
+
+    def _without_background(self, name, still):
+        """Return a still that is 0 outside of all regions."""
+        if name != "labels_img":
+            return still
+        is_region = still.values != self.masker.background_label
+        return type(still)(still.grid, is_region)
+
+    def identity_in(self, opened):
+        """Return what determines the raw signals in a run, as text."""
+        try:
+            return super().identity_in(opened)
+        except NotLinearError:
+            given = self.parameters
+            counting = {name: given[name] for name in given.keys() - IRRELEVANT}
+            for name in counting.keys() & {*IMAGES, "seeds"}:
+                counting[name] = getattr(self.masker, f"{name}_", None)
+            kind = f"{type(self.masker).__module__}.{type(self.masker).__qualname__}"
+            return digest(
+                kind, *((name, key_of(counting[name])) for name in sorted(counting))
+            )
+
+    def extract(self, image, not_finite):
+        """Return what the masker extracts from scans in memory, not cleaned."""
+        own = on_places_of(image, {name: self.still(name) for name in IMAGES})
+        maps = self.still("maps_img")
+        if maps is not None and not self.masker.allow_overlap:
+            # Here, as nilearn sets what is negative to 0 to look for overlaps.
+            check_no_overlap(maps.values)
+            own["allow_overlap"] = True
+        signals = extracted(self.masker, image, own)
+        is_voxelwise = isinstance(self.masker, NiftiMasker | SurfaceMasker)
+        if not_finite is None or not is_voxelwise or self.smoothing_fwhm is None:
+            return signals, None
+        # Only smoothing hides them, without it they are constant.
+        return signals, spoilt(self.masker, not_finite)
+
+    def _own_names(self):
+        """Return the names of labelled regions in the order of the signals, or None."""
+        if not isinstance(self.masker, NiftiLabelsMasker | SurfaceLabelsMasker):
+            return None
+        # Not nilearn's region_names_, which know of the mask only after transform.
+        lut = self.masker.lut_
+        names = dict(zip(lut["index"], map(str, lut["name"]), strict=True))
+        _, wanted = self._regions()
+        return [names.get(label, f"{label:g}") for label in wanted]
+
+    def _regions(self):
+        """Return the labels of positions, and those of the signals, ascending."""
+        labels = self.still("labels_img").values
+        wanted = np.unique(labels)
+        return labels, wanted[wanted != self.masker.background_label]
+
+
+def means_over(labels, wanted):
+    """Return the map of labelled regions."""
+    if not len(wanted):
+        raise NotLinearError("no label is left")
+    return label_map(labels, wanted)
+
+
+# Volumes
+
+
+class OnVolume(Nilearn):
+    """nilearn's maskers of volumes."""
+
+    grid_kind = "a volume"
+
+    def fit(self, opened):
+        """Fit to the grid of the first run, computing a mask where there is none."""
+        if isinstance(self.masker, NiftiMasker) and self.masker.mask_img is None:
+            runs = [(run.where, self.scans_of(run), run.kept) for run in opened]
+            with saying_what_failed(self.masker, opened[0].where):
+                mask_img = computed_mask(self.masker, self.name, runs)
+            self.masker.set_params(mask_img=mask_img)
+        super().fit(opened)
+        if isinstance(self.masker, NiftiSpheresMasker):
+            check_spheres(self.masker.seeds_, self.masker.radius)
+
+    def _why_not_here(self, grid, name):
+        """Raise NotLinearError where regions or mask don't lie on a grid."""
+        for what in (name, "mask_img"):
+            still = self.still(what)
+            if still is not None and not grid.same_as(still.grid):
+                words = what.removesuffix("_img")
+                is_mask = name == "mask_img"
+                raise NotLinearError(
+                    RESAMPLED
+                    if is_mask
+                    else f"the run is not on the grid of the {words}"
+                )
+
+    def _mask(self, grid):
+        """Return each voxel of a mask."""
+        self._why_not_here(grid, "mask_img")
+        return position_map(np.flatnonzero(self.still("mask_img").values))
+
+    def _labels(self, grid):
+        """Return labelled regions, those that the mask leaves, ascending."""
+        masker = self.masker
+        if masker.strategy != "mean":
+            raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
+        self._why_not_here(grid, "labels_img")
+        return means_over(*self._regions())
+
+    def _regions(self):
+        """Return the labels that the mask leaves, and those of the signals."""
+        labels, wanted = super()._regions()
+        mask = self.still("mask_img")
+        if mask is None or not mask.grid.same_as(self.still("labels_img").grid):
+            return labels, wanted
+        labels = np.where(mask.values, labels, self.masker.background_label)
+        if not self.masker.keep_masked_labels:
+            wanted = wanted[np.isin(wanted, labels)]
+        return labels, wanted
+
+    def _maps(self, grid):
+        """Return maps, those that the mask leaves anything of."""
+        masker = self.masker
+        self._why_not_here(grid, "maps_img")
+        still, mask = self.still("maps_img"), self.still("mask_img")
+        maps = still.values.reshape(len(still.values), -1)
+        if not masker.allow_overlap:
+            check_no_overlap(maps)
+        if mask is not None:
+            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
+            if not masker.keep_masked_maps:
+                maps = maps[:, maps.any(axis=0)]
+        if not maps.any():
+            raise NotLinearError("no map is left")
+        return fitted_map(maps)
+
+    def _spheres(self, grid):
+        """Return spheres."""
+        masker, names = self.masker, self._own_names()
+        words = [f"seed {i} at {name} mm" for i, name in enumerate(names)]
+        mask = self.still("mask_img")
+        return grid.lay_spheres(
+            words, masker.seeds_, masker.radius, mask, masker.allow_overlap
+        )
+
+    def builders(self):
+        """Return what lays each kind of masker on a grid."""
+        return {
+            NiftiMasker: self._mask,
+            NiftiLabelsMasker: self._labels,
+            NiftiMapsMasker: self._maps,
+            NiftiSpheresMasker: self._spheres,
+        }
+
+    def _own_names(self):
+        if isinstance(self.masker, NiftiSpheresMasker):
+            return [coordinates(seed) for seed in self.masker.seeds_]
+        return super()._own_names()
+
+    def sphere(self, position):
+        """Return centre and radius in mm of one sphere, None for other seeds."""
+        if isinstance(self.masker, NiftiSpheresMasker):
+            centre = tuple(float(value) for value in self.masker.seeds_[position])
+            return centre, self.masker.radius or 0
+        return None
+
+
+# Surfaces
+
+
+class OnSurface(Nilearn):
+    """nilearn's maskers of surfaces."""
+
+    grid_kind = "a surface"
+
+    def _what_fit_needs(self, opened):
+        """Return the arguments for the masker's `fit`: none where there is no mesh."""
+        grid = self.scans_of(opened[0]).grid
+        is_whole = grid.part(self.grid_kind) is grid
+        return super()._what_fit_needs(opened) if is_whole else []
+
+    def _why_not_here(self, grid, name):
+        """Raise NotLinearError where regions don't lie on a mesh."""
+        if not grid.same_as(self.still(name).grid):
+            raise NotLinearError("the run is on another mesh")
+
+    def _mask(self, grid):
+        """Return each vertex of a mask."""
+        self._why_not_here(grid, "mask_img")
+        return position_map(np.flatnonzero(self.still("mask_img").values))
+
+    def _labels(self, grid):
+        """Return labelled regions; the mask is in the labels of the fitted masker."""
+        masker = self.masker
+        if masker.strategy != "mean":
+            raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
+        self._why_not_here(grid, "labels_img")
+        return means_over(*self._regions())
+
+    def _maps(self, grid):
+        """Return maps; one that the mask leaves nothing of stays, and has no signal."""
+        self._why_not_here(grid, "maps_img")
+        still, mask = self.still("maps_img"), self.still("mask_img")
+        maps = still.values.reshape(len(still.values), -1)
+        if not self.masker.allow_overlap:
+            check_no_overlap(maps)
+        if mask is not None:
+            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
+        return fitted_map(maps)
+
+    def builders(self):
+        """Return what lays each kind of masker on a grid."""
+        return {
+            SurfaceMasker: self._mask,
+            SurfaceLabelsMasker: self._labels,
+            SurfaceMapsMasker: self._maps,
+        }
