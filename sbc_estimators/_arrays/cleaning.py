@@ -9,6 +9,7 @@ import inspect
 import re
 import warnings
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from nilearn.signal import clean
 from scipy import linalg
 from scipy.interpolate import CubicSpline
 
-from .._support.checks import check_positive
+from .._support.checks import check_each, check_positive
 from .correlation import cleaned_signals, column_norms, of_one_size, typical_values
 from .dimensions import in_bands
 
@@ -30,7 +31,6 @@ A filter's padding amplifies what lies at the ends two- to fivefold, splines tha
 extrapolate a single censored scan twentyfold.
 """
 
-
 RANK_TOLERANCE = 1e-7
 """Directions of time that cleaning shrinks below this are left out."""
 
@@ -42,6 +42,13 @@ ROUNDING = 1e-12
 
 DEPENDENT = 1e-9
 """A confound with less than this part of its own beside the others adds nothing."""
+
+OF_FILTERS = {
+    "low_pass": partial(check_positive, unit="Hz", or_none=True),
+    "high_pass": partial(check_positive, unit="Hz", or_none=True),
+    "t_r": partial(check_positive, unit="s", or_none=True),
+}
+"""What tells whether a parameter of filters will do."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +162,7 @@ class CleaningParameters:
 
         What is told of the repetition time, a sentence, goes to who has passed none.
         """
-        check_positive(self.low_pass, "low_pass", "Hz", or_none=True)
-        check_positive(self.high_pass, "high_pass", "Hz", or_none=True)
-        check_positive(self.t_r, "t_r", "s", or_none=True)
+        check_each(vars(self), OF_FILTERS)
         if self.needs_t_r:
             _check_band(self.low_pass, self.high_pass, self.t_r, told)
 

@@ -1,7 +1,5 @@
 """What the fitted estimator tells of its maps: tables of runs and seeds, warnings."""
 
-from dataclasses import asdict
-
 import pandas as pd
 
 from .._signals.nilearn_own import RESAMPLED
@@ -63,23 +61,26 @@ def _run_report(maps, failed):
 
 def _seed_report(maps):
     """Return a table with a row for each run and seed."""
-    report = pd.concat(map(_seed_rows, maps), ignore_index=True)
+    report = pd.DataFrame(
+        [
+            {**_acquired(own), "seed": name, **vars(quality)}
+            for own in maps
+            for name, quality in zip(own.names, own.qualities, strict=True)
+        ]
+    )
+    if any(own.seed_table is not None for own in maps):
+        beside = pd.concat(map(_table_of_seeds, maps), ignore_index=True)
+        known = {name: f"seed_{name}" for name in beside if name in report}
+        report = report.join(beside.rename(columns=known))
     # Integers, some of which may be missing.
     return report.astype({"n_voxels": "Int64"})
 
 
-def _seed_rows(seed_map):
-    """Return a table with a row for each seed of a run."""
-    rows = pd.DataFrame(
-        [
-            {**_acquired(seed_map), "seed": name, **asdict(quality)}
-            for name, quality in zip(seed_map.names, seed_map.qualities, strict=True)
-        ]
-    )
+def _table_of_seeds(seed_map):
+    """Return what a table tells of each seed, an empty one where there is none."""
     if seed_map.seed_table is None:
-        return rows
-    known = {name: f"seed_{name}" for name in seed_map.seed_table if name in rows}
-    return rows.join(seed_map.seed_table.rename(columns=known))
+        return pd.DataFrame(index=range(len(seed_map.names)))
+    return seed_map.seed_table
 
 
 def _acquired(seed_map):

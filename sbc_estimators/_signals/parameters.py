@@ -7,13 +7,14 @@ from functools import partial
 
 import numpy as np
 
+from .._arrays.cleaning import OF_FILTERS
 from .._support.checks import (
     check_count,
     check_dict,
+    check_each,
     check_length,
     check_number,
     check_option,
-    check_positive,
     check_switch,
 )
 from .._support.messages import close_matches
@@ -44,9 +45,7 @@ def check_parameters(parameters):
     parameters : dict
         By name; those that are not known here are left to nilearn.
     """
-    for name, value in parameters.items():
-        if name in CHECKS:
-            CHECKS[name](value, name)
+    check_each(parameters, CHECKS)
 
 
 def _check_smoothing(value, name):
@@ -100,8 +99,6 @@ def _check_verbose(value, name):
 
 
 _length = partial(check_length, or_none=True)
-_hertz = partial(check_positive, unit="Hz", or_none=True)
-_seconds = partial(check_positive, unit="s", or_none=True)
 
 CLEANING = {
     "filter": _check_filter,
@@ -121,9 +118,7 @@ CHECKS = {
     "detrend": check_switch,
     "standardize_confounds": check_switch,
     "high_variance_confounds": check_switch,
-    "low_pass": _hertz,
-    "high_pass": _hertz,
-    "t_r": _seconds,
+    **OF_FILTERS,
     "clean_args": _check_clean_args,
     "allow_overlap": check_switch,
     "keep_masked_labels": check_switch,

@@ -68,6 +68,13 @@ def check_count(value, name, least=1, *, or_none=False):
     raise _refused(name, f"an integer of at least {least}", value, or_none)
 
 
+def check_each(values, rules):
+    """Check values by name, those that have a rule, which is one of these functions."""
+    for name, value in values.items():
+        if name in rules:
+            rules[name](value, name)
+
+
 def check_switch(value, name):
     """Return True or False; 1, 0 and words are neither."""
     if isinstance(value, bool | np.bool_):
