@@ -33,7 +33,7 @@ class SurfaceScans(Scans):
     def __init__(self, image):
         self.image = image
         self.grid = SurfaceGrid(image.mesh)
-        self.parts = [np.asarray(part) for part in image.data.parts.values()]
+        self.parts = [_numbers_in(part) for part in image.data.parts.values()]
         for part in self.parts:
             check_plain_numbers(part)
         if self.parts[0].ndim == 1:
@@ -92,6 +92,12 @@ class SurfaceScans(Scans):
         """Return an image of the first scan alone."""
         parts = zip(self.image.mesh.parts, self.parts, strict=True)
         return SurfaceImage(self.image.mesh, {name: p[:, :1] for name, p in parts})
+
+
+def _numbers_in(part):
+    """Return the numbers of a part, which nilearn 0.13 may leave as objects."""
+    part = np.asarray(part)
+    return part.astype(np.float64) if part.dtype == object else part
 
 
 def surface_like(image, values, affine=None):
