@@ -125,7 +125,6 @@ def test_maps_are_let_go_of_one_by_one(data, monkeypatch):
 
 # Threads share their filters of warnings: what nilearn 0.13 announces may come through.
 @pytest.mark.filterwarnings("ignore:The default strategy for standardize")
-@pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_of_several_jobs_few_large_maps_wait(data, monkeypatch):
     """As many as fit, but for one a job, which there must be."""
     sbc = make(data, n_jobs=2).fit(data.runs[:1])
