@@ -5,7 +5,6 @@ python benchmarks/picture_of_page.py
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -40,8 +39,11 @@ def explored():
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=settings
     ) as process:
-        yield process.stdout.readline().split()[-1]
-        process.send_signal(signal.SIGINT)
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            # Not as Ctrl-C, which is ignored in the background of a shell.
+            process.terminate()
 
 
 def draw(path):
