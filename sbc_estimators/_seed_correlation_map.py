@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -10,22 +9,22 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._arrays.correlation import fisher_z, inverse_fisher_z, unit_variance
+from ._arrays.correlation import unit_variance
 from ._images.opening import as_maps, in_space, the_only
-from ._maps.failures import Attempts, FailedRun, bare
-from ._maps.many import each_row, map_runs, rows_of
-from ._maps.mapping import Mapper, check_options
+from ._maps.many import Attempts, MeanMap, check_out, each_row, rows_of
+from ._maps.mapping import CHECKS, Mapper
 from ._maps.prepared import PreparedRun
-from ._maps.reports import told_of, warn_of_map
+from ._maps.reports import told_of
 from ._maps.statistics import clean_signals, statistics_of_runs
-from ._signals.agreement import check_fitted, check_runs, fit_maskers
 from ._signals.kept import KeptRuns
 from ._signals.kinds import adapter_of, adapter_of_clone, default_brain
-from ._support.checks import check_count, is_integer
-from ._support.messages import describe_run, naming
+from ._signals.sides import check_fitted, fit_maskers
+from ._support.checks import check_each
+from ._support.messages import naming
 from ._support.store import Store, opened_memory
 from ._support.tables import whole_array
-from .runs._opened import as_runs, index_of, is_bare
+from .runs._like_fit import BESIDE, CARRIED, carried, check_like_fit
+from .runs._opened import as_runs, index_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,15 +38,6 @@ if TYPE_CHECKING:
     from ._reporting.report import Report
     from .maskers._base import Masker
     from .runs._annotations import Confounds, RunLike, Runs, SampleMasks
-
-BESIDE = ("confounds", "sample_mask")
-"""What may stand beside X instead of in a run."""
-
-CARRIED = (*BESIDE, "seed_img")
-"""What a run must not lack in `transform` if every run had it in `fit`."""
-
-EVERY_RUN, SOME_RUNS = "every run", "some runs"
-"""Who had something in `fit`, in the words of errors."""
 
 
 class SeedCorrelationMap(TransformerMixin, BaseEstimator):
@@ -351,7 +341,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             of a seed is covered.
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
-        for _ in self._fit(as_runs(X, **beside), beside, index_of(X)):
+        for _ in self._fit(X, beside, as_runs(X, **beside)):
             pass
         return self
 
@@ -384,7 +374,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs = as_runs(X, **beside)
-        return rows_of(self._fit(runs, beside, index_of(X)), len(runs), self.scale)
+        return rows_of(self._fit(X, beside, runs), len(runs), self.scale)
 
     def transform(
         self,
@@ -428,7 +418,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs = as_runs(X, **beside)
-        _check_out(out, (len(runs), self.n_seeds_ * self.n_voxels_))
+        check_out(out, (len(runs), self.n_seeds_ * self.n_voxels_))
         maps = self._maps_like_fit(X, runs, beside)
         return rows_of(maps, len(runs), self.scale, out)
 
@@ -522,7 +512,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         beside = {"confounds": confounds, "sample_mask": sample_mask}
         runs, attempts = as_runs(X, **beside), Attempts(self.on_error)
-        mapper, opened = self._checked(X, runs, beside, attempts)
+        mapper, opened = self._like_fit(X, runs, beside, attempts)
         return statistics_of_runs(mapper, opened, attempts, len(runs))
 
     def prepare(self, run: RunLike) -> PreparedRun:
@@ -548,11 +538,8 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             As :meth:`transform`.
         """
         check_is_fitted(self)
-        runs = as_runs(run)
-        if len(runs) != 1:
-            raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
-        mapper, opened = self._checked(run, runs, {}, Attempts())
-        return PreparedRun(mapper, opened[0])
+        mapper, (opened,) = self._like_fit(run, _one_run(run), {}, Attempts())
+        return PreparedRun(mapper, opened)
 
     def inverse_transform(self, X: ArrayLike) -> Image:
         """Return rows of maps as one image of the brain; nothing is rescaled.
@@ -732,55 +719,45 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         tags.no_validation = True
         return tags
 
-    def _fit(self, runs, beside, index):
+    def _fit(self, X, beside, runs):
         """Fit the maskers, then yield each run's map while averaging them."""
+        self._check("seed_summary", "measure")
         attempts = Attempts(self.on_error)
-        mapper, opened = self._fitted_mapper(runs, attempts)
-        total, has_signal, maps = 0.0, True, []
-        for position, seed_map in self._maps(mapper, opened, attempts):
-            if len(opened) > 1:
-                total = total + fisher_z(seed_map.r.astype(np.float64))
-            has_signal = has_signal & seed_map.has_signal
-            maps.append(replace(seed_map, r=None, dof=None, has_signal=None))
+        mapper, opened = self._fitted(runs, attempts)
+        mean = MeanMap(len(opened))
+        for position, seed_map in attempts.maps(mapper, opened):
+            mean.add(seed_map)
             yield position, seed_map
-        r = seed_map.r if len(opened) == 1 else inverse_fisher_z(total / len(maps))
-        self._keep(mapper, r.astype(np.float32, copy=False), has_signal)
-        for name, value in told_of(maps, attempts.failed, index).items():
+        self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
+        self.seed_summary_, self.measure_ = mapper.summary, mapper.measure
+        self.correlations_, self.valid_voxels_ = mean.r, mean.has_signal
+        self.n_seeds_, self.n_voxels_ = self.correlations_.shape
+        self.n_runs_, self.seed_names_ = len(mean.maps), mean.maps[0].names
+        for name, value in told_of(mean.maps, attempts.failed, index_of(X)).items():
             setattr(self, name, value)
-        self.n_runs_, self.seed_names_ = len(maps), maps[0].names
         self._space = mapper.brain.space(opened[0])
-        self._in_fit = {name: _who_had(name, runs, beside) for name in CARRIED}
+        self._in_fit = carried(runs, beside)
 
-    def _fitted_mapper(self, runs, attempts):
+    def _fitted(self, runs, attempts):
         """Return what maps runs, with fitted clones of maskers, and the opened runs."""
-        made, mappers = [self._sides()], []
+        made, mappers = [self._clones()], []  # of wrong parameters before any run
         opened = attempts.opened(runs)
 
         def fit(own):
-            mapper = self._unfitted(*(made.pop() if made else self._sides()), own)
-            mappers.append(mapper)
-            check_runs([mapper.seeds, mapper.brain], mapper.brain, own)
-            fit_maskers(mapper.seeds, mapper.brain, own)
+            seeds, brain, shared = made.pop() if made else self._clones()
+            if brain is None:
+                brain = default_brain(seeds, own[0].scans.grid, shared)
+            mappers.append(self._mapper(seeds, brain, self.seed_summary, self.measure))
+            fit_maskers(seeds, brain, own)
 
         opened = attempts.passing(fit, opened)
         return mappers[-1], opened
 
-    def _checked(self, X, runs, beside, attempts):
-        """Return what maps runs, and the runs, opened and checked against `fit`."""
-        self._check_like_fit(X, runs, beside, CARRIED)
-        mapper, opened = self._mapper(), attempts.opened(runs)
-        sides = [mapper.seeds, mapper.brain]
+    def _clones(self):
+        """Return adapters of clones of both maskers, and what is set for both.
 
-        def check(own):
-            check_runs(sides, mapper.brain, own)
-            check_fitted(sides, own)
-
-        return mapper, attempts.passing(check, opened)
-
-    def _sides(self):
-        """Return adapters of clones of both maskers; None for a brain to be made."""
-        check_options(self.seed_summary, self.measure, self.scale, self.n_jobs)
-        self._check_how()
+        The brain's is None where its masker is made for the runs.
+        """
         given = {"low_pass": self.low_pass, "high_pass": self.high_pass}
         given["t_r"] = self.t_r
         shared = {k: v for k, v in given.items() if not _is_masker_own(v)}
@@ -789,108 +766,64 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             brain = adapter_of_clone(self.brain_masker, "brain_masker", shared)
         return seeds, brain, shared
 
-    def _unfitted(self, seeds, brain, shared, opened):
-        """Return what maps runs with maskers that are not fitted."""
-        if brain is None:
-            brain = default_brain(seeds, opened[0].scans.grid, shared)
-        return self._mapper(seeds, brain, self.seed_summary, self.measure)
+    def _like_fit(self, X, runs, beside, attempts):
+        """Return what maps runs, and the runs, opened and checked against `fit`."""
+        self._check()
+        check_like_fit(self._in_fit, X, runs, beside)
+        seeds, brain = self._adapters()
+        mapper = self._mapper(seeds, brain, self.seed_summary_, self.measure_)
 
-    def _keep(self, mapper, r, has_signal):
-        """Set the fitted maskers, and what they gave."""
-        self.seed_masker_, self.brain_masker_ = mapper.seeds.masker, mapper.brain.masker
-        self.seed_summary_, self.measure_ = mapper.summary, mapper.measure
-        self.correlations_, self.valid_voxels_ = r, has_signal
-        self.n_seeds_, self.n_voxels_ = r.shape
+        def check(own):
+            check_fitted([seeds, brain], brain, own)
 
-    def _mapper(self, seeds=None, brain=None, summary=None, measure=None):
-        """Return what maps a run, from the fitted maskers if no others are passed."""
-        self._check_how()
-        kept = None
-        if self.memory is not None:
-            kept = KeptRuns(Store(opened_memory(self.memory), self.memory_level))
-        return Mapper(
-            seeds or adapter_of(self.seed_masker_, "seed_masker"),
-            brain or adapter_of(self.brain_masker_, "brain_masker"),
-            summary or self.seed_summary_,
-            measure or self.measure_,
-            kept,
-            self.scale,
-            self.n_jobs,
-            self.verbose,
-            self.on_error == "skip",
-        )
-
-    def _check_how(self):
-        """Raise ValueError where a parameter that changes no result makes no sense."""
-        _check_memory_level(self.memory_level)
-        if not isinstance(self.verbose, bool | np.bool_):
-            check_count(self.verbose, "verbose", least=0)
+        return mapper, attempts.passing(check, attempts.opened(runs))
 
     def _maps_like_fit(self, X, runs, beside):
         """Check runs at once, and return a generator of the map of each."""
         attempts = Attempts(self.on_error)
-        mapper, opened = self._checked(X, runs, beside, attempts)
-        shape = self.n_seeds_, self.n_voxels_
-        return self._maps(mapper, opened, attempts, shape, "fit")
-
-    def _maps(self, mapper, opened, attempts, shape=None, others=None):
-        """Yield the position and the map of each run, with its warnings.
-
-        All have the same shape: that of others before them, or of the first.
-        """
-        mapped = []
-        for position, found in map_runs(mapper, opened, shape):
-            if not isinstance(found, FailedRun):
-                shape = found.r.shape if shape is None else shape
-                others = found.where if others is None else others
-                found = _of_shape(found, position, (shape, others), attempts.skips)
-            if isinstance(found, FailedRun):
-                attempts.add(found)
-                continue
-            mapped.append(position)
-            warn_of_map(found)
-            yield position, found
-            del found
-        attempts.check_any(mapped)
-
-    def _check_like_fit(self, X, runs, beside, needed):
-        """Raise ValueError where a run lacks what is needed and runs had in `fit`."""
-        descriptions = [describe_run(i, run.img) for i, run in enumerate(runs)]
-        for name in needed:
-            who = self._in_fit[name]
-            missing = [getattr(run, name) is None for run in runs]
-            if who == SOME_RUNS:
-                # An image alone, with nothing said of all: as scikit-learn drops it.
-                told = [beside.get(name) is not None or not bare for bare in is_bare(X)]
-                missing = [m and not t for m, t in zip(missing, told, strict=True)]
-            if who is not None:
-                _check_kept_from_fit(name, who, missing, descriptions)
+        mapper, opened = self._like_fit(X, runs, beside, attempts)
+        return attempts.maps(mapper, opened, (self.n_seeds_, self.n_voxels_))
 
     def _signals(self, name, run):
         """Return one run's cleaned signals with unit variance."""
-        runs = as_runs(run)
-        if len(runs) != 1:
-            raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
+        self._check()
+        runs = _one_run(run)
         needed = CARRIED if name == "seed_masker" else BESIDE
-        self._check_like_fit(run, runs, {}, needed)
-        mapper, opened = self._mapper(), Attempts().opened(runs)
-        side = mapper.seeds if name == "seed_masker" else mapper.brain
-        check_runs([side], mapper.brain, opened)
-        check_fitted([side], opened)
-        with naming(opened[0].where):
-            return unit_variance(clean_signals(mapper, name, opened[0]))
+        check_like_fit(self._in_fit, run, runs, {}, needed)
+        seeds, brain = self._adapters()
+        (opened,) = Attempts().opened(runs)
+        check_fitted([seeds if name == "seed_masker" else brain], brain, [opened])
+        mapper = self._mapper(seeds, brain, self.seed_summary_, self.measure_)
+        with naming(opened.where):
+            return unit_variance(clean_signals(mapper, name, opened))
+
+    def _adapters(self):
+        """Return the adapters of both fitted maskers."""
+        return tuple(
+            adapter_of(getattr(self, f"{name}_"), name)
+            for name in ("seed_masker", "brain_masker")
+        )
+
+    def _mapper(self, seeds, brain, summary, measure):
+        """Return what maps a run."""
+        kept = None
+        if self.memory is not None:
+            kept = KeptRuns(Store(opened_memory(self.memory), self.memory_level))
+        how = summary, measure, kept, self.scale, self.n_jobs, self.verbose
+        return Mapper(seeds, brain, *how)
+
+    def _check(self, *of_fit):
+        """Raise ValueError where a parameter makes no sense; some only `fit` uses."""
+        names = "scale", "memory_level", "n_jobs", "verbose", "on_error"
+        check_each({name: getattr(self, name) for name in (*names, *of_fit)}, CHECKS)
 
 
-def _who_had(name, runs, beside):
-    """Return which runs had something in `fit`, or None if it can be left out.
-
-    Where a run without is one among others, what it lacks was left out on purpose,
-    unless all of them were said beside X.
-    """
-    had = [getattr(run, name) is not None for run in runs]
-    if all(had):
-        return EVERY_RUN
-    return SOME_RUNS if any(had) and beside.get(name) is not None else None
+def _one_run(run):
+    """Return a list of one `Run`, or raise ValueError where there are more."""
+    runs = as_runs(run)
+    if len(runs) != 1:
+        raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
+    return runs
 
 
 def _names_of_maps(seed_names, n_maps):
@@ -909,89 +842,3 @@ def _is_masker_own(value):
             f"{value!r}."
         )
     return isinstance(value, str)
-
-
-def _check_kept_from_fit(name, in_fit, missing, descriptions):
-    """Raise ValueError where `transform` lacks what runs had in `fit`.
-
-    Parameters
-    ----------
-    name : str
-        "confounds", "sample_mask" or "seed_img".
-    in_fit : str
-        Which runs had them in `fit`.
-    missing : list of bool
-        Which runs lack them now.
-    descriptions : list of str
-        Names the runs.
-    """
-    cure = "Pass Run(img, seed_img=...)."
-    if name != "seed_img":
-        cure = (
-            f"scikit-learn does not hand {name} to transform in cross-validation: pass "
-            "Run(img, confounds=..., sample_mask=...), which carries its own."
-        )
-    for is_missing, where in zip(missing, descriptions, strict=True):
-        if is_missing:
-            raise ValueError(
-                f"{where}: {in_fit} had {name} in fit, this one has none, so its map "
-                f"would be of another kind. {cure}"
-            )
-
-
-def _of_shape(seed_map, position, expected, may_fail):
-    """Return a map, or what failed of a run of another shape; `expected` with whose."""
-    try:
-        _check_shape(seed_map.r.shape, expected[0], seed_map.where, expected[1])
-    except ValueError as error:
-        if not may_fail:
-            raise
-        return FailedRun(position, seed_map.img, bare(error))
-    return seed_map
-
-
-def _check_shape(shape, expected, where, others):
-    """Raise ValueError where a run has other seeds or voxels than runs before it.
-
-    Parameters
-    ----------
-    shape, expected : tuple of 2 int
-        Numbers of seeds and of voxels.
-    where, others : str
-        Name the run, and those before it.
-    """
-    if shape == expected:
-        return
-    raise ValueError(
-        f"{where}: the maskers give {shape[0]} seeds and {shape[1]} voxels, for "
-        f"{others} they gave {expected[0]} and {expected[1]}. Maps are compared voxel "
-        "by voxel, so all runs must give the same: bring them to one grid, or leave "
-        "out regions that some runs do not cover."
-    )
-
-
-def _check_out(out, shape):
-    """Raise an error unless an array, if there is one, can hold rows of maps."""
-    if out is None:
-        return
-    if not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float64):
-        kind = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out)
-        raise TypeError(
-            f"out must be an ndarray of float32 or float64, got {kind}. Pass "
-            f"numpy.empty({shape}, numpy.float32), or a numpy.memmap of that shape."
-        )
-    if out.shape != shape or not out.flags.writeable:
-        what = f"shape {out.shape}" if out.shape != shape else "one that is read-only"
-        raise ValueError(
-            f"out must have shape (n_runs, n_seeds * n_voxels) = {shape} and be "
-            f"writeable, got {what}."
-        )
-
-
-def _check_memory_level(value):
-    """Raise ValueError unless `value` is an integer of at least 0."""
-    if not is_integer(value) or value < 0:
-        raise ValueError(
-            f"memory_level must be an integer: 0 (keep nothing), 1 (maps and raw "
-            f"seeds) or 2 (also cleaned voxels), got {value!r}."
-        )

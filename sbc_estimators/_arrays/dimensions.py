@@ -27,7 +27,7 @@ References
    https://doi.org/10.1007/s11222-005-4789-5
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -365,44 +365,23 @@ NEIGHBOURS = 16
 """Voxels next to each other that are taken: those of a line of cache."""
 
 
-class Sampled:
-    """Some thousand of cleaned signals that lie evenly among all of them.
+def sampled(signals):
+    """Return some thousand of `CleanedSignals`, which lie evenly among all of them."""
+    names = "coordinates", "norms", "shares"
+    step = max(1, len(signals.norms) // MANY)
+    if step == 1:
+        return signals
+    arrays = {name: getattr(signals, name) for name in names}
+    some = {n: _some_of(own, step) for n, own in arrays.items() if own is not None}
+    return replace(signals, **some)
 
-    Parameters
-    ----------
-    signals : CleanedSignals
 
-    Attributes
-    ----------
-    coordinates, norms, shares : ndarray
-        As those of `signals`.
-    """
-
-    def __init__(self, signals):
-        self._signals = signals
-        self._step = max(1, len(signals.norms) // MANY)
-
-    @property
-    def coordinates(self):
-        return self._some_of(self._signals.coordinates)
-
-    @property
-    def norms(self):
-        return self._some_of(self._signals.norms)
-
-    @property
-    def shares(self):
-        shares = self._signals.shares
-        return None if shares is None else self._some_of(shares)
-
-    def _some_of(self, rows):
-        """Return some columns: a few neighbours in each of many pieces."""
-        if self._step == 1:
-            return rows
-        size = self._step * NEIGHBOURS
-        n_pieces = rows.shape[-1] // size
-        pieces = rows[..., : n_pieces * size].reshape(*rows.shape[:-1], n_pieces, size)
-        return pieces[..., :NEIGHBOURS].reshape(*rows.shape[:-1], -1)
+def _some_of(rows, step):
+    """Return some columns: a few neighbours in each of many pieces."""
+    size = step * NEIGHBOURS
+    n_pieces = rows.shape[-1] // size
+    pieces = rows[..., : n_pieces * size].reshape(*rows.shape[:-1], n_pieces, size)
+    return pieces[..., :NEIGHBOURS].reshape(*rows.shape[:-1], -1)
 
 
 def median_dof(dof, crew):

@@ -166,23 +166,25 @@ def sure_t_r(img):
     return scans.t_r if scans.is_t_r_sure else None
 
 
-def read_still(img, name, missing=0):
+def read_still(img, name, missing=0, checked=None):
     """Return the `Still` of a mask or atlas, in memory; `name` names it in errors.
 
-    What is not finite becomes `missing`.
+    What is not finite becomes `missing`. What it must be beside an image is told by a
+    function of it that returns it, or raises.
     """
-    with naming(with_file(name, img)):
+    with naming(name, img):
         image = _loaded(img)
         form = _format_of(image, name, "a 3D image, its path, or a SurfaceImage")
-        return form.still(image, missing)
+        still = form.still(image, missing)
+        return still if checked is None else checked(still)
 
 
-def read_given(img, name, missing=0):
+def read_given(img, name, missing=0, checked=None):
     """Return the `Still` of an image that a user passes, as `read_still` does.
 
     A warning says what its header leaves open of where it lies.
     """
-    still = read_still(img, name, missing)
+    still = read_still(img, name, missing, checked)
     for doubt in still.doubts:
         warn(f"{with_file(name, img)}: {doubt}")
     return still

@@ -1,24 +1,19 @@
 """One run to its correlation map, from scans or from what is kept."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .._arrays.correlation import fisher_z
-from .._arrays.dimensions import Sampled, median_dof
+from .._arrays.dimensions import median_dof, sampled
 from .._arrays.uncertainty import z_score
 from .._signals.kept import map_key
-from .._signals.plans import members_in_brain, plan_run
 from .._signals.reading import read_run
-from .._support.checks import is_integer
-from .._support.messages import (
-    describe_run,
-    file_of,
-    naming,
-    run_in_warnings,
-    unknown_option,
-)
+from .._signals.sides import members_in_brain, plan_run
+from .._support.checks import check_count, check_option, check_verbosity, is_integer
+from .._support.messages import describe_run, file_of, naming, run_in_warnings
 from .._support.threads import workers
 from ..runs._opened import SentRun
 from .seeds import (
@@ -45,16 +40,25 @@ SCALES = {
 """What rows may hold: a function of r and its effective degrees of freedom."""
 
 
-def check_options(seed_summary, measure, scale, n_jobs):
-    """Raise ValueError where a parameter is none of what it may be."""
-    for name, value, options in (
-        ("seed_summary", seed_summary, SUMMARIES),
-        ("measure", measure, MEASURES),
-        ("scale", scale, SCALES),
-    ):
-        if not isinstance(value, str) or value not in options:
-            raise ValueError(unknown_option(name, value, [*options]))
-    _check_n_jobs(n_jobs)
+def check_jobs(value, name):
+    """Raise ValueError unless `value` is None or an integer but 0, as joblib wants."""
+    if value is not None and not (is_integer(value) and value != 0):
+        raise ValueError(
+            f"{name} must be None, a positive integer, or a negative one to count from "
+            f"all cores down (-1: all), got {value!r}."
+        )
+
+
+CHECKS = {
+    "seed_summary": partial(check_option, options=SUMMARIES),
+    "measure": partial(check_option, options=MEASURES),
+    "scale": partial(check_option, options=SCALES),
+    "memory_level": partial(check_count, least=0),
+    "n_jobs": check_jobs,
+    "verbose": check_verbosity,
+    "on_error": partial(check_option, options=("raise", "skip")),
+}
+"""What tells whether the value of a parameter will do."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,6 @@ class Mapper:
         How many runs are mapped at the same time.
     verbose : int
         Any value but 0 shows the progress over runs.
-    skips : bool
-        Whether others go on where a run fails.
     """
 
     seeds: Any
@@ -88,10 +90,8 @@ class Mapper:
     scale: str = "fisher_z"
     n_jobs: Any = None
     verbose: int = 0
-    skips: bool = False
 
     def __post_init__(self):
-        check_options(self.summary, self.measure, self.scale, self.n_jobs)
         if self.scale == "z_score":
             self.check_known('scale="z_score"')
 
@@ -172,6 +172,16 @@ class SeedMap:
         """Median over seeds of their median over voxels."""
         return float(np.median([own.effective_dof for own in self.qualities]))
 
+    def fill(self, row, scale):
+        """Fill a row of a scale, seed by seed: what lies between stays in cache."""
+        rows, scaled = row.reshape(self.r.shape), SCALES[scale]
+
+        def fill(k):
+            rows[k] = scaled(self.r[k], None if self.dof is None else self.dof[k])
+
+        with workers(len(rows)) as crew:
+            crew.fill(fill, len(rows))
+
 
 def map_run(mapper, opened):
     """Return the correlation map of one run.
@@ -241,7 +251,7 @@ def _mapped(mapper, plan, crew):
     if signals.bands is not None:
         directions = products.directions(signals.bands)
         # Of the same voxels whether or not all are asked for.
-        some = products.dof(directions, Sampled(signals.voxels), crew)
+        some = products.dof(directions, sampled(signals.voxels), crew)
         medians = median_dof(some, crew)
         if mapper.needs_dof:
             dof = products.dof(directions, signals.voxels, crew)
@@ -302,12 +312,3 @@ class RunSignals:
         is_known = plan.seeds.adapter.is_known and plan.brain.adapter.is_known
         bands = brain.operator.bands if is_known else None
         return cls(voxels, bands, products, qualities, names)
-
-
-def _check_n_jobs(value):
-    """Raise ValueError unless `value` is None or an integer but 0, as joblib wants."""
-    if value is not None and not (is_integer(value) and value != 0):
-        raise ValueError(
-            "n_jobs must be None, a positive integer, or a negative one to count from "
-            f"all cores down (-1: all), got {value!r}."
-        )

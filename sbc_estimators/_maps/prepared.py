@@ -18,10 +18,11 @@ from .._arrays.correlation import (
 from .._arrays.streaming import look_up, lookup
 from .._signals.adapters import Adapter
 from .._signals.kinds import adapter_of_clone
-from .._signals.plans import Plan, Side, plan_brain, plan_run, side_of
 from .._signals.reading import Positions, read_positions, seeds_of
+from .._signals.sides import Plan, Side, plan_brain, plan_run, side_of
+from .._support.checks import check_option
 from .._support.entries import SpoiltEntryError
-from .._support.messages import naming, unknown_option
+from .._support.messages import naming
 from .._support.threads import workers
 from ..runs._opened import OpenedRun
 from ..runs._sent import sent
@@ -78,7 +79,7 @@ class PreparedRun:
         self._kept, self._opened = mapper.kept, opened
         self._defaults = mapper.summary, mapper.measure
         with naming(opened.where):
-            self._seeds = mapper.seeds.in_run(opened)
+            self._seeds = mapper.seeds.in_run(opened.seen_by("seed_masker"))
             plan = plan_run(self._seeds, mapper.brain, opened)
             self._brain = plan.brain
             _check_brain(self._brain)
@@ -137,7 +138,7 @@ class PreparedRun:
         FileNotFoundError
             If it was pickled and its files are gone.
         """
-        measure = _option("measure", measure, self._defaults[1], MEASURES)
+        measure = self._measure(measure)
         with self._crew_for(seed_masker) as (side, crew):
             seeds, names = self._signals(side, seed_summary, crew)
             voxels = self._positions.brain.outputs
@@ -215,7 +216,7 @@ class PreparedRun:
         TypeError, ValueError, FileNotFoundError
             As :meth:`map`.
         """
-        measure = _option("measure", measure, self._defaults[1], MEASURES)
+        measure = self._measure(measure)
         with self._crew_for(seed_masker) as (side, crew):
             seeds, names = self._signals(side, seed_summary, crew)
             brain = self._positions.brain
@@ -304,7 +305,7 @@ class PreparedRun:
 
     def __setstate__(self, state):
         opened = OpenedRun(**state["_opened"])
-        brain = Side(None, opened.scans, state["_brain"])
+        brain = Side(None, opened, state["_brain"])
         vars(self).update(state, _opened=opened, _brain=brain)
 
     def _open(self):
@@ -337,9 +338,15 @@ class PreparedRun:
             with workers(1 if is_soon_done else None) as crew:
                 yield side, crew
 
+    def _measure(self, measure):
+        """Return a measure, that of the estimator for None."""
+        measure = self._defaults[1] if measure is None else measure
+        return check_option(measure, "measure", MEASURES)
+
     def _signals(self, side, summary, crew):
         """Return the signals of seeds as `CleanedSignals`, and their names."""
-        summary = _option("seed_summary", summary, self._defaults[0], SUMMARIES)
+        summary = self._defaults[0] if summary is None else summary
+        check_option(summary, "seed_summary", SUMMARIES)
         plan = Plan(self._opened, side, self._brain, is_alike=True)
         seeds = summarised(self._whole(plan, crew), summary)
         names = side.adapter.names(len(seeds.norms), "seed")
@@ -355,10 +362,11 @@ class PreparedRun:
         masker = self._seeds if seed_masker is None else seed_masker
         adapter = adapter_of_clone(masker, "seed_masker", {})
         with naming() as about:
+            run = self._opened.seen_by(adapter.name)
             about.name, about.part = self._opened.where, adapter.name
-            adapter.check_run(self._opened)
+            adapter.check_run(run)
             about.name = ""  # which it says where the run is at fault
-            adapter.fit([self._opened])
+            adapter.fit([run])
         if seed_masker is None:
             self._seeds = adapter
         return adapter
@@ -374,14 +382,6 @@ class PreparedRun:
         else:
             self._read(plan_brain(self._brain.adapter, self._opened), crew)
         return seeds_of(plan, self._positions, crew)
-
-
-def _option(name, value, default, options):
-    """Return an option, or its default for None."""
-    value = default if value is None else value
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(unknown_option(name, value, [*options]))
-    return value
 
 
 def _check_brain(side):
@@ -411,7 +411,7 @@ def _check_alike(seeds, brain):
             "seed_masker must be a linear map of voxels that is known beforehand, but "
             f"its signals are {seeds.told}. Use fit_transform."
         )
-    if seeds.path == "streamed" and seeds.scans is not brain.scans:
+    if seeds.path == "streamed" and seeds.run is not brain.run:
         raise ValueError(
             "the seeds are in seed_img, and only img is prepared. Use fit_transform."
         )

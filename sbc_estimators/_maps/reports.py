@@ -99,35 +99,38 @@ def _paths(maps):
 
 
 def warn_of_map(seed_map):
-    """Warn once per run of each thing that is not as it was asked for.
+    """Warn once per run of each thing that is not as it was asked for."""
+    for words in _doubts(seed_map):
+        warn(f"{seed_map.named}: {words}")
+
+
+def _doubts(seed_map):
+    """Yield the words for each thing that is not as it was asked for.
 
     Without numbers that change from one fit to the next, so that Python can tell what
     it has shown already.
     """
-    run = seed_map.named
     if seed_map.n_without_signal:
-        warn(
-            f"{run}: some voxels have no signal ({_why_without_signal(seed_map)}). "
-            "Their r and z are 0; run_report_ counts them, and valid_voxels_ leaves "
-            "them out."
+        yield (
+            f"some voxels have no signal ({_why_without_signal(seed_map)}). Their r "
+            "and z are 0; run_report_ counts them, and valid_voxels_ leaves them out."
         )
     if seed_map.n_explained:
-        warn(
-            f"{run}: the other seeds leave nothing of some voxels (each is a seed by "
-            "itself, or a sum of seeds). There partial r and z are 0; run_report_ "
-            "counts them."
+        yield (
+            "the other seeds leave nothing of some voxels (each is a seed by itself, "
+            "or a sum of seeds). There partial r and z are 0; run_report_ counts them."
         )
     if seed_map.effective_dof < LEAST_DOF:
-        warn(
-            f"{run}: cleaning leaves fewer than {LEAST_DOF} effective degrees of "
-            "freedom, too few for a map to tell much. Use fewer confounds, a wider "
-            "band, or keep more scans."
+        yield (
+            f"cleaning leaves fewer than {LEAST_DOF} effective degrees of freedom, too "
+            "few for a map to tell much. Use fewer confounds, a wider band, or keep "
+            "more scans."
         )
     low = _of_low_coverage(seed_map)
     if low:
         more = " and more" if len(low) > 5 else ""
-        warn(
-            f"{run}: less than half of the voxels of seed{'s' * (len(low) > 1)} "
+        yield (
+            f"less than half of the voxels of seed{'s' * (len(low) > 1)} "
             f"{', '.join(low[:5])}{more} have a signal. Move them, make them smaller, "
             "or look at seed_report_."
         )

@@ -6,13 +6,11 @@ from sklearn.utils import Bunch
 from .._arrays.correlation import fisher_z
 from .._arrays.dimensions import median_dof
 from .._arrays.uncertainty import fisher_z_variance, z_score
-from .._signals.plans import plan_run
 from .._signals.reading import read_run
+from .._signals.sides import plan_run
 from .._support.messages import naming
 from .._support.threads import workers
 from ..runs._opened import SentRun
-from .failures import FailedRun
-from .many import in_order
 from .mapping import RunSignals
 from .seeds import summarised
 
@@ -23,13 +21,7 @@ def statistics_of_runs(mapper, opened, attempts, n_runs):
     Of a run that failed, and may, all of it is NaN.
     """
     mapper.check_known("statistics")
-    found = {}
-    for position, result in in_order(run_statistics, mapper, opened):
-        if isinstance(result, FailedRun):
-            attempts.add(result)
-        else:
-            found[position] = result
-    attempts.check_any(found)
+    found = dict(attempts.results(run_statistics, mapper, opened))
     known = next(iter(found.values()))
     none = Bunch(**{name: np.full_like(own, np.nan) for name, own in known.items()})
     return [found.get(i, none) for i in range(n_runs)]

@@ -11,6 +11,7 @@ from nilearn.reporting import get_clusters_table
 
 from .._arrays.correlation import fisher_z
 from .._images.opening import grid_of
+from .._signals.kinds import adapter_of
 from ..plotting._seeds import SeedInImage
 from .grayordinates import highest_vertices, voxels_of
 from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of, volume_data
@@ -65,8 +66,8 @@ class Maps:
     @property
     def is_of_regions(self):
         """Whether the brain masker averages over parcels or weighted maps."""
-        parameters = self.sbc.brain_masker_.get_params(deep=False)
-        return not {"labels_img", "maps_img"}.isdisjoint(parameters)
+        brain = adapter_of(self.sbc.brain_masker_, "brain_masker")
+        return brain.element in ("region", "map")
 
     def place(self, position):
         """Return centre in mm and radius of a seed; (None, 0) where there is none."""

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import numpy as np
 
 from .. import __version__
+from .._signals.kinds import adapter_of
 from .images import SURFACE, kind_of
 from .references import REFERENCES, cite, cited_in
 from .tables import known, mapped_runs
@@ -156,38 +157,28 @@ def _repetition_times(sbc, runs):
 # Seeds
 
 
-def kind_of_seeds(masker):
-    """Return what a masker's seeds are, as its parameters tell."""
-    parameters = own(masker)
-    if "seeds" in parameters and "radius" in parameters:
-        return "discs" if "hemisphere" in parameters else "spheres"
-    for name, kind in (("labels_img", "regions"), ("maps_img", "maps")):
-        if name in parameters:
-            return kind
-    if "columns" in parameters:
-        return "given"
-    return "positions" if "mask_img" in parameters else "other"
-
-
 def _seeds(sbc, maps):
     """Return what the seeds were."""
     names, masker = list(map(str, sbc.seed_names_)), sbc.seed_masker_
-    kind, one = kind_of_seeds(masker), len(names) == 1
+    adapter, one = adapter_of(masker, "seed_masker"), len(names) == 1
     subject = "The seed was" if one else f"The {len(names)} seeds were"
     is_many = len(names) > MOST_NAMED
-    if kind in ("spheres", "discs"):
-        what = _sized(kind[:-1] if one else kind, masker)
+    element = adapter.element
+    if element in ("sphere", "disc"):
+        what = _sized(element if one else f"{element}s", masker)
         where = "" if is_many else f" around {joined(_centres(names, masker))}"
         return f"{subject} {'a ' * one}{what}{placed_by_runs(masker) or where}."
     said = "" if is_many else joined(names)
+    signals = f"the signals of {type(masker).__name__}"
+    if adapter.path == "given":
+        signals = f"time series that came with the runs ({said})"
     words = {
-        "regions": f"the region{'' if one else 's'} {said} {_atlas(masker)}",
-        "maps": f"weighted map{'' if one else 's'} ({said})",
-        "given": f"time series that came with the runs ({said})",
-        "positions": f"single {maps.unit}",
-        "other": f"the signals of {type(masker).__name__}",
+        "region": f"the region{'' if one else 's'} {said} {_atlas(masker)}",
+        "map": f"weighted map{'' if one else 's'} ({said})",
+        "signal": signals,
     }
-    words = words[kind].replace("the regions  ", "regions ").replace(" ()", "")
+    words = words.get(element, f"single {maps.unit}")
+    words = words.replace("the regions  ", "regions ").replace(" ()", "")
     return f"{subject} {words}{placed_by_runs(masker)}."
 
 
@@ -234,23 +225,17 @@ def _placed(name, places):
 
 def _summary(sbc):
     """Return how the voxels of a seed became one signal."""
-    kind = kind_of_seeds(sbc.seed_masker_)
-    if kind in ("given", "positions", "other"):
-        return ""
-    if kind == "maps":
+    masker = sbc.seed_masker_
+    element = adapter_of(masker, "seed_masker").element
+    grid = getattr(masker, "grid_", None)
+    if element == "map":
         return "The signals of the maps were found by least squares, all at once."
-    unit = "vertices" if _is_on_surface(sbc.seed_masker_) else "voxels"
+    if element not in ("sphere", "disc", "region"):
+        return ""
+    kind = kind_of(getattr(masker, "labels_img_", None)) if grid is None else grid.kind
+    unit = "vertices" if element == "disc" or kind == SURFACE else "voxels"
     words = SUMMARY_WORDS[sbc.seed_summary_].format(unit=unit)
     return f"The signal of a seed was {words}."
-
-
-def _is_on_surface(masker):
-    """Whether the seeds of a masker are made of vertices."""
-    if kind_of_seeds(masker) == "discs":
-        return True
-    grid = getattr(masker, "grid_", None)
-    kind = kind_of(getattr(masker, "labels_img_", None)) if grid is None else grid.kind
-    return kind == SURFACE
 
 
 # Cleaning
@@ -367,7 +352,7 @@ def _smoothing(sbc):
     if not any(widths):
         return ""
     seeds, brain = widths
-    if seeds == brain or kind_of_seeds(sbc.seed_masker_) == "given":
+    if seeds == brain or adapter_of(sbc.seed_masker_, "seed_masker").path == "given":
         return f"Images were {words.format(brain)}."
     if not seeds:
         return (

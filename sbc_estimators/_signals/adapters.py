@@ -23,6 +23,8 @@ DEFAULTS = {
 class Adapter:
     """A masker, and the answers that the rest of the package needs of it.
 
+    Runs are `OpenedRun` as the masker sees them: see `OpenedRun.seen_by`.
+
     Parameters
     ----------
     name : str
@@ -44,7 +46,8 @@ class Adapter:
     """How signals are obtained where `lay` gives a map."""
 
     element = "voxel"
-    """What each signal is of, where it has no other name."""
+    """What each signal is of: a voxel, vertex, sphere, disc, region or map, or nobody
+    knows what, a signal."""
 
     grid_kind: str | None = None
     """The kind of the grid that the masker is for, None for any."""
@@ -80,21 +83,21 @@ class Adapter:
         if values:
             self.masker.set_params(**values)
 
-    def scans_of(self, opened):
-        """Return the scans of a run that the masker takes."""
-        return opened.seed_scans if self.name == "seed_masker" else opened.scans
-
     def check_parameters(self):
         """Raise ValueError where a parameter of the masker makes no sense."""
 
-    def check_run(self, opened):
+    def part_of(self, grid):
+        """Return the grid of the part that the masker is for, None without."""
+        is_whole = self.grid_kind in (None, grid.kind)
+        return grid if is_whole else grid.part(self.grid_kind)
+
+    def check_run(self, run):
         """Raise an error where a run is not one that the masker can take."""
-        grid = self.scans_of(opened).grid
-        part = grid.part(self.grid_kind)
+        grid = run.scans.grid
+        part = self.part_of(grid)
         # Seeds may lie in a part of the image, the brain is all of it.
         if part is None or (part is not grid and self.name == "brain_masker"):
-            own = self.scans_of(opened) is opened.scans
-            what = "the run" if own else "its seed_img"
+            what = "its seed_img" if run.part else "the run"
             raise TypeError(
                 f"a {type(self.masker).__name__} needs {self.grid_kind}, but {what} "
                 f"is {grid.kind}. Use a masker of the run's kind "
@@ -102,11 +105,11 @@ class Adapter:
                 "seeds and voxels are in images of their own."
             )
 
-    def in_run(self, opened):
+    def in_run(self, run):
         """Return the adapter of the fitted masker as it is in one run."""
         return self
 
-    def fit(self, opened):
+    def fit(self, runs):
         """Fit the masker to runs, reading no more of them than it needs."""
         self.masker.fit()
 
@@ -135,9 +138,10 @@ class Adapter:
 
         Of a part there are no scans that the masker itself could take.
         """
-        part = grid.part(self.grid_kind)
+        part = self.part_of(grid)
         try:
-            return grid.as_whole(self.grid_kind, self.lay(part))
+            laid = self.lay(part)
+            return laid if part is grid else grid.as_whole(self.grid_kind, laid)
         except NotLinearError as reason:
             if part is grid:
                 raise
@@ -156,24 +160,24 @@ class Adapter:
     def still(self, name):
         """Return an image of the fitted masker as a `Still`, or None."""
 
-    def space(self, opened):
+    def space(self, run):
         """Return the `Space` of maps, as the image says whose grid they are on."""
-        return self.scans_of(opened).space
+        return run.scans.space
 
-    def check_fitted(self, opened):
+    def check_fitted(self, run):
         """Raise ValueError where the fitted masker does not go with a run."""
-        grid = self.scans_of(opened).grid
+        grid = run.scans.grid
         if grid.key not in self.laid:
-            self.check_on(grid)
+            self.check_on(self.part_of(grid))
             with suppress(NotLinearError):
                 self.on(grid)
 
     def check_on(self, grid):
-        """Raise ValueError where nothing of the fitted masker lies on a grid."""
+        """Raise ValueError where nothing of the fitted masker lies on such a part."""
 
-    def identity_in(self, opened):
+    def identity_in(self, run):
         """Return what determines the raw signals in a run, None if nobody knows."""
-        return self.on(self.scans_of(opened).grid).key
+        return self.on(run.scans.grid).key
 
     def extract(self, image, not_finite):
         """Return raw signals of a masker that is no known map, and which are spoilt.

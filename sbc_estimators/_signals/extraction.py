@@ -1,16 +1,12 @@
-"""What maskers of other packages do by themselves: extract signals, and fail.
-
-From scans in memory, and without any cleaning.
-"""
+"""What nilearn's maskers extract by themselves: from scans in memory, not cleaned."""
 
 import copy
-from contextlib import contextmanager
 
 import numpy as np
 from joblib import Memory
 
-from .._support.messages import is_said_by_us
-from ..maskers._places import point, radii_of_seeds
+from .._images.headers import storable
+from .._images.opening import grid_of
 
 NEUTRAL = {
     "detrend": False,
@@ -35,36 +31,28 @@ IRRELEVANT = {
 """Parameters that don't change what a fitted masker extracts."""
 
 
-IMAGES = ("mask_img", "labels_img", "maps_img")
-"""Parameters that are images; they count by what `fit` makes of them."""
+def on_places_of(image, stills):
+    """Return images of a fitted masker that are on a grid but for rounding, there.
 
+    Parameters
+    ----------
+    image : Nifti1Image or SurfaceImage
+    stills : dict of str to Still or None
+        By the parameter.
 
-@contextmanager
-def saying_what_failed(masker, where):
-    """Let an error that a masker raises in `fit` say so, and what may help."""
-    try:
-        yield
-    # A labels file that is no image fails in the way of its format's parser.
-    except Exception as error:
-        if is_said_by_us(error):
-            raise
-        kinds = TypeError, FileNotFoundError, OSError
-        # Its own class may want other arguments, or more of them.
-        kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
-        regions = [name for name in IMAGES[1:] if hasattr(masker, name)]
-        cure = "".join(
-            f" Check its {name}, and that it lies in the space of the run."
-            for name in regions
-        )
-        raise kind(
-            f"it could not be fitted to {where}: {_said(error)}{cure}"
-        ) from error
-
-
-def _said(error):
-    """Return what an error says, with its class where this is all that it says."""
-    is_plain = isinstance(error, TypeError | ValueError | OSError)
-    return f"{error}" if is_plain else f"{type(error).__name__}: {error}"
+    Returns
+    -------
+    images : dict of str to Nifti1Image
+        By the masker's attribute; none on a surface, which has no such places.
+    """
+    grid = grid_of(image)
+    if grid.affine is None:
+        return {}
+    return {
+        f"{name}_": grid.image_of(storable(still.values))
+        for name, still in stills.items()
+        if still is not None and grid.same_as(still.grid)
+    }
 
 
 def extracted(masker, image, own):
@@ -110,12 +98,3 @@ def _extractor(masker):
     extractor.clean_args_ = {}
     extractor.memory, extractor.memory_ = None, Memory(location=None)
     return extractor
-
-
-def check_spheres(seeds, radius):
-    """Raise ValueError unless seeds are coordinates in mm, and the radius a length."""
-    if not len(seeds) or any(point(seed) is None for seed in seeds):
-        raise ValueError(
-            f"seeds must be at least one triplet of coordinates in mm, got {seeds!r}."
-        )
-    radii_of_seeds(radius, len(seeds))

@@ -140,11 +140,11 @@ class KeptRuns:
 def map_key(plan, summary, measure):
     """Return the key of a run's map, None where nobody knows what it depends on."""
     seeds, brain = plan.seeds, plan.brain
-    identities = [side.adapter.identity_in(plan.opened) for side in (seeds, brain)]
+    identities = [side.adapter.identity_in(side.run) for side in (seeds, brain)]
     if None in identities:
         return None
     own = brain_key = side_key(plan, brain)
-    if not plan.is_alike or seeds.scans is not brain.scans:
+    if not plan.is_alike or seeds.run is not brain.run:
         own = side_key(plan, seeds)
     # Seeds are told how much of them lies in the mask.
     mask = brain.adapter.still("mask_img")
@@ -160,17 +160,17 @@ def prepared_key(plan, side):
     """
     if not side.adapter.is_known or side.path == "given":
         return None
-    what = side.adapter.identity_in(plan.opened)
+    what = side.adapter.identity_in(side.run)
     if side.spatial is not None and side.adapter.name == "seed_masker":
         is_smooth = side.path == "compiled"
         what = side.spatial.inputs, side.adapter.smoothing_fwhm if is_smooth else None
-    how = side.adapter.name, plan.is_whole(side.scans)
+    how = side.adapter.name, plan.is_whole(side.run.scans)
     return digest(side_key(plan, side), how, what)
 
 
-def run_key(opened, scans):
+def run_key(run):
     """Return the key of a run's kept scans."""
-    return digest(nilearn.__version__, __version__, scans.fingerprint, opened.kept)
+    return digest(nilearn.__version__, __version__, run.scans.fingerprint, run.kept)
 
 
 def side_key(plan, side):
@@ -179,7 +179,7 @@ def side_key(plan, side):
     if confounds is not None:
         confounds = np.ascontiguousarray(confounds[plan.opened.kept])
     cleaning = [(name, key_of(value)) for name, value in vars(side.cleaning).items()]
-    run = run_key(plan.opened, side.scans)
+    run = run_key(side.run)
     return digest(run, cleaning, confounds, plan.tolerance)
 
 

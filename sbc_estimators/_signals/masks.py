@@ -15,8 +15,7 @@ def computed_mask(masker, name, runs):
     masker : NiftiMasker
     name : str
         Names the masker in errors.
-    runs : list of (str, Scans, ndarray)
-        What names each run in errors, its scans, and which of them are kept.
+    runs : list of OpenedRun
 
     Raises
     ------
@@ -24,12 +23,12 @@ def computed_mask(masker, name, runs):
         If the grids differ, or nilearn finds no brain.
     """
     _check_same_grid(masker, name, runs)
-    grids = [scans.grid for _, scans, _ in runs]
+    grids = [run.scans.grid for run in runs]
     if masker.target_affine is None:
         grids = [grids[0]] * len(grids)  # the same but for rounding
     means = [
-        grid.image_of(scans.mean(kept))
-        for grid, (_, scans, kept) in zip(grids, runs, strict=True)
+        grid.image_of(run.scans.mean(run.kept))
+        for grid, run in zip(grids, runs, strict=True)
     ]
     mask = _mask_of(masker, means)
     if mask is None:
@@ -41,12 +40,13 @@ def _check_same_grid(masker, name, runs):
     """Raise ValueError where runs that shall share a mask have different grids."""
     if masker.target_affine is not None:
         return
-    first, scans, _ = runs[0]
-    for where, other, _ in runs[1:]:
-        if not scans.grid.same_as(other.grid):
+    first = runs[0]
+    for run in runs[1:]:
+        if not first.scans.grid.same_as(run.scans.grid):
             raise ValueError(
-                f"{where} is not on the grid of {first}, so {name} cannot compute one "
-                "mask for both. Pass a mask as its mask_img, or set its target_affine."
+                f"{run.where} is not on the grid of {first.where}, so {name} cannot "
+                "compute one mask for both. Pass a mask as its mask_img, or set its "
+                "target_affine."
             )
 
 
@@ -56,9 +56,9 @@ def _why_no_mask(masker, name, runs, means):
     cure = f"Pass mask_img to {name}, or another mask_strategy."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the same once more
-        for (where, _, _), mean in zip(runs, means, strict=True):
+        for run, mean in zip(runs, means, strict=True):
             if _mask_of(masker, [mean]) is None:
-                return f"{where}: {strategy} finds no brain in it. {cure}"
+                return f"{run.where}: {strategy} finds no brain in it. {cure}"
     return f"{strategy} finds no brain that the {len(runs)} runs share. {cure}"
 
 

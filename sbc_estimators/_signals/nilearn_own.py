@@ -19,22 +19,17 @@ from .._arrays.spatial import fitted_map, label_map, position_map
 from .._images.grids import NotLinearError
 from .._images.headers import space_of
 from .._images.opening import key_of, read_still
+from .._support.checks import check_each
 from .._support.digests import digest
-from ..maskers._places import coordinates
+from .._support.messages import is_said_by_us
+from ..maskers._places import check_spheres, coordinates
 from .adapters import Adapter
-from .extraction import (
-    IMAGES,
-    IRRELEVANT,
-    check_spheres,
-    extracted,
-    saying_what_failed,
-    spoilt,
-)
-from .given import check_no_overlap, on_places_of, read_images, read_names
+from .extraction import IRRELEVANT, extracted, on_places_of, spoilt
 from .masks import computed_mask
-from .parameters import check_parameters
+from .parameters import CHECKS, IMAGES, read_files
 
 ELEMENTS = {
+    "sphere": (NiftiSpheresMasker,),
     "map": (NiftiMapsMasker, SurfaceMapsMasker),
     "region": (NiftiLabelsMasker, SurfaceLabelsMasker),
     "vertex": (SurfaceMasker,),
@@ -58,7 +53,7 @@ class Nilearn(Adapter):
 
     def check_parameters(self):
         """Raise ValueError where a parameter of the masker makes no sense."""
-        check_parameters(self.parameters)
+        check_each(self.parameters, CHECKS)
 
     def still(self, name):
         """Return an image of the fitted masker as a `Still`, or None."""
@@ -67,15 +62,15 @@ class Nilearn(Adapter):
             self.stills[name] = None if img is None else read_still(img, name)
         return self.stills[name]
 
-    def space(self, opened):
+    def space(self, run):
         """Return the `Space` of maps; of a mask on the run's own grid, the run's."""
-        scans = self.scans_of(opened)
         names = [name for name in reversed(IMAGES) if self.still(name) is not None]
+        space = run.scans.space
         if not names:
-            return scans.space
-        is_run_s = scans.grid.same_as(self.still(names[0]).grid)
-        if is_run_s and scans.space is not None:
-            return scans.space
+            return space
+        is_run_s = run.scans.grid.same_as(self.still(names[0]).grid)
+        if is_run_s and space is not None:
+            return space
         return space_of(getattr(self.masker, f"{names[0]}_"))
 
     def lay(self, grid):
@@ -92,28 +87,28 @@ class Nilearn(Adapter):
                 return replace(spatial, smoothing=smoothing)
         return super().lay(grid)
 
-    def check_run(self, opened):
+    def check_run(self, run):
         """Raise an error where a run is not one that the masker can take."""
-        super().check_run(opened)
-        grid = self.scans_of(opened).grid
-        if grid.part(self.grid_kind) is grid:
-            return
+        super().check_run(run)
+        grid = run.scans.grid
         is_mask = isinstance(self.masker, NiftiMasker | SurfaceMasker)
-        if is_mask and self.masker.mask_img is None:
+        if not is_mask or self.masker.mask_img is not None:
+            return
+        if self.part_of(grid) is not grid:
             raise ValueError(
                 f"mask_img=None: a {type(self.masker).__name__} computes no mask of a "
                 f"part of {grid.kind}. Pass mask_img, or use GrayordinateMasker."
             )
 
-    def fit(self, opened):
+    def fit(self, runs):
         """Fit to the grid of the first run, computing a mask where there is none."""
-        grid = self.scans_of(opened[0]).grid.part(self.grid_kind)
-        stills, given = read_images(self.masker.get_params(deep=False), grid)
+        scans = runs[0].scans
+        part = self.part_of(scans.grid)
+        stills, given = read_files(self.masker.get_params(deep=False), part)
         if "mask_img" in stills and self.parameters.get("target_affine") is None:
             self.stills["mask_img"] = stills["mask_img"]
-        given |= read_names(self.parameters)
-        with saying_what_failed(self.masker, opened[0].where), self._given(given):
-            self.masker.fit(*self._what_fit_needs(opened))
+        with saying_what_failed(self.masker, runs[0].where), self._given(given):
+            self.masker.fit(*self._what_fit_needs(runs[0], part))
 
     @contextmanager
     def _given(self, values):
@@ -125,7 +120,7 @@ class Nilearn(Adapter):
         finally:
             self.masker.set_params(**{name: own[name] for name in values})
 
-    def _what_fit_needs(self, opened):
+    def _what_fit_needs(self, run, part):
         """Return the arguments for the masker's `fit`: a grid, and no scans."""
         is_complete = isinstance(self.masker, NiftiSpheresMasker) or (
             isinstance(self.masker, NiftiMasker | MultiNiftiMasker | SurfaceMasker)
@@ -133,15 +128,12 @@ class Nilearn(Adapter):
         )
         if is_complete:
             return []
-        scans = self.scans_of(opened[0])
-        part = scans.grid.part(self.grid_kind)
-        if part is scans.grid:
-            return [scans.first_image()]
+        if part is run.scans.grid:
+            return [run.scans.first_image()]
         return [part.image_of(np.ones(part.n_positions, np.uint8))]
 
     def check_on(self, grid):
-        """Raise ValueError where nothing of the fitted masker lies on a grid."""
-        grid = grid.part(self.grid_kind)
+        """Raise ValueError where nothing of the fitted masker lies on such a part."""
         for name in IMAGES:
             still = self.still(name)
             if still is not None:
@@ -167,10 +159,10 @@ class Nilearn(Adapter):
         is_region = still.values != self.masker.background_label
         return type(still)(still.grid, is_region)
 
-    def identity_in(self, opened):
+    def identity_in(self, run):
         """Return what determines the raw signals in a run, as text."""
         try:
-            return super().identity_in(opened)
+            return super().identity_in(run)
         except NotLinearError:
             given = self.parameters
             counting = {name: given[name] for name in given.keys() - IRRELEVANT}
@@ -213,6 +205,51 @@ class Nilearn(Adapter):
         return labels, wanted[wanted != self.masker.background_label]
 
 
+@contextmanager
+def saying_what_failed(masker, where):
+    """Let an error that a masker raises in `fit` say so, and what may help."""
+    try:
+        yield
+    # A labels file that is no image fails in the way of its format's parser.
+    except Exception as error:
+        if is_said_by_us(error):
+            raise
+        kinds = TypeError, FileNotFoundError, OSError
+        # Its own class may want other arguments, or more of them.
+        kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
+        regions = [name for name in IMAGES[1:] if hasattr(masker, name)]
+        cure = "".join(
+            f" Check its {name}, and that it lies in the space of the run."
+            for name in regions
+        )
+        raise kind(
+            f"it could not be fitted to {where}: {_said(error)}{cure}"
+        ) from error
+
+
+def _said(error):
+    """Return what an error says, with its class where this is all that it says."""
+    is_plain = isinstance(error, TypeError | ValueError | OSError)
+    return f"{error}" if is_plain else f"{type(error).__name__}: {error}"
+
+
+def check_no_overlap(maps):
+    """Raise ValueError where two maps `(n_positions, n_maps)` share a position.
+
+    Whatever the sign and the unit of weights: what is rounding beside the largest
+    weight of a map is none.
+    """
+    maps = maps.reshape(len(maps), -1)
+    least = np.finfo(np.float32).eps * np.abs(maps).max(axis=0, initial=0.0)
+    shared = (np.abs(maps) > least).sum(axis=1) > 1
+    if shared.any():
+        first, second, *_ = np.flatnonzero((np.abs(maps) > least)[np.argmax(shared)])
+        raise ValueError(
+            f"maps {first} and {second} of maps_img overlap, in {shared.sum()} "
+            "positions in all. Pass others, or allow_overlap=True."
+        )
+
+
 def means_over(labels, wanted):
     """Return the map of labelled regions."""
     if not len(wanted):
@@ -228,20 +265,19 @@ class OnVolume(Nilearn):
 
     grid_kind = "a volume"
 
-    def fit(self, opened):
+    def fit(self, runs):
         """Fit to the grid of the first run, computing a mask where there is none."""
         if isinstance(self.masker, NiftiMasker) and self.masker.mask_img is None:
-            runs = [(run.where, self.scans_of(run), run.kept) for run in opened]
-            with saying_what_failed(self.masker, opened[0].where):
+            with saying_what_failed(self.masker, runs[0].where):
                 mask_img = computed_mask(self.masker, self.name, runs)
             self.masker.set_params(mask_img=mask_img)
-        super().fit(opened)
+        super().fit(runs)
         if isinstance(self.masker, NiftiSpheresMasker):
             check_spheres(self.masker.seeds_, self.masker.radius)
 
     def _why_not_here(self, grid, name):
         """Raise NotLinearError where regions or mask don't lie on a grid."""
-        for what in (name, "mask_img"):
+        for what in dict.fromkeys((name, "mask_img")):
             still = self.still(what)
             if still is not None and not grid.same_as(still.grid):
                 words = what.removesuffix("_img")
@@ -331,11 +367,10 @@ class OnSurface(Nilearn):
 
     grid_kind = "a surface"
 
-    def _what_fit_needs(self, opened):
+    def _what_fit_needs(self, run, part):
         """Return the arguments for the masker's `fit`: none where there is no mesh."""
-        grid = self.scans_of(opened[0]).grid
-        is_whole = grid.part(self.grid_kind) is grid
-        return super()._what_fit_needs(opened) if is_whole else []
+        is_whole = part is run.scans.grid
+        return super()._what_fit_needs(run, part) if is_whole else []
 
     def _why_not_here(self, grid, name):
         """Raise NotLinearError where regions don't lie on a mesh."""

@@ -1,4 +1,4 @@
-"""Adapters of nilearn's maskers of surfaces, of our own seeds, and of all others."""
+"""Adapters of our own maskers, and of those of other packages."""
 
 import copy
 import inspect
@@ -7,12 +7,12 @@ import numpy as np
 from sklearn.base import clone
 
 from .._images.grids import NotLinearError, Still
+from .._support.checks import check_each
 from .._support.digests import digest
 from .._support.messages import naming
 from .adapters import Adapter
-from .extraction import saying_what_failed
-from .nilearn_own import OnSurface, OnVolume
-from .parameters import check_parameters
+from .nilearn_own import OnSurface, OnVolume, saying_what_failed
+from .parameters import CHECKS
 
 
 class Ours(Adapter):
@@ -21,12 +21,17 @@ class Ours(Adapter):
     has_own_cleaning = False
     smoothing_fwhm = None
 
+    @property
+    def element(self):
+        """What each signal is of."""
+        return self.masker._element
+
     def _set_shared(self, values):
         """Leave the cleaning to the brain masker, which this is not, or cleans."""
         if self.name == "brain_masker":
             super()._set_shared(values)
 
-    def check_run(self, opened):
+    def check_run(self, run):
         """Raise an error where a run brings no places for seeds that are its own.
 
         All else is left to the grid, which refuses what cannot be laid on it.
@@ -38,28 +43,28 @@ class Ours(Adapter):
                 "maps are compared voxel by voxel, so that places that come with each "
                 f"run cannot be targets, got {self.masker!r}. Pass it as seed_masker."
             )
-        if opened.run.seed_places is None:
+        if run.run.seed_places is None:
             self.masker.with_places(None)
 
-    def in_run(self, opened):
+    def in_run(self, run):
         """Return the adapter of the seeds with the places that a run brings."""
         if not self.masker.takes_places:
             return self
-        masker = self.masker.with_places(opened.run.seed_places)
+        masker = self.masker.with_places(run.run.seed_places)
         return type(self)(self.name, masker)
 
-    def fit(self, opened):
+    def fit(self, runs):
         """Fit to the grid of the first run, or to the places that it brings."""
-        run, scans = opened[0], self.scans_of(opened[0])
+        run = runs[0]
         if self.masker.takes_places:
             with naming(run.where):
                 self.masker.fit(run.run.seed_places)
             return
         try:
-            self.masker.fit_on(scans.grid)
+            self.masker.fit_on(run.scans.grid)
         except Exception:
             clone(self.masker).fit()  # fails too where the run is not at fault
-            with naming(run.where), run.naming_image(scans):
+            with naming(run.image):
                 raise
 
     def lay(self, grid):
@@ -89,6 +94,7 @@ class Given(Adapter):
     """Signals that come with the run."""
 
     path = "given"
+    element = "signal"
     smoothing_fwhm = None
 
     @property
@@ -99,37 +105,37 @@ class Given(Adapter):
     def _set_shared(self, values):
         """Leave the cleaning to the brain masker."""
 
-    def check_run(self, opened):
+    def check_run(self, run):
         """Raise an error where a run brings no signals, or not these."""
         if self.name == "brain_masker":
             raise TypeError(
                 "it must give signals of the run's voxels, got GivenSignals. Pass it "
                 "as seed_masker."
             )
-        if opened.run.seed_signals is None:
+        if run.run.seed_signals is None:
             raise ValueError(
                 "it is a GivenSignals, but the run brings no signals. Pass "
                 "Run(img, seed_signals=...)."
             )
 
-    def fit(self, opened):
+    def fit(self, runs):
         """Fit to the signals of the first run."""
-        with naming(opened[0].where), naming("seed_signals"):
-            self.masker.fit(opened[0].run.seed_signals)
+        with naming(f"{runs[0].where}, seed_signals"):
+            self.masker.fit(runs[0].run.seed_signals)
 
-    def read(self, opened):
+    def read(self, run):
         """Return the signals of a run, `(n_kept_scans, n_seeds)`."""
-        own, kept = opened.run.seed_signals, opened.kept
+        own, kept = run.run.seed_signals, run.kept
         with naming("seed_signals"):
-            return self.masker.read(own, opened.n_scans, kept)[kept]
+            return self.masker.read(own, run.n_scans, kept)[kept]
 
-    def check_fitted(self, opened):
+    def check_fitted(self, run):
         """Raise ValueError where a run's signals are not those of `fit`."""
-        self.read(opened)
+        self.read(run)
 
-    def identity_in(self, opened):
+    def identity_in(self, run):
         """Return what determines the signals of a run: their numbers."""
-        return digest("given", self.read(opened))
+        return digest("given", self.read(run))
 
     def lay(self, grid):
         """Refuse: the signals lie nowhere."""
@@ -149,13 +155,12 @@ class Grayordinates(Adapter):
 
     def check_parameters(self):
         """Raise ValueError where a parameter of the masker makes no sense."""
-        check_parameters(self.parameters)
+        check_each(self.parameters, CHECKS)
 
-    def fit(self, opened):
+    def fit(self, runs):
         """Fit to the grayordinates of the first run."""
-        scans = self.scans_of(opened[0])
-        with naming(opened[0].where), opened[0].naming_image(scans):
-            self.masker.fit_on(scans.grid)
+        with naming(runs[0].image):
+            self.masker.fit_on(runs[0].scans.grid)
 
     def lay(self, grid):
         """Return the chosen structures on a grid, smoothed as the masker says."""
@@ -172,22 +177,18 @@ class Foreign(Adapter):
     """A masker of another package, which does everything itself."""
 
     path = "reference"
+    element = "signal"
     is_known = False
 
-    def check_run(self, opened):
+    def check_run(self, run):
         """Leave it to the masker."""
 
-    def fit(self, opened):
-        """Fit to the first run as it was passed."""
-        with saying_what_failed(self.masker, opened[0].where):
-            self.masker.fit(self._image(opened[0]))
+    def fit(self, runs):
+        """Fit to the image of the first run, as the user passed it."""
+        with saying_what_failed(self.masker, runs[0].where):
+            self.masker.fit(runs[0].run.img)
 
-    def _image(self, opened):
-        """Return the image of a run as the user passed it."""
-        own = self.scans_of(opened) is opened.scans
-        return opened.run.img if own else opened.run.seed_img
-
-    def check_fitted(self, opened):
+    def check_fitted(self, run):
         """Leave it to the masker."""
 
     def lay(self, grid):
@@ -195,10 +196,10 @@ class Foreign(Adapter):
         kind = type(self.masker).__name__
         raise NotLinearError(f"{kind} is none of nilearn's own maskers, nor of ours")
 
-    def identity_in(self, opened):
+    def identity_in(self, run):
         """Return None: nobody knows what its signals depend on."""
 
-    def read(self, opened):
+    def read(self, run):
         """Return what the masker gives for a run, `(n_kept_scans, n_signals)`.
 
         Raises
@@ -208,15 +209,15 @@ class Foreign(Adapter):
             what it returns is not a matrix of signals.
         """
         masker = self.masker
-        if opened.t_r is not None and "t_r" in self.parameters:
-            masker = copy.copy(masker).set_params(t_r=opened.t_r)
+        if run.t_r is not None and "t_r" in self.parameters:
+            masker = copy.copy(masker).set_params(t_r=run.t_r)
         arguments = {}
-        if opened.confounds is not None:
-            arguments["confounds"] = opened.confounds
-        if opened.run.sample_mask is not None:
-            arguments["sample_mask"] = opened.kept
+        if run.confounds is not None:
+            arguments["confounds"] = run.confounds
+        if run.run.sample_mask is not None:
+            arguments["sample_mask"] = run.kept
         self._check_accepts(arguments)
-        signals = masker.transform(self._image(opened), **arguments)
+        signals = masker.transform(run.run.img, **arguments)
         signals = np.asarray(signals, dtype=np.float64)
         if signals.ndim != 2:
             raise ValueError(
@@ -245,19 +246,18 @@ class _Heir(Foreign):
     def check_parameters(self):
         """Leave it to the masker."""
 
-    def _what_fit_needs(self, opened):
+    def _what_fit_needs(self, run, part):
         """Return the arguments for the masker's `fit`."""
-        needed = super()._what_fit_needs(opened)
-        return [self._image(opened[0])] if needed else []
+        return [run.run.img] if super()._what_fit_needs(run, part) else []
 
 
 class HeirOnVolume(_Heir, OnVolume):
     """A subclass of one of nilearn's maskers of volumes."""
 
-    fit = OnVolume.fit
+    fit, element = OnVolume.fit, OnVolume.element
 
 
 class HeirOnSurface(_Heir, OnSurface):
     """A subclass of one of nilearn's maskers of surfaces."""
 
-    fit = OnSurface.fit
+    fit, element = OnSurface.fit, OnSurface.element

@@ -1,12 +1,12 @@
 """The cleaned signals of a run's two sides, from one pass over its scans, or kept."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from nilearn.image import smooth_img
 
-from .._arrays.cleaning import compile_cleaning
 from .._arrays.correlation import (
     cleaned_rows,
     cleaned_signals,
@@ -17,6 +17,7 @@ from .._arrays.streaming import Joined, Wanted, beside, project
 from .._images.opening import open_scans
 from .._support.digests import digest
 from .._support.entries import SpoiltEntryError
+from .._support.messages import naming
 from .._support.threads import room_for
 
 MAX_DRIFT = 32.0
@@ -26,18 +27,6 @@ LEAST_SNR = 1e-3
 """Below this the mean of a signal is the rounding of one that was taken away."""
 
 # Cleaning
-
-
-def compiled(side, opened):
-    """Return the `CleaningOperator` of a side's signals in a run."""
-    confounds = opened.confounds
-    if side.cleaning.high_variance_confounds:
-        # From the kept scans, so that a censored one has no say.
-        computed = side.scans.high_variance_confounds(opened.kept)
-        full = np.zeros((opened.n_scans, computed.shape[1]))
-        full[opened.kept] = computed
-        confounds = full if confounds is None else np.hstack([full, confounds])
-    return compile_cleaning(side.cleaning, opened.n_scans, opened.kept, confounds)
 
 
 class Operators:
@@ -51,9 +40,8 @@ class Operators:
         """Return what cleans a side, one and the same for two that are alike."""
         key = "both" if self.plan.is_alike else side.adapter.name
         if key not in self.known:
-            operator = compiled(side, self.plan.opened)
             kept, tolerance = self.plan.opened.kept, self.plan.tolerance
-            self.known[key] = operator.settled(tolerance, kept)
+            self.known[key] = side.compiled().settled(tolerance, kept)
         return self.known[key]
 
     def set(self, side, operator):
@@ -182,7 +170,7 @@ def _positions(plan, kept_runs, crew):
     """Return what `read_positions` does."""
     prepared = _prepared(plan, Operators(plan), kept_runs, crew)
     brain = prepared[plan.brain]
-    positions = Positions(brain, plan.brain.scans, plan.opened.kept, kept_runs, {})
+    positions = Positions(brain, plan.brain.run.scans, plan.opened.kept, kept_runs, {})
     if plan.seeds in prepared:
         positions.add(prepared[plan.seeds], crew)
     return positions
@@ -307,7 +295,7 @@ class Positions:
 
 def _by_itself(side, operators, plan):
     """Return the signals of a side that come as they are, as `Prepared`."""
-    signals = of_one_size(side.adapter.read(plan.opened))
+    signals = of_one_size(side.adapter.read(side.run))
     if side.path == "given" and not side.adapter.has_own_cleaning:
         operator = operators.of(side)
         return Prepared(operator, outputs=operator.clean(signals))
@@ -341,9 +329,10 @@ def seed_signals(side, prepared, crew):
 def _prepare(plan, sides, operators, kept_runs, crew):
     """Return what is prepared of some sides, each image read once, and keep it."""
     prepared = {}
-    for scans in {id(side.scans): side.scans for side in sides}.values():
-        own = [side for side in sides if side.scans is scans]
-        with plan.opened.naming_image(scans):
+    for scans in {id(side.run.scans): side.run.scans for side in sides}.values():
+        own = [side for side in sides if side.run.scans is scans]
+        part = own[0].run.part
+        with naming(part) if part else nullcontext():
             if plan.is_whole(scans):
                 prepared |= _in_memory(plan, own, operators, crew)
             else:
@@ -365,7 +354,7 @@ def _in_memory(plan, sides, operators, crew):
     Also of a side that could be streamed, so that it is the same to the last bit
     whether or not the other one is kept.
     """
-    image, not_finite = sides[0].scans.image_of(plan.opened.kept)
+    image, not_finite = sides[0].run.scans.image_of(plan.opened.kept)
     kept, prepared = np.arange(image.shape[-1]), {}
     for side in sides:
         operator = operators.of(side)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 
-from .messages import check_folder
+from .checks import check_folder
 
 SAVING = {"savefig.dpi": 300, "pdf.fonttype": 42, "ps.fonttype": 42}
 """How figures are saved: sharp in print, and with fonts that programs can edit."""

@@ -1,4 +1,4 @@
-"""The words that errors and warnings share, how they are raised, and general checks."""
+"""The words that errors and warnings share, and how they are raised."""
 
 import difflib
 import inspect
@@ -7,7 +7,6 @@ import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 
 def describe_run(position, img):
@@ -63,8 +62,10 @@ class About:
 
 
 @contextmanager
-def naming(name=""):
+def naming(name="", img=None):
     """Say in each error that passes what it is about: a run, a masker, a file.
+
+    The name of an image comes with its file, if it has one.
 
     An error that this package raised keeps its class, and what it says comes after the
     names; of several such blocks, the outer one's come first. Any other error becomes a
@@ -82,11 +83,13 @@ def naming(name=""):
     Traceback (most recent call last):
     ValueError: run 3, seed_masker: radius must be positive.
     """
-    about = About(name)
+    about = About(with_file(name, img))
     try:
         yield about
     except Exception as error:
         names = ", ".join(filter(None, [about.name, about.part]))
+        if not names:
+            raise
         raise _named(error, names) from error.__cause__ or error
 
 
@@ -175,62 +178,3 @@ def _matches(pattern, text):
 def _leads_here(module):
     """Whether a module is ours, or one of those through which we call ourselves."""
     return module.partition(".")[0] in ("sbc_estimators", "sklearn", "joblib")
-
-
-# Checks
-
-
-def check_file(path, name):
-    """Raise FileNotFoundError unless `path` is a file that exists."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"{name}: there is no file {os.fspath(path)!r}. Check the path; patterns "
-            "such as '*' are not expanded."
-        )
-
-
-def check_folder(path, name):
-    """Return the path of a folder that exists, or raise the error that says why not."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"{name} must be the path of a folder, got {path!r}.")
-    folder = Path(path)
-    if not folder.exists():
-        raise FileNotFoundError(
-            f"{name}: there is no folder {os.fspath(path)!r}. Check the path."
-        )
-    if not folder.is_dir():
-        raise NotADirectoryError(
-            f"{name} must be a folder, got the file {os.fspath(path)!r}."
-        )
-    return folder
-
-
-def check_place(path, name):
-    """Return the path of a folder that is there, or that can be made.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no path.
-    NotADirectoryError
-        If it is a file, or a link to nowhere, or below one.
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"{name} must be the path of a folder, got {path!r}.")
-    if not os.fspath(path):
-        raise ValueError(f"{name} must be the path of a folder, got ''. Pass '.'.")
-    folder = Path(path)
-    above = (folder, *folder.absolute().parents)
-    nearest = next(own for own in above if os.path.lexists(own))
-    if not nearest.is_dir():
-        what = "a file" if nearest.exists() else "a link to nowhere"
-        raise NotADirectoryError(
-            f"{name}: {str(nearest)!r} is {what}. Pass another folder."
-        )
-    return folder
-
-
-def unknown_option(name, value, options):
-    """Return the words for a value that is none of some."""
-    words = ", ".join(map(repr, options[:-1]))
-    return f"{name} must be {words} or {options[-1]!r}, got {value!r}."

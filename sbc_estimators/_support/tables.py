@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from isal import igzip, isal_zlib
 
-from .messages import check_file
+from .checks import check_file
 
 GZIP_ERRORS: tuple = (zlib.error, isal_zlib.error)
 """What a spoilt stream is to the libraries that read it."""

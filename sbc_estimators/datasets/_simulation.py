@@ -10,8 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from .._support.checks import is_finite, is_integer
-from .._support.messages import check_place
+from .._support.checks import check_place, is_finite, is_integer
 from ..runs._run import Run
 
 BOLD_MEAN = 1000.0

@@ -73,6 +73,8 @@ class MapSeeds(PlacedSeeds):
 
     _where = "maps_img"
 
+    _element = "map"
+
     def __init__(
         self,
         maps_img: ImageLike,

@@ -146,3 +146,12 @@ def _numbered(names):
             own = f"{name} ({count})"
         found[own] = True
     return list(found)
+
+
+def check_spheres(seeds, radius):
+    """Raise ValueError unless seeds are coordinates in mm, and the radius a length."""
+    if not len(seeds) or any(point(seed) is None for seed in seeds):
+        raise ValueError(
+            f"seeds must be at least one triplet of coordinates in mm, got {seeds!r}."
+        )
+    radii_of_seeds(radius, len(seeds))

@@ -120,6 +120,8 @@ class RegionSeeds(PlacedSeeds):
 
     _where = "labels_img"
 
+    _element = "region"
+
     def __init__(
         self,
         labels_img: ImageLike | Sequence[ImageLike | Sequence[ImageLike]],

@@ -107,6 +107,8 @@ class SphereSeeds(PlacedSeeds):
     array(['PCC', 'left IPL'], dtype=object)
     """
 
+    _element = "sphere"
+
     def __init__(
         self,
         seeds: Sequence[Any] | np.ndarray | pd.DataFrame | PathLike,

@@ -1,13 +1,12 @@
 """Masks and atlases that the user passes, read and checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .._images.grids import Still
 from .._images.opening import read_given
-from .._support.messages import naming, with_file
 
 ROUNDING = 1e-3
 """How far a label in a file with a scale factor may lie from the integer it means."""
@@ -56,72 +55,96 @@ class Atlas:
         return dict(zip(labels, pieces, strict=False))
 
 
-def read_atlas(labels_img, background):
-    """Return the `Atlas` in an image.
+def read_image(img, name, missing=0):
+    """Return an image that a user passes as a masker's parameter, as a `Still`.
 
     Parameters
     ----------
-    labels_img : str, path, nibabel image or SurfaceImage
-        Whole numbers, up to rounding; what is not finite is background.
-    background : int
-        The label outside of all regions.
+    img : str, path, nibabel image or SurfaceImage
+    name : {"mask_img", "labels_img", "maps_img"}
+        The parameter: a mask is not empty, labels are whole numbers up to rounding, and
+        maps have the shape (n_positions, n_maps).
+    missing : number, default=0
+        What is not finite becomes it.
 
     Raises
     ------
     TypeError, ValueError, FileNotFoundError, OSError
         If it is no such image.
     """
-    still = _read(labels_img, "labels_img", background)
-    with naming(with_file("labels_img", labels_img)):
-        whole = without_rounding(still.values)
-    is_region = whole != background
-    labels, places = np.unique(whole[is_region], return_inverse=True)
-    codes = np.zeros(len(whole), np.int32)
+    return read_given(img, name, missing, CHECKS[name])
+
+
+def _mask(still):
+    """Return the `Still` of a mask, or raise what is wrong with it."""
+    _check_single(still)
+    if not still.values.any():
+        raise ValueError(
+            "it is empty, it holds no voxel that is not 0. Pass a mask of the brain."
+        )
+    return still
+
+
+def _labels(still):
+    """Return the `Still` of an atlas; a file with a scale factor rounds its labels."""
+    _check_single(still)
+    values = still.values
+    if values.dtype.kind != "f":
+        return still
+    whole = np.rint(values)
+    off = np.abs(values - whole) > ROUNDING
+    if off.any():
+        raise ValueError(
+            "an atlas must hold an integer for each region, got values such as "
+            f"{values[off][0]:g}. Use MapSeeds for probabilistic maps."
+        )
+    return replace(still, values=whole.astype(np.int64))
+
+
+def _maps(still):
+    """Return the `Still` of maps, of which there may be one."""
+    return replace(still, values=still.values.reshape(still.grid.n_positions, -1))
+
+
+CHECKS = {"mask_img": _mask, "labels_img": _labels, "maps_img": _maps}
+"""What makes of an image what its parameter must be, or raises."""
+
+
+def _check_single(still):
+    """Raise ValueError unless an image is of one volume."""
+    if still.values.ndim > 1:
+        raise ValueError(
+            "it must be a 3D image, a SurfaceImage of one number a vertex, or a CIFTI "
+            f"image of one map, got {still.values.shape[1]} volumes. Pass one of them."
+        )
+
+
+def read_atlas(labels_img, background):
+    """Return the `Atlas` in an image; raises as `read_image`.
+
+    Parameters
+    ----------
+    labels_img : str, path, nibabel image or SurfaceImage
+        What is not finite is background.
+    background : int
+        The label outside of all regions.
+    """
+    still = read_image(labels_img, "labels_img", background)
+    is_region = still.values != background
+    labels, places = np.unique(still.values[is_region], return_inverse=True)
+    codes = np.zeros(len(is_region), np.int32)
     codes[is_region] = places + 1
     labels = [int(label) for label in labels]
     return Atlas(Still(still.grid, codes), labels, still.names)
 
 
 def read_mask(mask_img):
-    """Return a mask as a `Still` of 0 and 1; raises as `read_atlas` does."""
-    still = _read(mask_img, "mask_img", 0)
-    inside = (still.values != 0).astype(np.uint8)
-    if not inside.any():
-        where = with_file("mask_img", mask_img)
-        raise ValueError(f"{where} is empty: it is 0 everywhere.")
-    return Still(still.grid, inside)
+    """Return a mask as a `Still` of 0 and 1; raises as `read_image`."""
+    still = read_image(mask_img, "mask_img")
+    return Still(still.grid, (still.values != 0).astype(np.uint8))
 
 
 def read_maps(maps_img):
-    """Return maps as a `Still` of shape (n_positions, n_maps); raises as others do."""
-    still = _read(maps_img, "maps_img", 0, is_single=False)
-    values = still.values.reshape(len(still.values), -1).astype(np.float64)
-    return Still(still.grid, values)
-
-
-def _read(img, name, missing, is_single=True):
-    """Return an image of real numbers, of one volume unless told, as a `Still`."""
-    still = read_given(img, name, missing)
-    with naming(with_file(name, img)):
-        if is_single and still.values.ndim > 1:
-            raise ValueError(
-                "it must be a 3D image, a SurfaceImage of one number a vertex, or a "
-                "CIFTI image of one map, got "
-                f"{still.values.shape[1]} volumes. Pass one of them."
-            )
-    return still
-
-
-def without_rounding(values):
-    """Return labels as whole numbers."""
-    if values.dtype.kind != "f":
-        return values
-    whole = np.rint(values)
-    off = np.abs(values - whole) > ROUNDING
-    if off.any():
-        raise ValueError(
-            "an atlas must hold an integer for each region, got values such as "
-            f"{values[off][0]:g}. Use MapSeeds for probabilistic "
-            "maps."
-        )
-    return whole
+    """Return maps as a `Still` in float64; raises as `read_image`."""
+    still = read_image(maps_img, "maps_img")
+    return Still(still.grid, still.values.astype(np.float64))

@@ -99,6 +99,8 @@ class SurfaceSeeds(PlacedSeeds):
     ['left 12', '(4.1, 4, 0.3)']
     """
 
+    _element = "disc"
+
     def __init__(
         self,
         seeds: Sequence[Any] | np.ndarray | Literal["run"],

@@ -9,7 +9,7 @@ from scipy import ndimage
 from .._images.grids import Still
 from .._images.headers import is_in_mni
 from .._images.opening import grid_of, open_scans
-from .._support.messages import naming, with_file
+from .._support.messages import naming
 
 AUTO, TEMPLATE = "auto", "MNI152"
 """What `bg_img` is by default, and the name of nilearn's template."""
@@ -88,7 +88,7 @@ def read_background(bg_img, grid):
     TypeError, ValueError, FileNotFoundError, OSError
         If it is no volume, or lies elsewhere.
     """
-    with naming(with_file("bg_img", bg_img)):
+    with naming("bg_img", bg_img):
         own = open_scans(bg_img, is_run=False).grid
         if own.kind != grid.kind:
             raise TypeError(

@@ -278,7 +278,7 @@ def _of_volume(picture, estimator, of_volume, of_surface):
                 f"{value!r}. Leave it out, or pass bg_img."
             )
     bg_img, cut_coords = of_volume["bg_img"], of_volume["cut_coords"]
-    mode = check_option(of_volume["display_mode"], [*DIRECTIONS], "display_mode")
+    mode = check_option(of_volume["display_mode"], "display_mode", [*DIRECTIONS])
     grid = picture.seed.grid
     cuts = {"display_mode": mode, "cut_coords": check_cuts(cut_coords, mode, grid)}
     shows_brain = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._support.messages import check_folder, describe_run, naming, some_of
+from .._support.checks import check_folder
+from .._support.messages import describe_run, naming, some_of
 from ._bids import (
     ENTITIES,
     check_one_version,

@@ -2,7 +2,6 @@
 
 import os
 import re
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -181,6 +180,9 @@ class OpenedRun:
         Repetition time of the run itself in seconds.
     cosines : tuple of str
         Names of confounds that are fMRIPrep's cosines against slow drifts.
+    part : str
+        Names the image in messages where it is not the run's own, but that of its
+        seeds.
     """
 
     run: Run
@@ -193,12 +195,25 @@ class OpenedRun:
     n_scans: int
     t_r: float | None
     cosines: tuple = ()
+    part: str = ""
 
-    def naming_image(self, scans):
-        """Name the image that seeds are in, in errors that pass, if scans are its."""
-        if scans is self.scans:
-            return nullcontext()
-        return naming(with_file("seed_img", self.run.seed_img))
+    def seen_by(self, name):
+        """Return the run as a masker sees it: seeds may be in an image of their own.
+
+        Parameters
+        ----------
+        name : {"seed_masker", "brain_masker"}
+        """
+        if name == "brain_masker" or self.seed_scans is self.scans:
+            return self
+        run = replace(self.run, img=self.run.seed_img)
+        part = with_file("seed_img", run.img)
+        return replace(self, run=run, scans=self.seed_scans, part=part)
+
+    @property
+    def image(self):
+        """Names the image in messages, with the run that it is of."""
+        return f"{self.where}, {self.part}" if self.part else self.where
 
     def __reduce__(self):
         # A nibabel image takes its scans along to another process, a path does not.
@@ -274,13 +289,13 @@ def open_run(run, position):
 
 def warn_of_doubts(opened):
     """Warn of what headers leave open of where a run lies."""
-    about = run_in_warnings(opened.position, opened.run.img)
-    for doubt in opened.scans.doubts:
-        warn(f"{about}: {doubt}")
+    doubts = [("", doubt) for doubt in opened.scans.doubts]
     if opened.seed_scans is not opened.scans:
-        name = with_file("seed_img", opened.run.seed_img)
-        for doubt in opened.seed_scans.doubts:
-            warn(f"{about}, {name}: {doubt}")
+        name = with_file(", seed_img", opened.run.seed_img)
+        doubts += [(name, doubt) for doubt in opened.seed_scans.doubts]
+    for name, doubt in doubts:
+        about = run_in_warnings(opened.position, opened.run.img)
+        warn(f"{about}{name}: {doubt}")
 
 
 def _is_cosine(name):
@@ -290,7 +305,7 @@ def _is_cosine(name):
 
 def _open_seed_image(seed_img, n_scans):
     """Return the scans of the image that the seeds are in."""
-    with naming(with_file("seed_img", seed_img)):
+    with naming("seed_img", seed_img):
         seed_scans = open_scans(seed_img)
         if seed_scans.n_scans != n_scans:
             raise ValueError(

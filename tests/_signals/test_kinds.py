@@ -31,7 +31,7 @@ from sbc_estimators._signals.others import (
     OnSurface,
     Ours,
 )
-from sbc_estimators._signals.plans import cleaning_of, plan_run
+from sbc_estimators._signals.sides import cleaning_of, plan_run
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 from sbc_estimators.runs._opened import open_run

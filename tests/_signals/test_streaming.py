@@ -33,7 +33,7 @@ from sbc_estimators._images.grids import NotLinearError
 from sbc_estimators._images.opening import open_scans
 from sbc_estimators._signals.kinds import adapter_of
 from sbc_estimators._signals.nilearn_own import Nilearn, OnVolume
-from sbc_estimators._signals.plans import plan_run
+from sbc_estimators._signals.sides import plan_run
 from sbc_estimators._support import threads as _threads
 from sbc_estimators.runs._opened import open_run
 

@@ -8,7 +8,7 @@ import pytest
 from sbc_estimators._arrays.correlation import fisher_z
 from sbc_estimators._images.grids import SeedPlaceError
 from sbc_estimators._support.checks import check_switch
-from sbc_estimators._support.messages import check_place, is_said_by_us, naming
+from sbc_estimators._support.messages import is_said_by_us, naming
 from sbc_estimators._support.tables import read_table
 
 
@@ -79,23 +79,3 @@ def test_whose_an_error_is():
     assert not is_said_by_us(caught(fisher_z, np.array("x")))
     assert not is_said_by_us(ValueError("raised by nobody"))
     assert not is_said_by_us(KeyError("no class that we raise"))
-
-
-@pytest.mark.parametrize("path", [3, None, True, b"there", ["there"]])
-def test_place_that_is_no_path(path):
-    with pytest.raises(TypeError, match=r"^out_dir must be the path of a folder, got "):
-        check_place(path, "out_dir")
-
-
-def test_places_to_write_to(tmp_path):
-    assert check_place(str(tmp_path), "out_dir") == tmp_path
-    assert check_place(tmp_path / "new" / "er", "out_dir") == tmp_path / "new" / "er"
-    with pytest.raises(ValueError, match=r"^out_dir must be the path .* Pass '\.'"):
-        check_place("", "out_dir")
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    for name, what in (("file", "a file"), ("link", "a link to nowhere")):
-        for path in (tmp_path / name, tmp_path / name / "deeper"):
-            expected = rf"^out_dir: '{tmp_path / name}' is {what}\. Pass another folder"
-            with pytest.raises(NotADirectoryError, match=expected):
-                check_place(path, "out_dir")

@@ -331,7 +331,7 @@ ERRORS = {
     ),
     "empty-mask": (
         lambda d: SphereSeeds(d.seeds, mask_img=new_img_like(d.mask_img, ZEROS)),
-        ("mask_img is empty",),
+        ("mask_img: it is empty",),
     ),
     "mask-file": (
         lambda d: SphereSeeds(d.seeds, mask_img="absent.nii"),
