@@ -1,7 +1,7 @@
 """What `sbc-map --explore` does: one run on a page."""
 
 from .._explore.explorer import Explorer, check_viewer
-from .._explore.recipes import Origins
+from .._explore.recipes import Origins, cleaning_words
 from .estimators import make_estimator
 from .inputs import find_sources
 from .together import option
@@ -54,7 +54,5 @@ def _words(options):
         is_one = isinstance(options.strategy, str)
         parts = [options.strategy] if is_one else options.strategy
         words += ["--strategy", ",".join(parts)]
-    words += ["--no-detrend"] if options.no_detrend else []
-    words += ["--smoothing", f"{options.smoothing!r}"]
-    words += ["--band", *(f"{value!r}" for value in options.band)]
-    return words + ([] if options.t_r is None else ["--t-r", f"{options.t_r!r}"])
+    how = options.smoothing, options.band, options.t_r
+    return words + cleaning_words(not options.no_detrend, *how)

@@ -6,8 +6,11 @@ Both are templates: the page fills in the seed between its marks, such as @X@.
 import math
 import shlex
 from dataclasses import dataclass, field
+from numbers import Real
 
-from .._reporting.code import Code, not_defaults, path_of
+from nilearn.maskers import MultiNiftiMasker, NiftiMasker
+
+from .._reporting.code import Code, in_words, not_defaults, path_of
 from .._reporting.used import repetition_time
 from ..maskers import SphereSeeds, SurfaceSeeds
 
@@ -16,6 +19,7 @@ WITHOUT_EFFECT = {
     "keep_masked_maps",
     "memory",
     "memory_level",
+    "n_jobs",
     "reports",
     "runs",
     "standardize",
@@ -23,12 +27,11 @@ WITHOUT_EFFECT = {
 }
 """Parameters of maskers that change no r."""
 
-NOT_IN_COMMAND = {
-    "high_variance_confounds": False,
-    "standardize_confounds": True,
-    "clean_args": None,
-}
-"""Parameters of the brain masker that `sbc-map` leaves no choice of."""
+IN_COMMAND = {"mask_img", "smoothing_fwhm", "detrend", "low_pass", "high_pass", "t_r"}
+"""Parameters of the brain masker that `sbc-map` has options for."""
+
+OF_COMPUTED_MASKS = {"mask_strategy", "mask_args"}
+"""Parameters that change no r where the mask was given."""
 
 SAVE = {
     "volume": '.to_filename("seed_z.nii.gz")',
@@ -175,28 +178,59 @@ def _why_no_command(sbc, runs, space):
         return "sbc-map takes volumes: copy the Python."
     if len(runs) > 1:
         return "sbc-map maps each run by itself: choose a run, or copy the Python."
-    run, masker = runs[0], sbc.brain_masker_
-    inputs = {"img": run.img, "confounds": run.confounds, "mask_img": _asked_mask(sbc)}
+    run, mask = runs[0], _asked_mask(sbc)
+    inputs = {"img": run.img, "confounds": run.confounds, "mask_img": mask}
     inputs["sample_mask"] = run.sample_mask
     for name, value in inputs.items():
         if value is not None and path_of(value) is None:
             return f"sbc-map takes files, and {name} is none: copy the Python."
-    for name, needed in NOT_IN_COMMAND.items():
-        value = getattr(masker, name, needed)
-        if value != needed:
-            return f"sbc-map has no option for {name}={value!r}: copy the Python."
-    return ""
+    return _why_no_option(sbc.brain_masker_, run, has_mask=mask is not None)
+
+
+def _why_no_option(masker, run, has_mask):
+    """Return what `sbc-map` has no option for, or an empty text."""
+    if type(masker) not in (NiftiMasker, MultiNiftiMasker):
+        kind = type(masker).__name__
+        return f"sbc-map has a NiftiMasker, and this is a {kind}: copy the Python."
+    told = IN_COMMAND | WITHOUT_EFFECT | (OF_COMPUTED_MASKS if has_mask else set())
+    given = {k: v for k, v in not_defaults(masker).items() if k not in told}
+    if not isinstance(masker.smoothing_fwhm, Real | None):
+        given["smoothing_fwhm"] = masker.smoothing_fwhm
+    if run.seed_img is not None:
+        given["seed_img"] = run.seed_img
+    words = ", ".join(f"{name}={in_words(value)}" for name, value in given.items())
+    return f"sbc-map has no option for {words}: copy the Python." if words else ""
 
 
 def _words(sbc, run):
     """Return the words of the command that make the run and its cleaning."""
     masker, mask = sbc.brain_masker_, _asked_mask(sbc)
-    low, high = masker.high_pass or 0, masker.low_pass or math.inf
-    t_r = repetition_time(sbc, run)
     words = ["sbc-map", path_of(run.img)]
     words += [] if run.confounds is None else ["--confounds", path_of(run.confounds)]
     words += [] if mask is None else ["--mask", path_of(mask)]
-    words += [] if getattr(masker, "detrend", True) else ["--no-detrend"]
-    words += ["--smoothing", f"{masker.smoothing_fwhm or 0:g}"]
-    words += ["--band", f"{low:g}", f"{high:g}"]
-    return words + ([] if t_r is None else ["--t-r", repr(float(t_r))])
+    band = masker.high_pass or 0, masker.low_pass or math.inf
+    t_r = repetition_time(sbc, run)
+    return words + cleaning_words(masker.detrend, masker.smoothing_fwhm, band, t_r)
+
+
+def cleaning_words(detrend, smoothing, band, t_r):
+    """Return the words of the command that say how a run is cleaned, unrounded.
+
+    Parameters
+    ----------
+    detrend : bool
+    smoothing : float or None
+        In mm.
+    band : tuple of 2 float
+        The frequencies to keep in Hz, from 0 or to infinity where a side is open.
+    t_r : float or None
+        In seconds; None where it is not said.
+    """
+    words = [] if detrend else ["--no-detrend"]
+    words += ["--smoothing", _exactly(smoothing or 0), "--band", *map(_exactly, band)]
+    return words + ([] if t_r is None else ["--t-r", _exactly(t_r)])
+
+
+def _exactly(number):
+    """Return a number as text that Python reads back as the same."""
+    return repr(float(number))

@@ -1,6 +1,7 @@
 """What is copied: scripts and commands, and why there is no command."""
 
 import re
+import shlex
 
 import nibabel as nib
 import numpy as np
@@ -47,7 +48,7 @@ def test_the_command_says_what_the_maskers_say(files, simulated, seeds):
     brain = NiftiMasker(files / "mask.nii", detrend=True, smoothing_fwhm=5)
     run = Run(files / "bold.nii", t_r=2)
     command = made(brain, [run], seeds, simulated.img, high_pass=0.01).command
-    start = f"sbc-map '{files}/bold.nii' --mask '{files}/mask.nii' --smoothing 5"
+    start = f"sbc-map '{files}/bold.nii' --mask '{files}/mask.nii' --smoothing 5.0"
     assert command.startswith(start.replace("it's", "it'\"'\"'s"))
     seed = "--seed seed @X@ @Y@ @Z@ --radius @COMMAND_RADIUS@ --mask-seeds"
     seed += " --summary @SUMMARY@ --out seed_map"
@@ -58,7 +59,7 @@ def test_the_command_leaves_drifts_where_the_masker_does(files, simulated, seeds
     brain = NiftiMasker(files / "mask.nii")
     run = Run(files / "bold.nii", t_r=2)
     command = made(brain, [run], seeds, simulated.img).command
-    assert " --no-detrend --smoothing 0 " in command
+    assert " --no-detrend --smoothing 0.0 " in command
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,10 @@ def test_the_command_leaves_drifts_where_the_masker_does(files, simulated, seeds
         ({"img": "image"}, "takes files, and img is none"),
         ({"sample_mask": "some"}, "takes files, and sample_mask is none"),
         ({"standardize_confounds": False}, "no option for standardize_confounds="),
+        ({"clean_args": {"extrapolate": False}}, "no option for clean_args={'extrap"),
+        ({"target_affine": "its own"}, "no option for target_affine=[["),
+        ({"mask_img": None, "mask_strategy": "epi"}, "for mask_strategy='epi': copy"),
+        ({"seed_img": "image"}, "no option for seed_img=<"),
         ({"mask_img": "image"}, "takes files, and mask_img is none"),
         ({"n_runs": 2}, "maps each run by itself: choose a run"),
     ],
@@ -77,11 +82,12 @@ def test_why_there_is_no_command(files, simulated, seeds, change, told):
         "array": np.random.default_rng(0).standard_normal((100, 2)),
         "some": np.arange(5, 100),
         "image": in_memory(simulated.img),
+        "its own": simulated.img.affine,
     }
-    change = {name: values.get(value, value) for name, value in change.items()}
+    change = {k: values[v] if v in list(values) else v for k, v in change.items()}
     options = {"img": files / "bold.nii", "t_r": 2.0}
     masker = {"mask_img": files / "mask.nii", "detrend": True}
-    if "mask_img" in change:
+    if change.get("mask_img"):
         change["mask_img"] = in_memory(simulated.mask_img)
     options |= {k: v for k, v in change.items() if k in ("img", *Run.__annotations__)}
     masker |= {k: v for k, v in change.items() if k in NiftiMasker().get_params()}
@@ -89,6 +95,49 @@ def test_why_there_is_no_command(files, simulated, seeds, change, told):
     found = made(NiftiMasker(**masker), runs, seeds, simulated.img)
     assert found.command == ""
     assert told in found.why_no_command
+
+
+@pytest.mark.parametrize("width", ["fast", [4, 4, 5]])
+def test_the_command_has_one_width_of_smoothing(files, simulated, seeds, width):
+    run = Run(files / "bold.nii")
+    sbc = SeedCorrelationMap(seeds, NiftiMasker(files / "mask.nii")).fit(run)
+    sbc.brain_masker_.smoothing_fwhm = width  # which nilearn 0.14 takes no more
+    found = recipe(sbc, [run], space_of(sbc, grid_of(simulated.img)), NOTHING)
+    assert f"no option for smoothing_fwhm={width!r}: copy" in found.why_no_command
+
+
+def test_a_masker_of_another_class_has_no_command(files, simulated, seeds):
+    class Own(NiftiMasker):
+        """A masker of somebody's own, which may do anything."""
+
+    runs = [Run(files / "bold.nii")]
+    brain = Own(files / "mask.nii", standardize=None)
+    found = made(brain, runs, seeds, simulated.img)
+    assert found.command == ""
+    assert "has a NiftiMasker, and this is a Own: copy" in found.why_no_command
+
+
+def test_how_masks_are_computed_is_no_matter_where_one_is_given(
+    files, simulated, seeds
+):
+    runs = [Run(files / "bold.nii")]
+    brain = NiftiMasker(
+        files / "mask.nii", mask_strategy="epi", verbose=1, reports=False
+    )
+    found = made(brain, runs, seeds, simulated.img)
+    assert found.command.startswith("sbc-map ")
+
+
+def test_the_command_has_all_digits(files, simulated, seeds):
+    band = {"high_pass": 1 / 128.7, "low_pass": np.float32(0.2)}
+    brain = NiftiMasker(files / "mask.nii", smoothing_fwhm=10 / 3, **band)
+    runs = [Run(files / "bold.nii", t_r=2 / 3)]
+    words = shlex.split(made(brain, runs, seeds, simulated.img).command)
+    after = {w: words[i + 1] for i, w in enumerate(words[:-1]) if w.startswith("--")}
+    assert float(after["--smoothing"]) == 10 / 3
+    assert float(after["--t-r"]) == 2 / 3
+    low, high = map(float, words[words.index("--band") + 1 :][:2])
+    assert (low, high) == (1 / 128.7, float(np.float32(0.2)))
 
 
 def test_a_surface_has_no_command(surface):
