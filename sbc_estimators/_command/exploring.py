@@ -2,12 +2,11 @@
 
 from .._explore.explorer import Explorer, check_viewer
 from .._explore.recipes import Origins, cleaning_words
+from .._support.tables import separator_in
+from .confounds import DERIVATIVE
 from .estimators import make_estimator
 from .inputs import find_sources
 from .together import option
-
-SEPARATORS = {".tsv": "\t", ".csv": ","}
-"""What separates the columns of a table, by the ending of its file; else blanks."""
 
 
 def open_page(options):
@@ -33,11 +32,19 @@ def _origins(options, source):
     """Return in which words a run was given whose confounds are in memory by now."""
     code = {}
     if source.confounds is not None and options.strategy is None:
-        path, columns = source.confounds_file.absolute(), list(source.confounds)
-        separator = SEPARATORS.get(path.suffix, r"\s+")
-        table = f"pd.read_csv({str(path)!r}, sep={separator!r})"
-        code["confounds"] = f"{table}[{columns!r}]"
+        code["confounds"] = _code_of_confounds(options, source)
     return Origins(code, tuple(_words(options)))
+
+
+def _code_of_confounds(options, source):
+    """Return the code that reads the confounds as they were used."""
+    path, columns = source.confounds_file.absolute(), list(source.confounds)
+    are_filled = any(DERIVATIVE in name for name in columns)
+    if options.confounds and options.columns is None and not are_filled:
+        return repr(str(path))  # all of the table, as it is
+    separator = separator_in(path).replace(" ", r"\s+")
+    table = f"pd.read_csv({str(path)!r}, sep={separator!r})[{columns!r}]"
+    return f"{table}.bfill(limit=1)" if are_filled else table
 
 
 def _words(options):

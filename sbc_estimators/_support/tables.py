@@ -74,6 +74,12 @@ def read_table(path, name):
     return _table(names, rows)
 
 
+def separator_in(path):
+    """Return what separates the columns of a table that `read_table` takes."""
+    _, lines, _ = _lines_in(_text_in(path))
+    return _separator(lines)
+
+
 def _text_in(path):
     """Return the text in a file."""
     content = Path(path).read_bytes()
@@ -84,8 +90,8 @@ def _text_in(path):
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _names_and_rows(text):
-    """Return the names of columns, None where there are none, and fields of rows."""
+def _lines_in(text):
+    """Return the comment above a table, None without one, its lines, their numbers."""
     comment, lines, numbers = None, [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.lstrip().startswith("#"):
@@ -95,6 +101,12 @@ def _names_and_rows(text):
             numbers.append(number)
     if not lines:
         raise ValueError("there is no row in it.")
+    return comment, lines, numbers
+
+
+def _names_and_rows(text):
+    """Return the names of columns, None where there are none, and fields of rows."""
+    comment, lines, numbers = _lines_in(text)
     separator = _separator(lines)
     rows = _fields(lines, separator)
     names = None

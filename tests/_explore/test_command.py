@@ -15,8 +15,11 @@ from nilearn.masking import apply_mask
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
+from sbc_estimators._command import exploring
+from sbc_estimators._command.options import understood
 from sbc_estimators._explore.explorer import Explorer
 from sbc_estimators.maskers import SphereSeeds
+from sbc_estimators.runs._opened import open_run
 
 EDGE = (-10, -30, 58)
 """Beside what the sample's mask leaves out here, with signals all the same."""
@@ -65,6 +68,45 @@ def test_the_words_that_are_copied_are_those_that_were_given(
     )
     code = f"confounds = pd.read_csv('{tmp_path}/table.csv', sep=',')[['a', 'c']]"
     assert code in recipe["python"]
+
+
+def opened(options, monkeypatch):
+    """Return what the page that a command opens would copy as confounds."""
+    given = []
+    monkeypatch.setattr(exploring, "Explorer", lambda *args: given.append(args))
+    assert exploring.open_page(understood([*options, "--explore"])) is None
+    (_, run, *_, origins) = given[0]
+    left = {"pd": pd}
+    exec(f"confounds = {origins.code['confounds']}", left)
+    return open_run(run, 0).confounds, left["confounds"]
+
+
+@pytest.mark.parametrize("columns", [[], ["--columns", "a,a_derivative1"]])
+def test_changes_from_scan_to_scan_are_filled_as_the_command_does(
+    sample, tmp_path, monkeypatch, columns
+):
+    table = pd.DataFrame(np.random.default_rng(0).random((200, 2)), columns=["a", "b"])
+    for name in ("a", "b"):
+        table[f"{name}_derivative1"] = table[name].diff()
+    table.to_csv(tmp_path / "table.tsv", sep="\t", index=False, na_rep="n/a")
+    words = [str(sample.func), "--confounds", str(tmp_path / "table.tsv"), *columns]
+    expected, copied = opened(words, monkeypatch)
+    np.testing.assert_array_equal(copied, expected)
+    assert copied["a_derivative1"][0] == copied["a_derivative1"][1]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+@pytest.mark.parametrize("columns", [[], ["--columns", "a,b"]])
+def test_tables_are_copied_as_they_were_read(
+    sample, tmp_path, monkeypatch, separator, columns
+):
+    table = pd.DataFrame(np.random.default_rng(0).random((200, 3)), columns=list("abc"))
+    table.to_csv(tmp_path / "table.csv", sep=separator, index=False)
+    words = [str(sample.func), "--confounds", str(tmp_path / "table.csv"), *columns]
+    expected, copied = opened(words, monkeypatch)
+    if isinstance(copied, str):
+        copied = open_run(Run(sample.func, copied), 0).confounds
+    np.testing.assert_array_equal(copied, expected)
 
 
 def test_an_old_nilearn_is_told(older_nilearn, capsys):
