@@ -22,6 +22,7 @@ from .._support.files import (
     write_map,
     write_table,
 )
+from ..maskers._places import coordinates
 from .estimators import (
     centres_of,
     in_file_name,
@@ -31,7 +32,7 @@ from .estimators import (
     threshold_of,
 )
 from .inputs import NO_CONFOUNDS
-from .pictures import coordinates, draw_map, draw_signals
+from .pictures import draw_map, draw_signals
 from .rows import quality_rows, run_row
 
 SIDECAR = "sbc_z.json"

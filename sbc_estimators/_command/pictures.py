@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from .. import plotting
+from ..maskers._places import coordinates
 from ..plotting._signals import signals_size
 from ..plotting._volume_views import MAP_SIZE
 from .estimators import centres_of
@@ -46,8 +47,3 @@ def draw_signals(estimator, run, signals):
     figure = Figure(figsize=size, layout="constrained")
     plotting.plot_signals(estimator, run, signals=signals, names=names, figure=figure)
     return figure
-
-
-def coordinates(centre):
-    """Return coordinates as text, without needless digits."""
-    return f"({', '.join(f'{value:g}' for value in centre)})"

@@ -8,10 +8,9 @@ import shlex
 from dataclasses import dataclass, field
 from numbers import Real
 
-from nilearn.maskers import MultiNiftiMasker, NiftiMasker
-
 from .._reporting.code import Code, in_words, not_defaults, path_of
 from .._reporting.used import repetition_time
+from .._signals.kinds import adapter_of
 from ..maskers import SphereSeeds, SurfaceSeeds
 
 WITHOUT_EFFECT = {
@@ -21,7 +20,6 @@ WITHOUT_EFFECT = {
     "memory_level",
     "n_jobs",
     "reports",
-    "runs",
     "standardize",
     "verbose",
 }
@@ -189,9 +187,9 @@ def _why_no_command(sbc, runs, space):
 
 def _why_no_option(masker, run, has_mask):
     """Return what `sbc-map` has no option for, or an empty text."""
-    if type(masker) not in (NiftiMasker, MultiNiftiMasker):
+    if not adapter_of(masker, "brain_masker").is_known:
         kind = type(masker).__name__
-        return f"sbc-map has a NiftiMasker, and this is a {kind}: copy the Python."
+        return f"sbc-map has no option for a {kind} as the brain: copy the Python."
     told = IN_COMMAND | WITHOUT_EFFECT | (OF_COMPUTED_MASKS if has_mask else set())
     given = {k: v for k, v in not_defaults(masker).items() if k not in told}
     if not isinstance(masker.smoothing_fwhm, Real | None):

@@ -17,6 +17,7 @@ from .._images.grids import VolumeGrid
 from .._images.meshes import FARTHEST_VERTEX, SurfaceGrid, nearest_vertex
 from .._images.opening import read_still
 from .._signals.kinds import adapter_of
+from .._support.messages import in_mm
 from ..maskers import SphereSeeds, SurfaceSeeds
 
 HEADER_SIZE = 352
@@ -128,7 +129,7 @@ class VolumeSpace:
         """Return the place that holds coordinates in mm; raises ValueError outside."""
         place = int(self.places_at([xyz])[0])
         if place < 0:
-            raise ValueError(f"{_told(xyz)} mm lies outside the brain mask.")
+            raise ValueError(f"{in_mm(xyz)} mm lies outside the brain mask.")
         return place
 
     def point(self, place):
@@ -210,7 +211,7 @@ class SurfaceSpace:
         place, distance = nearest_vertex(xyz, self.points)
         if not distance <= FARTHEST_VERTEX:
             raise ValueError(
-                f"{_told(xyz)} mm lies {distance:.0f} mm from the nearest vertex of "
+                f"{in_mm(xyz)} mm lies {distance:.0f} mm from the nearest vertex of "
                 "the brain mask."
             )
         return place
@@ -249,8 +250,3 @@ class SurfaceSpace:
     def parts(self):
         """Return the arrays from which the page knows the places."""
         return {"mask": self.inside.astype(np.uint8)}
-
-
-def _told(xyz):
-    """Return coordinates as people write them."""
-    return ", ".join(f"{float(x):g}" for x in xyz)

@@ -3,6 +3,8 @@
 from pathlib import PurePath
 from urllib.parse import quote
 
+from .._support.messages import in_mm
+
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 
@@ -26,8 +28,7 @@ def percent(value):
 
 def place(coordinates):
     """Return coordinates as text, to a tenth of a millimetre."""
-    words = [f"{round(value, 1):g}" for value in coordinates]
-    return ", ".join(words).replace("-", MINUS)
+    return in_mm([round(value, 1) for value in coordinates]).replace("-", MINUS)
 
 
 def address(path):

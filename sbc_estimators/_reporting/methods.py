@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import __version__
 from .._signals.kinds import adapter_of
+from .._support.messages import in_mm
 from .images import SURFACE, kind_of
 from .references import REFERENCES, cite, cited_in
 from .tables import known, mapped_runs
@@ -217,7 +218,7 @@ def _placed(name, places):
     """Return the name of a seed with its places in mm, which it may say itself."""
     if not all(np.shape(place) == (3,) for place in places):
         return name  # vertices have no coordinates of their own
-    words = [", ".join(f"{float(x):g}" for x in place) for place in places]
+    words = list(map(in_mm, places))
     said = " + ".join(f"({word})" for word in words)
     inside = f"({joined(words)} mm)"
     return inside if name == said else f"{name} {inside}"

@@ -12,6 +12,7 @@ from ..runs._opened import as_runs
 from .backgrounds import as_image, background_of
 from .code import in_words
 from .formats import MINUS
+from .formats import place as place_in_words
 from .lines import counts, drawn
 from .maps import Maps
 from .methods import methods
@@ -263,10 +264,9 @@ def _detail(maps, mapped, position, labels, background, threshold):
 
 def _where(name, place, radius):
     """Return where a seed is in words, as far as its name does not say so."""
-    words = [] if place is None else [", ".join(f"{round(x, 1):g}" for x in place)]
-    if words and str(name) == f"({words[0]})":
-        words = []
-    words = [f"{word.replace('-', MINUS)} mm" for word in words]
+    told = "" if place is None else place_in_words(place)
+    is_new = told and str(name).replace("-", MINUS) != f"({told})"
+    words = [f"{told} mm"] if is_new else []
     return [*words, f"radius {radius:g} mm"] if radius else words
 
 

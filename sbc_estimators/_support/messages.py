@@ -8,6 +8,9 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+NEXT_TO_0 = 1e-4
+"""In mm: coordinates closer to 0 are what rounding left of it."""
+
 
 def describe_run(position, img):
     """Return the words that name a run in messages: its position and its file."""
@@ -51,6 +54,17 @@ def close_matches(name, known):
         return f"Did you mean {' or '.join(map(repr, meant))}?"
     shown = ", ".join(map(repr, known[:10]))
     return f"There are {shown}{', ...' if len(known) > 10 else ''}."
+
+
+def in_mm(place):
+    """Return coordinates in mm as people write them: never as 1e-07, nor as -0.
+
+    Examples
+    --------
+    >>> in_mm((-1e-7, -52.5, 18.0))
+    '0, -52.5, 18'
+    """
+    return ", ".join(f"{float(x) if abs(x) >= NEXT_TO_0 else 0:g}" for x in place)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .._support.checks import check_length, is_finite
+from .._support.messages import in_mm
 
 Hemisphere = Literal["left", "right"] | None
 """That of a seed, None for any."""
@@ -24,8 +25,8 @@ def point(value):
 
 
 def coordinates(place):
-    """Return coordinates in mm as people write them."""
-    return f"({', '.join(f'{float(x):g}' for x in place)})"
+    """Return coordinates in mm as people write them, in brackets."""
+    return f"({in_mm(place)})"
 
 
 def described(name, place, unit=""):

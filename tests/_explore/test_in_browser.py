@@ -183,6 +183,29 @@ def test_coordinates_are_typed(page, explorer):
     assert place_at(explorer, seed_of(page)[0]) == place_at(explorer, ANGULAR)
 
 
+def test_a_coordinate_next_to_0_is_0_in_all_that_is_written(page):
+    page.seed_at(PCC)
+    page.run("window.own = state.space.point; state.space.point = () => [-1e-7, 0, 9];")
+    command, python = page.run("return [commandText(), pythonText()]")
+    name = page.run("return fileName()")
+    page.run("state.space.point = window.own;")
+    assert " --seed seed 0 0 9 " in command
+    assert "SphereSeeds([(0, 0, 9)]" in python
+    assert name.startswith("seed_0_0_9_")
+
+
+@pytest.mark.parametrize("text", ["-1e-7, .5 18", "[0,-0.52,\u22121.8E+1]"])
+def test_coordinates_are_pasted_however_they_are_written(page, text):
+    page.run(
+        "const data = new DataTransfer(); data.setData('text', args[0]);"
+        "$('go').dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }));",
+        text,
+    )
+    found = page.run("return ['x', 'y', 'z'].map((id) => Number($(id).value))")
+    expected = {"-": [-1e-7, 0.5, 18], "[": [0, -0.52, -18]}[text[0]]
+    assert found == expected
+
+
 def test_named_places(page, explorer):
     page.driver.find_element("xpath", "//button[text()='mPFC']").click()
     page.settle()

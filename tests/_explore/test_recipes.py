@@ -72,6 +72,7 @@ def test_the_command_leaves_drifts_where_the_masker_does(files, simulated, seeds
         ({"clean_args": {"extrapolate": False}}, "no option for clean_args={'extrap"),
         ({"target_affine": "its own"}, "no option for target_affine=[["),
         ({"mask_img": None, "mask_strategy": "epi"}, "for mask_strategy='epi': copy"),
+        ({"runs": [0] * 50 + [1] * 50}, "no option for runs=[0, 0, 0"),
         ({"seed_img": "image"}, "no option for seed_img=<"),
         ({"mask_img": "image"}, "takes files, and mask_img is none"),
         ({"n_runs": 2}, "maps each run by itself: choose a run"),
@@ -114,7 +115,7 @@ def test_a_masker_of_another_class_has_no_command(files, simulated, seeds):
     brain = Own(files / "mask.nii", standardize=None)
     found = made(brain, runs, seeds, simulated.img)
     assert found.command == ""
-    assert "has a NiftiMasker, and this is a Own: copy" in found.why_no_command
+    assert "no option for a Own as the brain: copy" in found.why_no_command
 
 
 def test_how_masks_are_computed_is_no_matter_where_one_is_given(
@@ -172,7 +173,9 @@ def test_words_that_are_no_files_stay_words(files, simulated, seeds):
         clean_args={"butterworth__order": 3},
         standardize="psc",
     )
+    brain.runs = [0] * 50 + [1] * 50
     python = made(brain, [Run(files / "bold.nii")], seeds, simulated.img).python
+    assert "    runs=[0, 0, 0" in re.sub(r"\[\n +", "[", python)
     assert "    clean_args={'butterworth__order': 3},\n" in python
     assert "    mask_strategy='epi',\n" in python
     assert "psc" not in python

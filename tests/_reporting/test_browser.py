@@ -3,6 +3,7 @@
 import io
 import re
 import time
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -238,3 +239,10 @@ def test_an_index(browser, tmp_path):
     page = Reported(browser, index_of_reports(entries).html, tmp_path, PHONE)
     check_width(page, PHONE)
     assert page.console() == []
+
+
+def test_a_z_next_to_0_has_no_sign(browser):
+    script = files("sbc_estimators") / "_reporting" / "templates" / "report.js"
+    (line,) = re.findall(r"const minus = .*;", script.read_text("utf-8"))
+    code = f"{line} return ['-0.00', '-0.30', '2'].map(minus)"
+    assert browser.execute_script(code) == ["0.00", "\N{MINUS SIGN}0.30", "2"]

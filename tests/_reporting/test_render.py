@@ -16,11 +16,12 @@ from nilearn.maskers import NiftiMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._reporting import summary as summaries
+from sbc_estimators._reporting.formats import MINUS, place
 from sbc_estimators._reporting.lines import drawn, histogram_path, series_path
 from sbc_estimators._reporting.niivue import niivue_script
 from sbc_estimators._reporting.render import render
 from sbc_estimators._reporting.report import Entry, Report, index_of_reports
-from sbc_estimators._reporting.summary import summarise
+from sbc_estimators._reporting.summary import _where, summarise
 from sbc_estimators.maskers import GivenSignals
 
 EVIL = "</title><script>alert('$x$ &amp;')</script>"
@@ -207,3 +208,9 @@ def test_an_index_lists_reports_and_errors():
         assert f'<th scope="col">{word}</th>' in page
     assert re.search(r"<strong>2</strong> mapped", page)
     assert re.search(r"<strong>1</strong> failed", page)
+
+
+def test_coordinates_next_to_0_are_0():
+    assert place((-0.04, 1e-7, -52)) == f"0, 0, {MINUS}52"
+    assert _where("PCC", (-0.04, 0, 9), 0) == ["0, 0, 9 mm"]
+    assert _where("(0, 0, -9)", (1e-9, -1e-9, -9), 8) == ["radius 8 mm"]

@@ -234,7 +234,7 @@ function pointAtSeed(mm) {
 function connectControls() {
   $("go").onsubmit = (event) => { event.preventDefault(); readFields(); };
   $("go").addEventListener("paste", (event) => {
-    const numbers = event.clipboardData.getData("text").replaceAll("−", "-").match(/-?\d+(\.\d+)?/g) ?? [];
+    const numbers = event.clipboardData.getData("text").replaceAll("−", "-").match(/-?\d*\.?\d+(e[-+]?\d+)?/gi) ?? [];
     if (numbers.length !== 3) return;
     event.preventDefault();
     ["x", "y", "z"].forEach((id, i) => { $(id).value = numbers[i]; });

@@ -7,8 +7,11 @@ function recipeShown() {
   return run === "mean" ? CONFIG.recipes.at(-1) : CONFIG.recipes[Number(run)];
 }
 
+/* A coordinate without an exponent, which sbc-map takes for an option where it is below 0. */
+function plain(mm) { return String(Math.abs(mm) < SLACK ? 0 : mm); }
+
 function filledIn(template) {
-  const { radius, summary } = settings(), [x, y, z] = state.space.point(state.seed).map(String);
+  const { radius, summary } = settings(), [x, y, z] = state.space.point(state.seed).map(plain);
   const name = state.space.name?.(state.seed) ?? {};
   const words = {
     X: x, Y: y, Z: z, SUMMARY: summary,

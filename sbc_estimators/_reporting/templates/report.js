@@ -26,7 +26,7 @@
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).arrayBuffer();
   };
-  const minus = (text) => text.replace("-", "\u2212");
+  const minus = (text) => text.replace("-", Number(text) ? "\u2212" : "");
   const threshold = () => Number($("threshold").value);
   const top = () => Math.max(PARTS.seeds[shown].top, threshold() + 0.05);
 
