@@ -69,25 +69,27 @@ class MapsInBids:
     def paths(self):
         """Return the files that will be written."""
         kind = open_scans(self.source.func).grid.kind
-        paths = [path for own in self.targets for path in self._paths(own, kind)]
-        if self.has_pictures:
-            paths += map(self._file, SIGNALS)
-        return [*paths, *([self.report] if self.report else [])]
+        paths = []
+        for own in self.targets:
+            paths += [*files_of_kind(kind, own, self.out), own.sidecar(self.out)]
+        return [*paths, *self._beside()]
 
-    def _paths(self, target, kind):
-        """Return the files of one map."""
-        paths = [*files_of_kind(kind, target, self.out), target.sidecar(self.out)]
-        if self._has_picture(target):
-            paths += [self._picture(target, end) for end in ("png", "pdf")]
-        return paths
+    def _beside(self):
+        """Return the files beside maps: pictures, time series, and the report."""
+        pictures = [path for own in self.targets for path in self._pictures(own)]
+        report = [self.report] if self.report else []
+        return [*pictures, *self._signals(), *report]
 
-    def _has_picture(self, target):
-        """Whether a map is drawn."""
-        return self.has_pictures and target.stat in PICTURED
+    def _pictures(self, target):
+        """Return the files of a map's picture, none where it is not drawn."""
+        if not self.has_pictures or target.stat not in PICTURED:
+            return []
+        sidecar = target.sidecar(self.out)
+        return [sidecar.with_suffix(f".{ending}") for ending in ("png", "pdf")]
 
-    def _picture(self, target, ending):
-        """Return the file of a map's picture."""
-        return target.sidecar(self.out).with_suffix(f".{ending}")
+    def _signals(self):
+        """Return the files of the seeds' time series, none where there are none."""
+        return list(map(self._file, SIGNALS)) if self.has_pictures else []
 
     def _file(self, ending):
         """Return the path of a file of the run, of which there is one."""
@@ -96,8 +98,7 @@ class MapsInBids:
 
     def is_done(self):
         """Whether all is there, from the same sources, parameters and versions."""
-        has_report = self.report is None or self.report.is_file()
-        return has_report and not self._missing()
+        return not self._missing() and _are_files(self._beside())
 
     def _missing(self):
         """Return what is still to be written."""
@@ -114,15 +115,16 @@ class MapsInBids:
             keep_in_mask(sbc, run)
         results = self._fitted(sbc, run)
         (self.out / self.targets[0].place.folder).mkdir(parents=True, exist_ok=True)
-        if self.has_pictures and missing:
+        if self.has_pictures and (missing or not _are_files(self._signals())):
             self._write_signals(sbc, run)
         told, endings = _told(sbc), endings_of(sbc)
-        for target in missing:
-            maps = results[target.stat]
-            if self._has_picture(target):
+        for target in self.targets:
+            maps, pictures = results[target.stat], self._pictures(target)
+            if pictures and (target in missing or not _are_files(pictures)):
                 self._write_picture(sbc, target, maps)
-            own = told[target.seed]
-            write_target(sbc, target, maps[target.seed], own, self.out, endings)
+            if target in missing:
+                own = told[target.seed]
+                write_target(sbc, target, maps[target.seed], own, self.out, endings)
         if self.report is not None:
             self._write_report(sbc, run)
 
@@ -139,7 +141,7 @@ class MapsInBids:
         signals = sbc.seed_signals(run)
         with ExitStack() as stack:
             table, *pictures = (
-                stack.enter_context(replacing(self._file(own))) for own in SIGNALS
+                stack.enter_context(replacing(path)) for path in self._signals()
             )
             write_table(signals, sbc.seed_names_, table)
             write_figure(draw_signals(sbc, run, signals), pictures[0].with_suffix(""))
@@ -158,8 +160,7 @@ class MapsInBids:
         figure = draw_map(sbc, maps.ravel(), target.seed, threshold)
         with ExitStack() as stack:
             png, _ = (
-                stack.enter_context(replacing(self._picture(target, ending)))
-                for ending in ("png", "pdf")
+                stack.enter_context(replacing(path)) for path in self._pictures(target)
             )
             write_figure(figure, png.with_suffix(""))
 
@@ -172,6 +173,11 @@ class MapsInBids:
             if target.stat == first
         ]
         return sidecars[0]["RunReport"], [own["SeedReport"] for own in sidecars]
+
+
+def _are_files(paths):
+    """Whether all of some files are there."""
+    return all(path.is_file() for path in paths)
 
 
 def run_of(source):

@@ -514,3 +514,21 @@ def test_one_run_with_a_name_by_bids_has_pictures_too(pair, one_seed, tmp_path, 
     table = pd.read_csv(folder / f"{name}_desc-seeds_timeseries.tsv", sep="\t")
     assert table.shape == (40, 1)
     assert list(table) == ["L IPS"]
+
+
+@pytest.mark.parametrize("gone", ["*statmap.png", "*statmap.pdf", "*series.*"])
+def test_pictures_that_are_gone_are_drawn_again(pair, one_seed, tmp_path, call, gone):
+    out = tmp_path / "out"
+    words = [pair.func("01", 1), "--band", "0", "inf", *one_seed, "--out", out]
+    assert call(*words)[0] == 0
+    before, written = tree(out), times(out)
+    lost = list(out.rglob(gone))
+    assert lost
+    for path in lost:
+        path.unlink()
+    assert "1 map written" in call(*words)[1]
+    assert tree(out) == before
+    maps = [path for path in written if path.name.endswith(("map.nii.gz", "map.json"))]
+    after = times(out)
+    assert {path: after[path] for path in maps} == {p: written[p] for p in maps}
+    assert "there already" in call(*words)[1]
