@@ -17,6 +17,9 @@ ALIKE = 1e-3
 
 COMPRESSED = (".gz", ".bz2", ".zst")
 
+SERIES = ".dtseries"
+"""What names of CIFTI's time series have before their ending."""
+
 ROOT = "dataset_description.json"
 """Lies in the topmost folder of a dataset in BIDS."""
 
@@ -94,17 +97,23 @@ def _time_in_sidecar(img):
     if path is None:
         return None
     path = Path(path)
-    own = path.with_name(f"{_stem(path)}.json")
-    t_r = time_in(own) if own.is_file() else None
-    if t_r is not None or not _stem(path).endswith("bold"):
+    stems = _stems(path)
+    own = [path.with_name(f"{stem}.json") for stem in stems]
+    times = [time_in(sidecar) for sidecar in own if sidecar.is_file()]
+    t_r = next((t_r for t_r in times if t_r is not None), None)
+    if t_r is not None or not stems[-1].endswith("bold"):
         return t_r
     entities = parse_bids_filename(str(path))["entities"]
     return repetition_time(BoldImage(str(path), entities), _root(path))
 
 
-def _stem(path):
-    """Return the name of a file without its endings."""
-    return Path(path.stem if path.suffix in COMPRESSED else path.name).stem
+def _stems(path):
+    """Return the name of a file without its endings, also with what CIFTI adds first.
+
+    The sidecar of x.dtseries.nii is x.json; to some software it is x.dtseries.json.
+    """
+    stem = Path(path.stem if path.suffix in COMPRESSED else path.name).stem
+    return list(dict.fromkeys([stem, stem.removesuffix(SERIES)]))
 
 
 def _root(path):

@@ -22,6 +22,7 @@ import sbc_estimators
 from helpers import make_sbc
 from sbc_estimators import Run, SeedCorrelationMap, runs_from_fmriprep
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.runs._times import told_times
 
 N_SCANS = 80
 MNI = "MNI152NLin2009cAsym"
@@ -706,6 +707,21 @@ def test_bad_sidecar(small, content, message):
         ValueError, match=rf"run 1 \('.*'\).{{1,2}} sidecar '.*{name}'.*{message}"
     ):
         runs_from_fmriprep(small)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".dtseries.nii"])
+@pytest.mark.parametrize(
+    "name", ["x.json", "x_bold.json", "task-rest_bold.json", "x_bold.dtseries.json"]
+)
+def test_sidecars_of_all_formats(tmp_path, ending, name):
+    start = "x" if name == "x.json" else "sub-01_task-rest_bold"
+    sidecar = tmp_path / name.replace("x_bold", start)
+    set_time(sidecar, 2.5)
+    (told, *others) = told_times(tmp_path / f"{start}{ending}", 2.0)
+    is_known = "dtseries" not in name or "dtseries" in ending
+    expected = (2.5, "sidecar") if is_known else (2.0, "header")
+    assert (told.t_r, told.source) == expected
+    assert len(others) == is_known
 
 
 # Tables of confounds
