@@ -705,6 +705,22 @@ def test_nilearn_masks_must_be_given(data, kind):
         fit(kind(), data.img)
 
 
+@pytest.mark.parametrize("is_cifti", [False, True])
+def test_a_mask_without_voxels_for_spheres(data, is_cifti):
+    cortex = data.axis[data.axis.surface_mask]
+    mask_img = SurfaceImage(data.mesh, {side: np.ones(200) for side in CORTEX})
+    if is_cifti:
+        mask_img = maps_of(cortex, np.ones(len(cortex)))
+    seeds = SphereSeeds([data.seeds[1]], 6, mask_img=mask_img)
+    told = (
+        "seed_masker",
+        "mask_img is ",
+        "without voxels, but spheres lie in the voxels",
+    )
+    with pytest.raises(TypeError, match=words(*told, "Pass a mask that is a volume")):
+        fit(seeds, data.img)
+
+
 def test_runs_of_different_brain_models(data):
     fewer = np.delete(np.arange(len(data.axis)), [3, 4, 7])
     other = of_axes(SeriesAxis(0, 2, 90), data.axis[fewer], data=data.matrix[:, fewer])

@@ -230,6 +230,12 @@ class GrayordinateGrid(Grid):
         if self.volume is None:
             return super().lay_spheres(names, centres, radii, mask, allow_overlap)
         if mask is not None:
+            if mask.part(VolumeGrid.kind) is None:
+                raise TypeError(
+                    f"mask_img is {mask.grid.kind} without voxels, but spheres lie in "
+                    "the voxels of the image. Pass a mask that is a volume, or a CIFTI "
+                    "image that has voxels."
+                )
             self.check_holds(mask, "mask_img")
             mask = mask.part(VolumeGrid.kind)
         seeds = range(len(names)) if seeds is None else seeds
