@@ -258,8 +258,8 @@ class PreparedRun:
         Raises
         ------
         ValueError
-            If plain signals are asked for and the brain is not made of voxels, or if
-            the run is closed.
+            If plain signals are asked for and the brain is not made of voxels, or the
+            run was pickled; or if it is closed.
         """
         signals = self._plain_voxels() if plain else self._open().brain.outputs
         chosen = slice(None) if voxels is None else voxels
@@ -270,6 +270,12 @@ class PreparedRun:
     def _plain_voxels(self):
         """Return the signals of the brain's voxels before smoothing."""
         brain, spatial = self._open().brain, self._brain.spatial
+        if spatial is None:
+            raise ValueError(
+                "plain=True needs the brain masker, which is not sent along when a "
+                "prepared run is pickled: here are only the signals as they are "
+                "mapped. Ask for plain signals before, or call prepare once more."
+            )
         if spatial.weights is not None:
             raise ValueError("plain signals are those of voxels, not of regions.")
         if spatial.smoothing is None:

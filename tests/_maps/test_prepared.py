@@ -598,6 +598,10 @@ def test_sent_is_a_path_and_a_key(make, data, folder):
             assert isinstance(arrived, PreparedRun)
             np.testing.assert_array_equal(arrived.map(), prepared.map())
             assert arrived.rank == prepared.rank
+            mapped = arrived.coordinates()
+            np.testing.assert_array_equal(mapped, prepared.coordinates())
+            with pytest.raises(ValueError, match=r"plain=True needs .* once more\."):
+                arrived.coordinates(plain=True)
             assert len(pickle.dumps(arrived)) < 5000
 
 
