@@ -49,7 +49,10 @@ def main(argv=None):
         _say("error", error)
         return 2
     except KeyboardInterrupt:
-        _say("stopped", "the same command goes on with what is left")
+        is_study = not options.explore and (options.is_folder or len(options.func) > 1)
+        _say(
+            "stopped", "the same command goes on with what is left" if is_study else ""
+        )
         return 130
 
 
@@ -95,7 +98,7 @@ def _say(kind, message):
     """Print one line to standard error, in which the only run has no number."""
     text = " ".join(str(message).split())
     text = re.sub(r"\brun (0 \('[^']*'\)|'[^']*')", "the run", text)
-    print(f"{PROGRAM}: {kind}: {text}", file=sys.stderr)
+    print(": ".join(filter(None, (PROGRAM, kind, text))), file=sys.stderr)
 
 
 if __name__ == "__main__":

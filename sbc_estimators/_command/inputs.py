@@ -124,8 +124,12 @@ def _check_confounds(table, n_scans, kept, path):
 
     Of scans that are not kept, it may have anything.
     """
+    where = "--confounds" if path is None else f"--confounds {str(path)!r}"
     if len(table) != n_scans:
-        raise ValueError(f"--confounds has {len(table)} rows, FUNC has {n_scans} scans")
+        raise ValueError(
+            f"{where} has {len(table)} rows, but FUNC has {n_scans} scans. Give the "
+            "table of this run, with a row for each scan"
+        )
     table = table if kept is None else table.iloc[kept]
     bad = {name: _bad_scans(column) for name, column in table.items()}
     complete = [name for name, (_, scans) in bad.items() if not scans]
@@ -133,7 +137,7 @@ def _check_confounds(table, n_scans, kept, path):
         if scans:
             plural = "s" if len(scans) > 1 else ""
             raise ValueError(
-                f"--confounds {str(path)!r}: column {name!r} {what} in scan{plural} "
+                f"{where}: column {name!r} {what} in scan{plural} "
                 f"{some_of(scans, most=3)}; leave it out with --columns NAME,... "
                 f"(complete: {some_of(complete) or 'none'})"
             )

@@ -98,8 +98,9 @@ def _add_runs(parser):
         "--mask",
         metavar="FILE",
         type=Path,
-        help="brain mask of all runs (default: that of each run in a folder, else "
-        "computed from the run)",
+        help="where to map, in all runs: a mask of the brain, or of targets; seeds may "
+        "lie outside, but for --mask-seeds (default: the brain mask beside each run of "
+        "a folder or with --strategy, else one computed from the run)",
     )
     add(
         "--t-r",
@@ -204,7 +205,7 @@ def _add_seeds(parser):
     add(
         "--mask-seeds",
         action="store_true",
-        help="leave out of the seeds what lies outside the brain mask",
+        help="leave out of the seeds what lies outside of --mask, or of its default",
     )
     add(
         "--summary",

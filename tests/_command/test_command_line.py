@@ -427,7 +427,10 @@ def test_errors_are_one_line_and_leave_nothing(small, tmp_path, capsys, make, me
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda t: t.iloc[1:], r"--confounds has \d+ rows, FUNC has \d+ scans$"),
+        (
+            lambda t: t.iloc[1:],
+            r"--confounds '.*tsv' has 99 rows, but FUNC has 100 scans\. Give the",
+        ),
         (lambda t: t.assign(a="x"), "column 'a' has no number in scans 0, 1, 2 and "),
         (
             lambda t: t.assign(b=np.inf),

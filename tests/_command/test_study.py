@@ -261,6 +261,10 @@ def test_ctrl_c(pair, one_seed, tmp_path, call, monkeypatch):
     status, _, errors = call(pair.path, *WIDE, *one_seed, "--out", tmp_path / "out")
     assert status == 130
     assert errors == "sbc-map: stopped: the same command goes on with what is left\n"
+    status, _, errors = call(pair.func("01", 1), *WIDE, *one_seed, "--out", tmp_path)
+    assert (status, errors) == (130, "sbc-map: stopped\n")
+    words = [pair.func("01", 1), *WIDE, *one_seed, "--explore"]
+    assert call(*words)[::2] == (130, "sbc-map: stopped\n")
 
 
 def test_warnings_name_the_run(pair, one_seed, tmp_path, call):
@@ -379,7 +383,7 @@ SPOILS = {
     ),
     "a short table": (
         lambda pair: pair.table("02", 1).write_text("csf\twhite_matter\n1\t2\n2\t1"),
-        r"FUNC \('.*sub-02.*'\): --confounds has 2 rows, FUNC has 40 scans",
+        r"FUNC \('.*sub-02.*'\): --confounds '.*' has 2 rows, but FUNC has 40 sc",
     ),
     "no image": (
         lambda pair: pair.func("02", 1).write_bytes(b"none"),
