@@ -1,6 +1,6 @@
 """The command line, `sbc-map`: how it begins and how it ends.
 
-Next to the standard library only what imports nothing is imported here, so that
+Next to the standard library only what imports next to nothing is imported here, so that
 `--help` and a mistyped option answer at once. The work is in `_command`.
 """
 
@@ -8,14 +8,11 @@ import re
 import sys
 import warnings
 import webbrowser
-import zlib
 from contextlib import contextmanager, suppress
 
 from ._command.options import PROGRAM, understood
 from ._command.together import check_paths
-
-READ_ERRORS = (OSError, EOFError, zlib.error)
-"""What a file that is truncated or corrupt ends in, if nobody says it better."""
+from ._support.disks import READ_ERRORS
 
 
 def main(argv=None):
@@ -45,7 +42,7 @@ def main(argv=None):
             return (_explore if options.explore else _map)(options)
     # A RuntimeError says which run could not be mapped, a TypeError what is no image,
     # an ImportError which version of a library is needed.
-    except (ValueError, TypeError, RuntimeError, ImportError, *READ_ERRORS) as error:
+    except (TypeError, RuntimeError, ImportError, *READ_ERRORS) as error:
         _say("error", error)
         return 2
     except KeyboardInterrupt:

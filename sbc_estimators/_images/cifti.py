@@ -13,14 +13,14 @@ from .._support.digests import digest
 from .._support.messages import some_of
 from .grayordinates import GrayordinateGrid
 from .grids import Still, VolumeGrid
-from .scans import READ_ERRORS, SECONDS_PER_UNIT, Block, Scaling, Scans, finite
+from .scans import SECONDS_PER_UNIT, Block, Scaling, Scans, finite
 from .structures import Structure
 from .volume import (
     check_whole,
     files_of,
     is_plain_file,
+    reading,
     state_of_file,
-    unreadable,
     without_missing,
 )
 
@@ -141,7 +141,8 @@ class CiftiScans(Scans):
         """Return what gives the time series of grayordinates ``start`` to ``stop``."""
         if is_plain_file(self.dataobj):
             return self._mapped
-        data = np.asarray(self.dataobj)
+        with reading():
+            data = np.asarray(self.dataobj)
         return lambda start, stop: data[:, start:stop].T
 
     def _mapped(self, start, stop):
@@ -149,7 +150,8 @@ class CiftiScans(Scans):
         own, n_scans = self.dataobj, self.n_scans
         offset = own.offset + start * n_scans * own.dtype.itemsize
         shape = stop - start, n_scans
-        return np.memmap(own.file_like, own.dtype, "r", offset, shape)
+        with reading():
+            return np.memmap(own.file_like, own.dtype, "r", offset, shape)
 
     def slabs(self, positions):
         """Return positions cut into pieces, not too many at a time."""
@@ -192,10 +194,8 @@ def read_cifti(image, missing=0):
     What is not finite becomes `missing`.
     """
     scans = CiftiScans(image)
-    try:
+    with reading():
         data = np.asarray(image.dataobj)
-    except READ_ERRORS as error:
-        raise unreadable(error) from error
     values = without_missing(data, missing).T
     values = values[:, 0] if values.shape[1] == 1 else values
     return Still(scans.grid, values, names=_names_of_labels(image))

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from nilearn import image
 
-READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
-"""What libraries let through where a file is truncated or corrupt."""
-
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 """How long the units of time of NIfTI headers are."""
 

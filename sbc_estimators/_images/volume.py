@@ -11,11 +11,10 @@ from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
 
 from .._support.digests import digest
-from .._support.tables import GZIP_ERRORS
+from .._support.disks import READ_ERRORS
 from .grids import Still, VolumeGrid
 from .headers import doubts_of, space_of, units_of
 from .scans import (
-    READ_ERRORS,
     SECONDS_PER_UNIT,
     Block,
     Scaling,
@@ -31,8 +30,6 @@ from .streams import (
     read_on,
     skip,
 )
-
-READ_ERRORS = (*READ_ERRORS, *GZIP_ERRORS, MemoryError)
 
 BLOCK_BYTES = 2**24
 """Raw bytes of the scans that are read at a time."""
@@ -144,18 +141,15 @@ class VolumeScans(Scans):
             If the file is truncated or corrupt.
         """
         step = self._scans_a_block(len(kept))
-        try:
+        blocks = split_into_blocks(self.n_scans, kept, step)
+        with reading():
             with _reader(self.dataobj, self.n_scans) as read:
-                for start, stop, rows, place in split_into_blocks(
-                    self.n_scans, kept, step
-                ):
+                for start, stop, rows, place in blocks:
                     numbers = read(start, stop)
                     if len(rows):
                         yield Block(numbers, rows, place)
             if not is_plain_file(self.dataobj):
                 _check_ends(self.image)
-        except READ_ERRORS as error:
-            raise unreadable(error) from error
 
     def _scans_a_block(self, n_kept):
         """Return how many scans are read at a time.
@@ -228,11 +222,9 @@ def read_volume(image, missing=0):
     shape = image.shape
     _check_axes(image)
     check_whole(image.dataobj)
-    try:
+    with reading():
         data = np.asarray(image.dataobj)
         _check_ends(image)
-    except READ_ERRORS as error:
-        raise unreadable(error) from error
     check_real(data.dtype)
     data = without_missing(data, missing)
     grid = VolumeGrid(tuple(shape[:3]), np.asarray(image.affine))
@@ -395,13 +387,20 @@ def check_whole(dataobj):
     if not isinstance(path, str) or not isinstance(dataobj, ArrayProxy):
         return
     needed = dataobj.offset + math.prod(dataobj.shape) * dataobj.dtype.itemsize
-    try:
+    with reading():
         check_claim(path, needed)
+
+
+@contextmanager
+def reading():
+    """Turn whatever reading may end in into an OSError that says so."""
+    try:
+        yield
     except READ_ERRORS as error:
-        raise unreadable(error) from error
+        raise _unreadable(error) from error
 
 
-def unreadable(error):
+def _unreadable(error):
     """Return the error of a file that ends too early or makes no sense."""
     if isinstance(error, MemoryError):
         return OSError(

@@ -1,8 +1,18 @@
-"""Room on a disk, taken before anything is written to a mapped file."""
+"""Disks: what reading may end in, and room for what is written to a mapped file."""
 
 import errno
 import os
 import shutil
+import zlib
+
+from isal import isal_zlib
+
+READ_ERRORS: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, MemoryError),
+    *(zlib.error, isal_zlib.error),
+)
+"""What libraries let through where a file is truncated or corrupt, a header included.
+"""
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 """What a full disk, or a used-up share of it, is to the system."""

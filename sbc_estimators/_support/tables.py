@@ -3,7 +3,6 @@
 import codecs
 import csv
 import os
-import zlib
 from contextlib import suppress
 from decimal import Decimal
 from numbers import Real
@@ -11,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from isal import igzip, isal_zlib
+from isal import igzip
 
 from .checks import check_file
-
-GZIP_ERRORS: tuple = (zlib.error, isal_zlib.error)
-"""What a spoilt stream is to the libraries that read it."""
+from .disks import READ_ERRORS
 
 SEPARATORS = ("\t", ";", ",")
 """What separates columns, if each row has it; else blanks do."""
@@ -67,7 +64,7 @@ def read_table(path, name):
     check_file(path, name)
     try:
         names, rows = _names_and_rows(_text_in(path))
-    except (ValueError, OSError, EOFError, csv.Error, *GZIP_ERRORS) as error:
+    except (csv.Error, *READ_ERRORS) as error:
         raise ValueError(
             f"{name} {os.fspath(path)!r} is not a table that can be read: {error}"
         ) from error

@@ -9,6 +9,7 @@ from nilearn.interfaces.bids import parse_bids_filename
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 
 from .._images.opening import MIN_SCANS
+from .._support.disks import READ_ERRORS
 from .._support.messages import some_of, warn
 
 OPTIONS = tuple(inspect.signature(load_confounds).parameters)[2:]
@@ -169,7 +170,7 @@ def load(file, strategy, where):
             warnings.filterwarnings("ignore", "Numerical issues were encountered")
             warnings.filterwarnings("ignore", "All volumes were marked")  # see below
             confounds, sample_mask = strategy.call(file)
-    except (ValueError, LookupError, TypeError, OSError) as error:
+    except (LookupError, TypeError, *READ_ERRORS) as error:
         raise ValueError(
             f"no confounds with {strategy}: {type(error).__name__}: {error}"
         ) from error

@@ -4,10 +4,13 @@ import bz2
 import gzip
 import resource
 import time
+import zlib
 
 import nibabel as nib
 import numpy as np
 import pytest
+from isal import isal_zlib
+from nibabel.cifti2 import BrainModelAxis, SeriesAxis
 from nilearn.maskers import (
     MultiNiftiMasker,
     NiftiLabelsMasker,
@@ -20,6 +23,7 @@ from helpers import words
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._images import streams
 from sbc_estimators._images.opening import open_scans, read_still
+from sbc_estimators._support.disks import READ_ERRORS
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import RegionSeeds, SphereSeeds
 
@@ -275,3 +279,48 @@ def test_bytes_are_passed_over_in_steps(tmp_path, n_bytes):
         assert stream.read() == b"rest"
         with pytest.raises(EOFError, match="ends before"):
             streams.skip(stream, 1)
+
+
+# Whatever a library raises
+
+
+class Broken:
+    """Numbers in a place from which they cannot be read."""
+
+    dtype = np.dtype("f4")
+
+    def __init__(self, shape, error):
+        self.shape, self.ndim, self.error = shape, len(shape), error
+
+    def __array__(self, dtype=None, copy=None):
+        raise self.error("it is spoilt")
+
+    def __getitem__(self, scans):
+        raise self.error("it is spoilt")
+
+
+def broken_images(error):
+    """Return images of both formats that cannot be read, as files may be."""
+    cortex = BrainModelAxis.from_mask(np.ones(5, bool), "cortex_left")
+    cifti = nib.Cifti2Image(np.ones((9, 5), "f4"), (SeriesAxis(0, 2, 9), cortex))
+    volume = nib.Nifti1Image(np.ones((2, 2, 2, 9), "f4"), np.eye(4))
+    for img in (cifti, volume):
+        img._dataobj = Broken(img.shape, error)
+    return cifti, volume
+
+
+@pytest.mark.parametrize("error", READ_ERRORS)
+@pytest.mark.parametrize("position", [0, 1])
+def test_all_that_reading_ends_in_is_told(position, error):
+    img = broken_images(error)[position]
+    told = "image data cannot be read.*it is spoilt"
+    with pytest.raises(OSError, match=told):
+        open_scans(img).series(np.arange(3))
+    with pytest.raises(OSError, match=told):
+        read_still(img, "labels_img")
+
+
+def test_what_a_spoilt_stream_is_to_each_library():
+    assert {OSError, EOFError, MemoryError, zlib.error, isal_zlib.error} <= {
+        *READ_ERRORS
+    }
