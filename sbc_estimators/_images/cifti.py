@@ -13,14 +13,15 @@ from .._support.digests import digest
 from .._support.messages import some_of
 from .grayordinates import GrayordinateGrid
 from .grids import Still, VolumeGrid
-from .scans import SECONDS_PER_UNIT, Block, Scaling, Scans, finite
+from .scans import SECONDS_PER_UNIT, Block, Scans, finite
 from .structures import Structure
 from .volume import (
     check_whole,
     files_of,
+    fingerprint_of,
     is_plain_file,
     reading,
-    state_of_file,
+    scaling_of,
     without_missing,
 )
 
@@ -106,32 +107,18 @@ class CiftiScans(Scans):
                 f"image has {self.shape[1]}. The file is damaged: write it anew."
             )
 
-    @property
-    def t_r(self):
-        """Repetition time of the series axis in seconds, None where it has none."""
-        step, unit = self.time_step
-        is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
-        return step if is_told else None
-
     @cached_property
     def scaling(self):
         """What `take` leaves to be done."""
-        if is_plain_file(self.dataobj):
-            return Scaling(float(self.dataobj.slope), float(self.dataobj.inter))
-        return Scaling()
+        return scaling_of(self.dataobj)
 
     @cached_property
     def fingerprint(self):
         """A text that changes when the content does, as of a volume."""
         if not self.files:
-            maps = np.asarray(self.dataobj)
-            scans = [digest(np.ascontiguousarray(scan)) for scan in maps]
+            scans = list(map(digest, np.asarray(self.dataobj)))
             return digest(scans, self.grid.key, self.t_r)
-        names = ("slope", "inter", "offset")
-        reading = [getattr(self.dataobj, name, None) for name in names]
-        reading.append(str(self.dataobj.dtype))
-        states = [state_of_file(path) for path in self.files]
-        return digest(states, reading, list(self.shape), self.grid.key)
+        return fingerprint_of(self.files, self.dataobj, self.grid)
 
     def blocks(self, kept):
         """Yield all scans as one block, whose series are read when they are taken."""

@@ -64,7 +64,7 @@ class Still:
     @cached_property
     def key(self):
         """A short text that changes when anything of it does."""
-        return digest(self.grid.key, np.ascontiguousarray(self.values))
+        return digest(self.grid.key, self.values)
 
     def part(self, kind):
         """Return what lies in the part of its grid that is of a kind, None without."""
@@ -92,6 +92,10 @@ class Grid:
     def as_whole(self, kind, spatial):
         """Return a map that is laid on the part of a kind as one of the whole."""
         return spatial
+
+    def ones(self):
+        """Return an image of ones, which tells maskers where to lay what they have."""
+        return self.image_of(np.ones(self.n_positions, np.uint8))
 
     def lay_spheres(self, names, centres, radii, mask, allow_overlap, seeds=None):
         """Return the means over spheres as a `SpatialMap`."""
@@ -151,12 +155,8 @@ class VolumeGrid(Grid):
             return True
         if not isinstance(other, VolumeGrid) or tuple(self.shape) != tuple(other.shape):
             return False
-        corners = (
-            np.indices((2, 2, 2)).reshape(3, -1)
-            * np.subtract(self.shape, 1)[:, np.newaxis]
-        )
         steps = np.linalg.solve(self.affine, other.affine) - np.eye(4)
-        apart = steps[:3, :3] @ corners + steps[:3, 3:]
+        apart = steps[:3, :3] @ self._corners + steps[:3, 3:]
         return bool(np.abs(apart).max() < SAME_PLACE)
 
     def values_of(self, still):
@@ -283,13 +283,15 @@ class VolumeGrid(Grid):
         return np.where(inside, flat, -1)
 
     @property
+    def _corners(self):
+        """The voxels in the corners, `(3, 8)`."""
+        ends = np.subtract(self.shape, 1)[:, np.newaxis]
+        return np.indices((2, 2, 2)).reshape(3, -1) * ends
+
+    @property
     def reach(self):
         """The least and the largest coordinates of centres of voxels in mm."""
-        corners = (
-            np.indices((2, 2, 2)).reshape(3, -1)
-            * np.subtract(self.shape, 1)[:, np.newaxis]
-        )
-        corners = self.affine[:3, :3] @ corners + self.affine[:3, 3:]
+        corners = self.affine[:3, :3] @ self._corners + self.affine[:3, 3:]
         return corners.min(axis=1), corners.max(axis=1)
 
     def span(self):

@@ -1,6 +1,7 @@
 """What the scans of a run have in common, whatever their format."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from nilearn import image
@@ -57,8 +58,9 @@ class Scans:
     """The scans of one image on a grid; its header is read, its numbers are not.
 
     A class of a format has the attributes ``grid`` (of its positions), ``n_scans``,
-    ``t_r`` (seconds, None where the header does not say), ``is_t_r_sure``, ``doubts``
-    (words for what the header leaves open of where it lies), ``scaling`` and
+    ``time_step`` (the time between scans that its header tells, and its unit as NIfTI
+    calls it), ``is_t_r_sure``, ``doubts`` (words for what the header leaves open of
+    where it lies), ``scaling`` (a `Scaling`, what `take` leaves to be done) and
     ``fingerprint`` (a text that changes with it); ``blocks(kept)``, which
     yields each `Block` once; ``slabs(positions)``, which cuts positions into
     pieces that lie together in the file, as a list of (slab, places among the
@@ -75,6 +77,13 @@ class Scans:
 
     Software leaves 1 s in headers of volumes where it does not know the time.
     """
+
+    @cached_property
+    def t_r(self):
+        """Repetition time that the header tells in seconds, with its unit, or None."""
+        step, unit = self.time_step
+        is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
+        return step * SECONDS_PER_UNIT[unit] if is_told else None
 
     def high_variance_confounds(self, kept):
         """Return nilearn's confounds of high variance at the kept scans.

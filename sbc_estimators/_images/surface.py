@@ -4,7 +4,6 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from nilearn.surface import SurfaceImage
 
 from .._support.digests import digest
 from .grids import Still
@@ -26,7 +25,6 @@ class SurfaceScans(Scans):
     """
 
     scaling = Scaling()
-    t_r = None
     doubts = ()
     time_step = (0.0, "that of the format")
 
@@ -52,10 +50,7 @@ class SurfaceScans(Scans):
     @cached_property
     def fingerprint(self):
         """A text that changes when the numbers or the mesh do."""
-        return digest(
-            [digest(np.ascontiguousarray(part)) for part in self.parts],
-            key_of_mesh(self.image.mesh),
-        )
+        return digest(list(map(digest, self.parts)), key_of_mesh(self.image.mesh))
 
     def blocks(self, kept):
         """Yield all scans as one block, as they lie in memory."""
@@ -87,11 +82,6 @@ class SurfaceScans(Scans):
         data, bad = finite(np.asarray(data, dtype=np.float64))
         flags = Still(self.grid, bad) if bad.any() else None
         return self.grid.image_of(data), flags
-
-    def first_image(self):
-        """Return an image of the first scan alone."""
-        parts = zip(self.image.mesh.parts, self.parts, strict=True)
-        return SurfaceImage(self.image.mesh, {name: p[:, :1] for name, p in parts})
 
 
 def _numbers_in(part):

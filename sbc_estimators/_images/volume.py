@@ -15,7 +15,6 @@ from .._support.disks import READ_ERRORS
 from .grids import Still, VolumeGrid
 from .headers import doubts_of, space_of, units_of
 from .scans import (
-    SECONDS_PER_UNIT,
     Block,
     Scaling,
     Scans,
@@ -68,13 +67,6 @@ class VolumeScans(Scans):
         self.n_scans = int(np.prod(self.shape[3:]))
 
     @property
-    def t_r(self):
-        """Repetition time that the header tells in seconds, with its unit, or None."""
-        step, unit = self.time_step
-        is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
-        return step * SECONDS_PER_UNIT[unit] if is_told else None
-
-    @property
     def space(self):
         """What the header says of the space that maps lie in."""
         return space_of(self.image)
@@ -94,9 +86,7 @@ class VolumeScans(Scans):
     @cached_property
     def scaling(self):
         """What `take` leaves to be done."""
-        if is_plain_file(self.dataobj):
-            return Scaling(float(self.dataobj.slope), float(self.dataobj.inter))
-        return Scaling()
+        return scaling_of(self.dataobj)
 
     @cached_property
     def fingerprint(self):
@@ -109,16 +99,12 @@ class VolumeScans(Scans):
         paths = files_of(self.image)
         if not paths:
             return digest(self._digest_of_scans(), self.grid.key)
-        names = ("slope", "inter", "offset")
-        reading = [getattr(self.dataobj, name, None) for name in names]
-        reading.append(str(self.dataobj.dtype))
-        states = [state_of_file(path) for path in paths]
-        return digest(states, reading, list(self.shape), self.grid.key)
+        return fingerprint_of(paths, self.dataobj, self.grid)
 
     def _digest_of_scans(self):
         """Return the digest of all numbers in either order, one scan at a time."""
         scans = np.asarray(self.dataobj).T
-        return digest([digest(np.ascontiguousarray(scan)) for scan in scans])
+        return digest(list(map(digest, scans)))
 
     def blocks(self, kept):
         """Yield the scans in blocks, each read once, those without kept scans left out.
@@ -208,11 +194,6 @@ class VolumeScans(Scans):
         flags = Still(self.grid, bad.ravel()) if bad.any() else None
         return nibabel.Nifti1Image(data, self.image.affine), flags
 
-    def first_image(self):
-        """Return an image of the same grid that tells maskers where to lay regions."""
-        # Their scans are not looked at.
-        return self.grid.image_of(np.ones(self.grid.n_positions, dtype=np.uint8))
-
 
 def read_volume(image, missing=0):
     """Return the `Still` of a volume of three dimensions, or four: maps.
@@ -263,7 +244,7 @@ def files_of(image):
     return paths if is_read and source in paths else []
 
 
-def state_of_file(path):
+def _state_of_file(path):
     """Return what of a file changes when it is edited, replaced or linked elsewhere.
 
     A copy can bring the size and the time of change along (``cp -p``), but not the time
@@ -273,6 +254,21 @@ def state_of_file(path):
     times = stat.st_mtime_ns, stat.st_ctime_ns
     place = os.path.realpath(path), stat.st_ino, stat.st_dev
     return [*place, stat.st_size, *times]
+
+
+def fingerprint_of(paths, dataobj, grid):
+    """Return a text that changes when files do, or what is read of them."""
+    reading = [getattr(dataobj, name, None) for name in ("slope", "inter", "offset")]
+    reading.append(str(dataobj.dtype))
+    states = [_state_of_file(path) for path in paths]
+    return digest(states, reading, list(dataobj.shape), grid.key)
+
+
+def scaling_of(dataobj):
+    """Return the `Scaling` of what is read unscaled, as plain numbers of a file are."""
+    if is_plain_file(dataobj):
+        return Scaling(float(dataobj.slope), float(dataobj.inter))
+    return Scaling()
 
 
 def is_plain_file(dataobj):

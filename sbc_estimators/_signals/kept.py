@@ -177,7 +177,7 @@ def side_key(plan, side):
     """Return the key of a side's signals but for what the masker does to space."""
     confounds = plan.opened.confounds
     if confounds is not None:
-        confounds = np.ascontiguousarray(confounds[plan.opened.kept])
+        confounds = confounds[plan.opened.kept]
     cleaning = [(name, key_of(value)) for name, value in vars(side.cleaning).items()]
     run = run_key(side.run)
     return digest(run, cleaning, confounds, plan.tolerance)

@@ -128,9 +128,7 @@ class Nilearn(Adapter):
         )
         if is_complete:
             return []
-        if part is run.scans.grid:
-            return [run.scans.first_image()]
-        return [part.image_of(np.ones(part.n_positions, np.uint8))]
+        return [part.ones()]
 
     def check_on(self, grid):
         """Raise ValueError where nothing of the fitted masker lies on such a part."""

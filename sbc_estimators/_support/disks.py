@@ -7,7 +7,7 @@ import zlib
 
 from isal import isal_zlib
 
-READ_ERRORS: tuple[type[Exception], ...] = (
+READ_ERRORS: tuple = (
     *(OSError, EOFError, ValueError, MemoryError),
     *(zlib.error, isal_zlib.error),
 )

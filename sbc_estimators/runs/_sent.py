@@ -4,8 +4,6 @@ import os
 from dataclasses import replace
 from functools import cached_property
 
-import numpy as np
-
 from .._images.opening import open_scans
 from .._images.scans import Scans
 from .._support.messages import with_file
@@ -61,10 +59,6 @@ class SentScans(Scans):
     def take(self, block, slab):
         """Return the kept numbers of a slab in a block, unscaled."""
         return self._here.take(block, slab)
-
-    def first_image(self):
-        """Return an image of the same grid that tells maskers where to lay regions."""
-        return self.grid.image_of(np.ones(self.grid.n_positions, dtype=np.uint8))
 
 
 def sent(opened):
