@@ -1,7 +1,5 @@
 """One run in a folder of its own: maps, pictures, time series, and what was done."""
 
-import importlib.metadata
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import __version__
 from .._arrays.correlation import fisher_z
 from .._reporting.bids_sidecars import key_to_fit
+from .._reporting.used import parameters, versions
 from .._support.files import (
     left_over,
     listed_files,
@@ -62,17 +60,6 @@ QUANTITIES = {
     "where nothing correlates",
 }
 """What the sidecar says of the maps, by their scale."""
-
-LIBRARIES = (
-    "nilearn",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "nibabel",
-    "pandas",
-    "joblib",
-    "matplotlib",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,8 +309,8 @@ def _summarize(options, source, estimator):
         "paths": estimator.paths_,
         "run_report": report,
         "seed_report": qualities,
-        "parameters": _flat_parameters(estimator),
-        "versions": _versions(),
+        "parameters": parameters(estimator, lambda value: value),
+        "versions": versions(),
     }
 
 
@@ -343,22 +330,3 @@ def _summarize_seed(name, centre, quality, r, z):
 def _known(value):
     """Return a number, None if it is missing."""
     return None if pd.isna(value) or np.isinf(value) else value
-
-
-def _flat_parameters(estimator):
-    """Return every parameter of the estimator and its maskers, less the maskers."""
-    return {
-        name: value
-        for name, value in estimator.get_params().items()
-        if not hasattr(value, "get_params")
-    }
-
-
-def _versions():
-    """Return the versions of Python, this package and the libraries it rests on."""
-    found = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {
-        "python": platform.python_version(),
-        "sbc_estimators": __version__,
-        **found,
-    }

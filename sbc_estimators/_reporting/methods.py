@@ -1,18 +1,15 @@
 """The paragraph on methods that a paper needs, made of what was done."""
 
 import os
-import platform
-from importlib.metadata import version
 
 import numpy as np
 
-from .. import __version__
 from .._signals.kinds import adapter_of
 from .._support.messages import in_mm
 from .images import SURFACE, kind_of
 from .references import REFERENCES, cite, cited_in
 from .tables import known, mapped_runs
-from .used import confound_names, own, repetition_time
+from .used import confound_names, own, repetition_time, versions
 
 MOST_NAMED = 12
 """How many seeds a paragraph names; more are in a table."""
@@ -126,13 +123,12 @@ def _named(names, most):
 
 def _software():
     """Return what made the maps."""
-    libraries = joined(
-        [f"{name} {version(name)}" for name in ("scikit-learn", "numpy", "scipy")]
-    )
+    used = {name: f"{name} {version}" for name, version in versions().items()}
+    libraries = joined([used[name] for name in ("scikit-learn", "numpy", "scipy")])
     return (
         f"Seed-based correlation maps {cite('biswal1995')} were computed with "
-        f"sbc_estimators {__version__}, which builds on nilearn {version('nilearn')} "
-        f"{cite('abraham2014')}, {libraries} (Python {platform.python_version()})."
+        f"{used['sbc_estimators']}, which builds on {used['nilearn']} "
+        f"{cite('abraham2014')}, {libraries} ({used['Python']})."
     )
 
 

@@ -126,9 +126,7 @@ class Nilearn(Adapter):
             isinstance(self.masker, NiftiMasker | MultiNiftiMasker | SurfaceMasker)
             and self.masker.mask_img is not None
         )
-        if is_complete:
-            return []
-        return [part.ones()]
+        return [] if is_complete else [part.ones()]
 
     def check_on(self, grid):
         """Raise ValueError where nothing of the fitted masker lies on such a part."""

@@ -20,6 +20,7 @@ from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
 from sbc_estimators._command import mapping as _command
 from sbc_estimators._command import options, pictures
+from sbc_estimators._reporting.used import versions
 from sbc_estimators._support.checks import LONGEST
 from sbc_estimators.datasets import load_sample_run
 from sbc_estimators.maskers import SphereSeeds
@@ -214,9 +215,9 @@ def test_default_says_what_was_done(default, sample):
     assert seed["tsnr"] == pytest.approx(114, abs=1)
     assert set(said["files"]) == default.files
     assert said["versions"]["sbc_estimators"] == sbc_estimators.__version__
-    assert {"python", "nilearn", "numpy", "scipy", "scikit-learn", "nibabel"} <= set(
-        said["versions"]
-    )
+    libraries = {"nilearn", "numpy", "scipy", "scikit-learn", "nibabel", "pandas"}
+    assert {"Python", *libraries} <= set(said["versions"])
+    assert said["versions"] == versions()
     estimator = SeedCorrelationMap(SphereSeeds([(0, 0, 0)]), NiftiMasker())
     nested = {"seed_masker", "brain_masker"}
     assert set(said["parameters"]) == set(estimator.get_params()) - nested

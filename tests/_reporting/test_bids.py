@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -131,6 +132,7 @@ def test_sidecars_say_what_was_done(sbc, study, saved, sample_box):
     assert sidecar["Parameters"]["seed_masker__regions"] == ["PCC", "L IPS"]
     assert sidecar["Parameters"]["brain_masker__mask_img"].startswith("<Nifti1Image")
     assert sidecar["Versions"]["sbc_estimators"] == sbc_estimators.__version__
+    assert sidecar["Versions"]["Python"] == platform.python_version()
     assert sidecar["Files"] == [saved[1][3].name]
 
 

@@ -1,5 +1,6 @@
 """The methods paragraph says what was done, in ten settings, and nothing else."""
 
+import platform
 import re
 
 import nibabel as nib
@@ -62,6 +63,7 @@ def test_1_one_sphere_band_confounds_smoothing(sample_box):
     names = list(sample_box.confounds.columns)
     for sentence in (
         f"computed with sbc_estimators {__version__}, which builds on nilearn ",
+        f"(Python {platform.python_version()}). The data were one",
         "The data were one run of 200 scans (repetition time 1.5 s).",
         "The seed was a sphere of 6 mm radius around (0, -52, 18 mm).",
         "The time series of seeds and voxels were linearly detrended, band-pass "
