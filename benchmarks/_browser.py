@@ -3,6 +3,7 @@
 import shutil
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 FLAGS = (
     "--headless=new",
@@ -33,9 +34,7 @@ PATIENCE = 60
 
 def missing_browser():
     """Return what is missing to open a page, or an empty text."""
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
+    if find_spec("selenium") is None:
         return "selenium is not installed"
     programs = ("chromium", "chromedriver")
     missing = [name for name in programs if shutil.which(name) is None]

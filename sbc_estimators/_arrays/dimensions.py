@@ -339,14 +339,14 @@ def effective_dof(directions, shares, crew):
     dof = np.empty((len(weights), shares.shape[1]), np.float32)
 
     def fill(chunk):
-        dof[:, chunk] = reciprocal(weights @ shares[:, chunk])
+        dof[:, chunk] = dof_of(weights @ shares[:, chunk])
 
     crew.map(fill, chunks(shares.shape[1], max(weights.shape)))
     return dof
 
 
-def reciprocal(variance):
-    """Return one over the variance of r, NaN where that is."""
+def dof_of(variance):
+    """Return the degrees of freedom, one over the variance of r; NaN where that is."""
     return 1 / np.maximum(variance, LEAST_OVERLAP)
 
 

@@ -6,7 +6,7 @@ All from effective degrees of freedom, which `dimensions` takes of a map's signa
 import numpy as np
 
 from .correlation import MAX_ABS_R, REMAINDER_RATIO
-from .dimensions import Directions, chunks, reciprocal, scales
+from .dimensions import Directions, chunks, dof_of, scales
 
 LEAST_LEFT = 1e-9
 """What other seeds leave of white noise in a band is rounding below this part."""
@@ -187,7 +187,7 @@ def partial_dof(directions, voxels, norms, crew):
         rest, parts, powers = remainders(directions, voxels[:, chunk], norms[chunk])
         variance = weights.T @ bands.sums(rest**2)
         variance += 2 * parts * (per_axis.T @ rest) + parts**2 * of_own
-        dof[:, chunk] = reciprocal(variance / powers)
+        dof[:, chunk] = dof_of(variance / powers)
 
     crew.map(fill, chunks(len(norms), max(directions.unit.shape)))
     return dof

@@ -9,22 +9,19 @@ import time
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 
 import joblib
 import numpy as np
 from sklearn.utils.validation import check_memory
 
 from .disks import FULL
-from .entries import Draft, Entry, SpoiltEntryError, read_entry
+from .entries import Draft, SpoiltEntryError, read_entry
 from .messages import warn
 
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]
-
-IS_WINDOWS = os.name == "nt"
-"""Whether a file cannot be moved while it is open."""
+fcntl = import_module("fcntl") if find_spec("fcntl") else None
+"""None in Windows, where an open file cannot be removed anyway."""
 
 HOST = re.sub(r"\W", "-", platform.node())
 """Begins the names of files that this machine is writing."""
@@ -83,11 +80,6 @@ class Store:
     def keeps(self, level):
         """Whether results of a level are kept."""
         return self.memory.location is not None and level <= self.level
-
-    def holds(self, kind, key):
-        """Whether there is an entry, whole or not."""
-        path = self._path(kind, key)
-        return path is not None and os.path.isfile(path)
 
     def read(self, kind, key):
         """Return an `Entry` all of which has been checked, None if there is none."""
@@ -213,7 +205,6 @@ class Writing:
     def __init__(self, store, kind, key, draft):
         self.facts, self.kept = {}, False
         self._store, self._kind, self._key, self._draft = store, kind, key, draft
-        self._arrays = {}  # None once they are on disk
 
     def array(self, name, shape, dtype):
         """Return an array of zeros, to be filled: in the file, or in memory.
@@ -227,29 +218,8 @@ class Writing:
         """
         with self._done_without():
             if self._draft is not None:
-                self._arrays[name] = self._draft.array(name, shape, dtype)
-                return self._arrays[name]
-        self._arrays[name] = np.zeros(shape, dtype)
-        return self._arrays[name]
-
-    def entry(self):
-        """Return the `Entry` that was written, from disk or from memory.
-
-        Raises
-        ------
-        SpoiltEntryError
-            If it is gone again.
-        """
-        if self._arrays is not None:
-            unchecked = dict.fromkeys(self._arrays)
-            return Entry(self.facts, self._arrays, unchecked)
-        entry = self._store.opened(self._kind, self._key)
-        if entry is None:
-            raise SpoiltEntryError(
-                f"memory: what was written to {self._store.memory.location!r} is gone "
-                "already. Run the same once more."
-            )
-        return entry
+                return self._draft.array(name, shape, dtype)
+        return np.zeros(shape, dtype)
 
     def put_in_place(self, path):
         """Make the file an entry, if there is one."""
@@ -257,13 +227,11 @@ class Writing:
             return
         with self._done_without():
             self._draft.finish(self._kind, self._key, self.facts)
-            if IS_WINDOWS:
-                self._arrays = None
             self._draft.close()
             # Where somebody has cleared the folder meanwhile, nothing is kept.
             with suppress(FileNotFoundError):
                 _put_in_place(self._draft.path, path)
-                self.kept, self._arrays = True, None
+                self.kept = True
 
     def discard(self):
         """Remove the file, if it has not become an entry."""

@@ -122,11 +122,7 @@ def are_in_fslr(estimator):
 
 def _files_of(estimator):
     """Return the files of the runs of `fit` that have one."""
-    report = estimator.run_report_
-    if "img" in report:
-        return [file for file in report["img"] if isinstance(file, str)]
-    found = [re.search(r"\('(.*)'\)$", str(run)) for run in report["run"]]
-    return [match[1] for match in found if match]
+    return [file for file in estimator.run_report_["img"] if isinstance(file, str)]
 
 
 def without_air(values):
