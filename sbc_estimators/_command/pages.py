@@ -1,6 +1,7 @@
 """Pages that `sbc-map --report` writes; imported late, as templates take a while."""
 
 from .._reporting.report import Entry, index_of_reports, report_on
+from .rows import in_short
 
 
 def page_about(sbc, run, threshold):
@@ -32,12 +33,10 @@ def page_of_pages(out, runs, failed):
 
 def _facts(own):
     """Return what the line of a run says."""
-    run, seeds = own.rows()
-    dof = run["effective_dof"]
-    known = [seed["coverage"] for seed in seeds if seed["coverage"] is not None]
+    run, seeds, dof, coverage = in_short(own, "unknown")
     return {
         "seeds": str(len(seeds)),
         "scans": f"{run['n_kept_scans']} of {run['n_scans']}",
-        "degrees of freedom": "unknown" if dof is None else f"{dof:.0f}",
-        "least coverage": f"{min(known):.0%}" if known else "unknown",
+        "degrees of freedom": dof,
+        "least coverage": coverage,
     }

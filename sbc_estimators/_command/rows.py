@@ -17,6 +17,28 @@ def quality_rows(estimator):
     return [_plain(row) for row in estimator.seed_report_.to_dict("records")]
 
 
+def in_short(own, unknown):
+    """Return the rows of a run that is mapped, and two numbers of them as text.
+
+    Parameters
+    ----------
+    own : MapsInBids or MapsInFolder
+    unknown : str
+        Stands for what is not known.
+
+    Returns
+    -------
+    run : dict
+    seeds : list of dict
+    dof, coverage : str
+        Effective degrees of freedom, and the least coverage of a seed.
+    """
+    run, seeds = own.rows()
+    known = [row["coverage"] for row in seeds if row["coverage"] is not None]
+    dof = unknown if run["effective_dof"] is None else f"{run['effective_dof']:.0f}"
+    return run, seeds, dof, f"{min(known):.0%}" if known else unknown
+
+
 def _plain(row):
     """Return a row as JSON has it: None for what is missing or infinite."""
     return {k: _value(v) for k, v in row.items() if k not in LEFT_OUT}

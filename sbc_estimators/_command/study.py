@@ -1,6 +1,5 @@
 """What `sbc-map` does with all runs: plan, check, map what is not there, sum up."""
 
-import os
 import re
 import warnings
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +21,7 @@ from .estimators import in_file_name, make_seeds, names_in
 from .inputs import find_sources
 from .mapping import MapsInFolder, describe
 from .summary import text_of_study
+from .together import check_out
 
 INDEX = "index.html"
 """The page that leads to the reports of a study."""
@@ -141,14 +141,7 @@ def _check_targets(runs, further):
     for path in paths:
         check_targets(path.parent, [path.name])
     for folder in dict.fromkeys(path.parent for path in paths):
-        nearest = next(own for own in (folder, *folder.parents) if os.path.lexists(own))
-        if not nearest.is_dir():
-            raise NotADirectoryError(
-                f"--out: {str(nearest)!r} is in the place of a folder to write to. "
-                "Remove it, or give another folder"
-            )
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise PermissionError(f"--out: cannot write to {str(nearest)!r}")
+        check_out(folder)
 
 
 # Work

@@ -1,8 +1,7 @@
 """What `sbc-map` says in the end of many runs."""
 
-import numpy as np
-
 from .inputs import NO_CONFOUNDS
+from .rows import in_short
 
 
 def text_of_study(options, runs, done, failed, tables):
@@ -85,12 +84,9 @@ def _rows(runs, done, failed):
 
 def _numbers(own, verb):
     """Return what is said of a run that is mapped."""
-    run, seeds = own.rows()
-    dof = "?" if run["effective_dof"] is None else f"{run['effective_dof']:.0f}"
-    coverage = [seed["coverage"] for seed in seeds if seed["coverage"] is not None]
-    least = f"{np.min(coverage):.0%}" if coverage else "?"
+    run, _, dof, coverage = in_short(own, "?")
     scans = f"{run['n_kept_scans']}/{run['n_scans']}"
-    return f"{scans:>9}  {dof:>5}  {least:>8}  {_maps(own.n_maps)} {verb}"
+    return f"{scans:>9}  {dof:>5}  {coverage:>8}  {_maps(own.n_maps)} {verb}"
 
 
 def _counted(options, runs, done, failed):

@@ -36,12 +36,12 @@ def check_paths(options):
                 raise FileNotFoundError(
                     f"{option(name)}: there is no file {str(path)!r}"
                 )
-    _check_out(options.out)
+    check_out(options.out)
 
 
-def _check_out(out):
-    """Raise an error where the folder to write to cannot be one."""
-    place = out.absolute()
+def check_out(folder):
+    """Raise an error where a folder to write to cannot be one."""
+    place = folder.absolute()
     nearest = next(
         path for path in (place, *place.parents) if path.exists() or path.is_symlink()
     )
@@ -52,7 +52,8 @@ def _check_out(out):
         )
     if not nearest.is_dir():
         raise NotADirectoryError(
-            f"--out: {str(nearest)!r} is a file; give another folder"
+            f"--out: {str(nearest)!r} is in the place of a folder to write to. Remove "
+            "it, or give another folder"
         )
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise PermissionError(f"--out: cannot write to {str(nearest)!r}")

@@ -51,11 +51,12 @@ class Entry:
     facts : dict
         As JSON gives it back: tuples are lists, keys are text. NaN is NaN.
     arrays : dict of str to ndarray
+        Read-only.
     checksums : dict of str to ndarray of uint32
-        None for an array that needs no check.
-    path : str or None, default=None
+        Of the chunks of each array.
+    path : str
         The file.
-    mapped : mmap or None, default=None
+    mapped : mmap
         What the arrays are parts of.
 
     Attributes
@@ -65,15 +66,11 @@ class Entry:
         Of each array.
     """
 
-    def __init__(self, facts, arrays, checksums, path=None, mapped=None):
+    def __init__(self, facts, arrays, checksums, path, mapped):
         self.facts, self.path = facts, path
         self.shapes = {name: array.shape for name, array in arrays.items()}
-        self._arrays = {name: _read_only(array) for name, array in arrays.items()}
-        self._checksums, self._mapped = checksums, mapped
-        self._unknown = {
-            name: np.zeros(0, bool) if sums is None else np.ones(len(sums), bool)
-            for name, sums in checksums.items()
-        }
+        self._arrays, self._checksums, self._mapped = arrays, checksums, mapped
+        self._unknown = {k: np.ones(len(sums), bool) for k, sums in checksums.items()}
 
     def __enter__(self):
         return self
@@ -124,9 +121,8 @@ class Entry:
     def close(self):
         """Let go of the file, which is closed when the last of its arrays is gone."""
         self._arrays = None
-        if self._mapped is not None:
-            with suppress(BufferError):
-                self._mapped.close()
+        with suppress(BufferError):
+            self._mapped.close()
 
     def _array(self, name):
         """Return an array, as long as it may be used."""
@@ -156,13 +152,6 @@ class Entry:
             f"memory: the file {self.path!r} has been damaged, and was removed. Run "
             "the same once more to have it made anew."
         )
-
-
-def _read_only(array):
-    """Return a view of an array that cannot be written to."""
-    view = array[...]
-    view.flags.writeable = False
-    return view
 
 
 def _bytes_of(array):

@@ -413,7 +413,7 @@ def test_band_needs_a_repetition_time(
         ),
         (
             lambda d: [d / "bold.nii.gz", "--out", d / "mask.nii.gz" / "out"],
-            "--out: .* is a file; give another folder",
+            "--out: .* is in the place of a folder .* give another folder",
         ),
     ],
 )
