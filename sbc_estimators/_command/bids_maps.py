@@ -82,7 +82,8 @@ class MapsInBids:
 
     def _pictures(self, target):
         """Return the files of a map's picture, none where it is not drawn."""
-        if not self.has_pictures or target.stat not in PICTURED:
+        is_drawn = self.has_pictures and self.source.is_drawn
+        if not is_drawn or target.stat not in PICTURED:
             return []
         sidecar = target.sidecar(self.out)
         return [sidecar.with_suffix(f".{ending}") for ending in ("png", "pdf")]
@@ -157,7 +158,7 @@ class MapsInBids:
     def _write_picture(self, sbc, target, maps):
         """Write the picture of a map."""
         threshold = threshold_of(self.options)
-        figure = draw_map(sbc, maps.ravel(), target.seed, threshold)
+        figure = draw_map(sbc, self.source.kind, maps.ravel(), target.seed, threshold)
         with ExitStack() as stack:
             png, _ = (
                 stack.enter_context(replacing(path)) for path in self._pictures(target)

@@ -3,10 +3,10 @@
 import re
 
 import numpy as np
-from nilearn.maskers import NiftiMasker
 from sklearn.base import clone
 
 from .._seed_correlation_map import SeedCorrelationMap
+from .._signals.adapters import DEFAULTS
 from .._support.messages import naming
 from ..maskers import RegionSeeds, SphereSeeds
 
@@ -31,11 +31,7 @@ def make_estimator(options, source):
     low, high = options.band
     return SeedCorrelationMap(
         make_seeds(options),
-        NiftiMasker(
-            mask_img=source.mask,
-            smoothing_fwhm=options.smoothing or None,
-            detrend=not options.no_detrend,
-        ),
+        _brain_masker(options, source),
         high_pass=low or None,
         low_pass=None if high == np.inf else high,
         t_r=source.t_r,
@@ -43,6 +39,19 @@ def make_estimator(options, source):
         measure=options.measure,
         scale=options.scale,
     )
+
+
+def _brain_masker(options, source):
+    """Return the masker of the whole brain in images of a run's kind."""
+    masker = DEFAULTS[source.kind]()
+    given = {
+        "mask_img": source.mask,
+        "mesh": source.mesh,
+        "smoothing_fwhm": source.smoothing or None,
+        "detrend": not options.no_detrend,
+    }
+    known = masker.get_params(deep=False)
+    return masker.set_params(**{k: own for k, own in given.items() if k in known})
 
 
 def make_seeds(options):

@@ -33,7 +33,7 @@ def _origins(options, source):
     code = {}
     if source.confounds is not None and options.strategy is None:
         code["confounds"] = _code_of_confounds(options, source)
-    return Origins(code, tuple(_words(options)))
+    return Origins(code, tuple(_words(options, source)))
 
 
 def _code_of_confounds(options, source):
@@ -47,7 +47,7 @@ def _code_of_confounds(options, source):
     return f"{table}.bfill(limit=1)" if are_filled else table
 
 
-def _words(options):
+def _words(options, source):
     """Return the words of the command that make the run and its cleaning."""
     words = ["sbc-map", *(str(path.absolute()) for path in options.func)]
     for name in ("confounds", "mask", "sample_mask"):
@@ -61,5 +61,5 @@ def _words(options):
         is_one = isinstance(options.strategy, str)
         parts = [options.strategy] if is_one else options.strategy
         words += ["--strategy", ",".join(parts)]
-    how = options.smoothing, options.band, options.t_r
+    how = source.smoothing, options.band, options.t_r
     return words + cleaning_words(not options.no_detrend, *how)

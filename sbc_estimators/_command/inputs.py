@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from nilearn.surface import PolyMesh
 
 from .._images.opening import open_scans
 from .._images.scans import SECONDS_PER_UNIT
+from .._reporting.images import VOLUME
 from .._support.messages import naming, some_of
 from ..runs._opened import check_sample_mask
 from ..runs._run import Run
 from ..runs._times import told_times
 from .confounds import given_runs, read_sample_mask
+from .together import DEFAULT_SMOOTHING, option
 
 SECONDS = SECONDS_PER_UNIT | {"unknown": 1.0}
 """What NIfTI's units of time are in seconds; files often leave the unit out."""
@@ -37,7 +40,15 @@ class Source:
     sample_mask : ndarray of int or None
         The scans that are kept, None for all.
     shape : tuple of int
-        Of the 4D image.
+        Of the image.
+    kind : str
+        Of the image, as its grid names it.
+    smoothing : float
+        Full width at half maximum in mm, 0 for none.
+    mesh : PolyMesh or None
+        Along which cortex is smoothed, and on which it is drawn.
+    is_drawn : bool
+        Whether maps can be drawn: cortex alone cannot, without a mesh.
     t_r : float or None
         In seconds.
     t_r_source : str
@@ -50,6 +61,10 @@ class Source:
     confounds: Any
     sample_mask: Any
     shape: tuple
+    kind: str
+    smoothing: float
+    mesh: Any
+    is_drawn: bool
     t_r: float | None
     t_r_source: str
 
@@ -78,17 +93,19 @@ def find_sources(options):
     """
     if options.mask is not None:
         _check_mask(options.mask)
+    mesh = _read_mesh(options.mesh)
     given = given_runs(options)
     sources = []
     for own in given:
         with naming(f"FUNC ({str(own.func)!r})") if len(given) > 1 else nullcontext():
-            sources.append(_checked(options, own))
+            sources.append(_checked(options, own, mesh))
     return sources
 
 
-def _checked(options, given):
+def _checked(options, given, mesh):
     """Return the `Source` of a run that was found."""
-    scans = _open_volume(given.func, "FUNC")
+    scans = _opened(given.func, "FUNC")
+    smoothing = _smoothing(options, scans.grid.kind)
     kept = _kept_scans(given, scans.n_scans)
     if given.confounds is not None:
         _check_confounds(given.confounds, scans.n_scans, kept, given.confounds_file)
@@ -102,9 +119,52 @@ def _checked(options, given):
         given.confounds,
         kept,
         scans.shape,
+        scans.grid.kind,
+        smoothing,
+        mesh,
+        mesh is not None or scans.grid.part(VOLUME) is not None,
         t_r,
         t_r_source,
     )
+
+
+def _read_mesh(paths):
+    """Return the mesh of both hemispheres in two files, None without any."""
+    if paths is None:
+        return None
+    with naming(f"--mesh ({' '.join(map(repr, map(str, paths)))})"):
+        try:
+            return PolyMesh(*map(str, paths))
+        # Each format has a parser of its own, which fails in its own way.
+        except Exception as error:
+            raise ValueError(
+                "not two surfaces that nilearn can open, left and right: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def _smoothing(options, kind):
+    """Return the width of smoothing in mm, where options go with a kind of image.
+
+    Raises
+    ------
+    ValueError
+        If one of them is for images of another kind.
+    """
+    if kind == VOLUME and options.mesh is not None:
+        raise ValueError(f"--mesh is for grayordinates (.dtseries.nii), this is {kind}")
+    if kind != VOLUME:
+        for name in ("mask", "mask_seeds"):
+            if getattr(options, name):
+                raise ValueError(f"{option(name)} is for volumes, this is {kind}")
+        if options.mesh is None and options.smoothing:
+            raise ValueError(
+                "--smoothing needs --mesh, along which cortex is smoothed; give both, "
+                "or --smoothing 0"
+            )
+    if options.smoothing is not None:
+        return options.smoothing
+    return DEFAULT_SMOOTHING if kind == VOLUME or options.mesh else 0.0
 
 
 def _kept_scans(given, n_scans):
@@ -167,16 +227,16 @@ def _check_band(low, high, t_r):
 
 def _check_mask(path):
     """Raise ValueError unless a file holds one volume."""
-    shape = _open_volume(path, "--mask", is_run=False).shape
+    shape = _opened(path, "--mask", is_run=False).shape
     if np.prod(shape[3:]) != 1:
         raise ValueError(
             f"--mask ({str(path)!r}) must be a 3D image, got {len(shape)}D: {shape}"
         )
 
 
-def _open_volume(path, option, is_run=True):
+def _opened(path, name, is_run=True):
     """Return the `Scans` of a file, checked as the estimator does."""
-    with naming(f"{option} ({str(path)!r})"):
+    with naming(f"{name} ({str(path)!r})"):
         return open_scans(path, is_run)
 
 

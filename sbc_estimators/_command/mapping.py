@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._arrays.correlation import fisher_z
+from .._reporting.bids import FORMATS
 from .._reporting.bids_sidecars import key_to_fit
 from .._reporting.used import parameters, versions
 from .._support.files import (
@@ -17,7 +18,6 @@ from .._support.files import (
     staged,
     write_figure,
     write_json,
-    write_map,
     write_table,
 )
 from ..maskers._places import coordinates
@@ -104,8 +104,10 @@ class MapsInFolder:
         """Return the files that will be written."""
         stem = STEMS[self.options.scale]
         maps = [stem, "sbc_variance"] if stem == "sbc_zscore" else [stem]
-        names = [f"{own}.nii.gz" for own in maps]
-        for own in (*_stems(stem, self.seeds), "seed_signals"):
+        ending, _ = FORMATS[self.source.kind]
+        names = [f"{own}{ending}" for own in maps]
+        drawn = _stems(stem, self.seeds) if self.source.is_drawn else []
+        for own in (*drawn, "seed_signals"):
             names += [f"{own}.png", f"{own}.pdf"]
         names += ["seed_signals.tsv", SIDECAR, *([REPORT] if self.report else [])]
         return [self.out / name for name in names]
@@ -164,10 +166,14 @@ def map_seeds(options, source, out, key):
     summary = {**_summarize(options, source, estimator), "key": key}
     before = listed_files(out / SIDECAR)
     with staged(out, before) as stage:
+        ending, write = FORMATS[source.kind]
         for stem, rows in _maps_to_write(estimator, run, maps).items():
             img = estimator.inverse_transform(rows)
-            write_map(img, stage / f"{stem}.nii.gz", DESCRIPTIONS[stem])
-        _draw(estimator, run, maps, signals, threshold_of(options), stage)
+            write(img, None, stage / f"{stem}{ending}", DESCRIPTIONS[stem])
+        if source.is_drawn:
+            _draw(estimator, source, maps[0], threshold_of(options), stage)
+        figure = draw_signals(estimator, run, signals)
+        write_figure(figure, stage / "seed_signals")
         write_table(signals, estimator.seed_names_, stage / "seed_signals.tsv")
         if options.report:
             from .pages import page_about
@@ -181,14 +187,12 @@ def map_seeds(options, source, out, key):
     return {**summary, "removed": [path.name for path in removed]}
 
 
-def _draw(estimator, run, maps, signals, threshold, folder):
-    """Write the picture of each map, and that of the seeds' time series."""
+def _draw(estimator, source, row, threshold, folder):
+    """Write the picture of each map."""
     stems = _stems(STEMS[estimator.scale], estimator.seed_names_)
     for position, stem in enumerate(stems):
-        figure = draw_map(estimator, maps[0], position, threshold)
+        figure = draw_map(estimator, source.kind, row, position, threshold)
         write_figure(figure, folder / stem)
-    figure = draw_signals(estimator, run, signals)
-    write_figure(figure, folder / "seed_signals")
 
 
 def _stems(stem, seeds):
@@ -284,7 +288,7 @@ def _summarize(options, source, estimator):
         "confounds_file": source.confounds_file and source.confounds_file.absolute(),
         "confounds": [] if source.confounds is None else list(source.confounds),
         "radius_mm": options.radius,
-        "smoothing_mm": options.smoothing,
+        "smoothing_mm": source.smoothing,
         "threshold": threshold_of(options),
         "high_pass_hz": estimator.high_pass,
         "low_pass_hz": estimator.low_pass,

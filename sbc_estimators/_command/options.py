@@ -11,7 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from .. import __version__
-from .together import DEFAULT_RADIUS, STRATEGIES, check_together
+from .together import (
+    DEFAULT_RADIUS,
+    DEFAULT_SMOOTHING,
+    STRATEGIES,
+    check_together,
+)
 
 PROGRAM = "sbc-map"
 
@@ -26,6 +31,7 @@ the posterior cingulate in the sample run that ships with the package."""
 NEEDS = {
     "--seed": "a name and three numbers in mm, as in --seed PCC 0 -52 18",
     "--band": "LOW and HIGH in Hz, as in --band 0.01 0.1",
+    "--mesh": "two files, as in --mesh L.midthickness.surf.gii R.midthickness.surf.gii",
 }
 """What follows options that take several arguments."""
 
@@ -80,8 +86,9 @@ def _add_runs(parser):
         nargs="*",
         metavar="FUNC",
         type=Path,
-        help="a run (a 4D image), several of them, or a folder that fMRIPrep wrote, "
-        "with the confounds and brain masks that are there",
+        help="a run (a 4D image, or grayordinates: .dtseries.nii), several of them, or "
+        "a folder that fMRIPrep wrote, with the confounds and brain masks that are "
+        "there",
     )
     add(
         "--task",
@@ -222,9 +229,16 @@ def _add_maps(parser):
         "--smoothing",
         metavar="MM",
         type=_width,
-        default=6.0,
         help="full width at half maximum in mm for the brain, 0 for none "
-        "(default: %(default)g)",
+        f"(default: {DEFAULT_SMOOTHING:g}; 0 for grayordinates without --mesh)",
+    )
+    add(
+        "--mesh",
+        nargs=2,
+        metavar=("LEFT", "RIGHT"),
+        type=Path,
+        help="surfaces of both hemispheres (.surf.gii), along which the cortex of "
+        "grayordinates is smoothed, and on which it is drawn",
     )
     add(
         "--measure",
@@ -239,7 +253,8 @@ def _add_maps(parser):
         default="fisher_z",
         help="what maps hold: Fisher z (sbc_z.nii.gz), or a z score that is standard "
         "normal where nothing correlates (sbc_zscore.nii.gz), beside the variance of "
-        "Fisher z (sbc_variance.nii.gz) (default: %(default)s)",
+        "Fisher z (sbc_variance.nii.gz); of grayordinates the files end in "
+        ".dscalar.nii (default: %(default)s)",
     )
     add(
         "--threshold",

@@ -3,7 +3,9 @@
 from matplotlib.figure import Figure
 
 from .. import plotting
+from .._reporting.images import GRAYORDINATES
 from ..maskers._places import coordinates
+from ..plotting._grayordinate_views import size_of_picture
 from ..plotting._signals import signals_size
 from ..plotting._volume_views import MAP_SIZE
 from .estimators import centres_of
@@ -12,13 +14,15 @@ WORDS = {"fisher_z": "Fisher z", "z_score": "z score"}
 """What maps show, by their scale."""
 
 
-def draw_map(estimator, rows, position, threshold):
+def draw_map(estimator, kind, rows, position, threshold):
     """Return the picture of one seed's map.
 
     Parameters
     ----------
     estimator : SeedCorrelationMap
         Fitted.
+    kind : str
+        Of image that maps are.
     rows : ndarray of shape (n_seeds * n_voxels,)
         The maps of all seeds.
     position : int
@@ -27,7 +31,8 @@ def draw_map(estimator, rows, position, threshold):
         Where the picture begins to show the map.
     """
     # A figure that pyplot does not know opens no window, whatever the backend.
-    figure = Figure(figsize=MAP_SIZE)
+    size = size_of_picture(estimator) if kind == GRAYORDINATES else MAP_SIZE
+    figure = Figure(figsize=size)
     words, seed_masker = WORDS[estimator.scale], estimator.seed_masker_
     centre = centres_of(seed_masker, estimator.n_seeds_)[position]
     place = "" if centre is None else f" {coordinates(centre)}"

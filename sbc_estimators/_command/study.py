@@ -99,7 +99,8 @@ def _planned_by_bids(options, sources):
 def _planned_in_folders(options, sources):
     """Return the maps of all runs, under the same names in a folder each."""
     seeds = _seeds(options, sources)
-    stems = [re.sub(r"(\.nii)?(\.\w+)?$", "", own.func.name) for own in sources]
+    endings = r"(\.dtseries)?(\.nii)?(\.\w+)?$"
+    stems = [re.sub(endings, "", own.func.name) for own in sources]
     folders = [options.out]
     if len(sources) > 1:
         folders = [options.out / stem for stem in stems]

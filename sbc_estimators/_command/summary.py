@@ -1,5 +1,6 @@
 """What `sbc-map` says in the end of many runs."""
 
+from .._reporting.images import VOLUME
 from .inputs import NO_CONFOUNDS
 from .rows import in_short
 
@@ -67,6 +68,8 @@ def _confounds(source):
 
 def _mask(source):
     """Return the words for a run's brain mask."""
+    if source.kind != VOLUME:
+        return "all grayordinates"
     return "computed of the run" if source.mask is None else "from files"
 
 

@@ -20,7 +20,13 @@ KINDS_OF_SEEDS = ("seed", "seeds", "atlas", "seed_mask")
 DEFAULT_RADIUS = 8.0
 """Of spheres, in mm."""
 
-FILES = ("confounds", "mask", "sample_mask", "seeds", "atlas", "lut", "seed_mask")
+DEFAULT_SMOOTHING = 6.0
+"""Full width at half maximum in mm."""
+
+FILES = (
+    *("confounds", "mask", "sample_mask", "mesh"),
+    *("seeds", "atlas", "lut", "seed_mask"),
+)
 """Options that are a file, or several."""
 
 
@@ -80,7 +86,7 @@ def check_together(fail, options):
     if options.is_folder and not all(are_folders):
         fail("FUNC must be files or folders, not both")
     if not options.func:
-        for name in ("confounds", "mask", "t_r", "strategy"):
+        for name in ("confounds", "mask", "mesh", "t_r", "strategy"):
             if getattr(options, name) is not None:
                 fail(f"{option(name)} needs FUNC: the sample run has its own")
     for name in ("task", "space"):

@@ -253,8 +253,10 @@ def _write_hemisphere(image, part, file, description):
 
 
 def _write_grayordinates(image, part, file, description):
-    """Write a map of grayordinates, which has its description for a name."""
-    nibabel.save(as_maps(image, [description]), file)
+    """Write maps of grayordinates, with their description in each one's name."""
+    names = list(image.header.get_axis(0).name)
+    names = [description] if len(names) == 1 else [f"{n}: {description}" for n in names]
+    nibabel.save(as_maps(image, names), file)
 
 
 FORMATS = {

@@ -113,7 +113,8 @@ def _say_that_cortex_is_left_out(volume):
     """Warn that cuts are all that is drawn; ValueError where there are none."""
     cure = (
         "CIFTI files hold no mesh, and nilearn has none of that size: pass "
-        "surf_mesh=PolyMesh(left=..., right=...), such as fs_LR's inflated surfaces."
+        "surf_mesh=PolyMesh(left=..., right=...), such as fs_LR's inflated surfaces; "
+        "sbc-map has --mesh LEFT RIGHT."
     )
     if volume is None:
         raise ValueError(f"surf_mesh=None: the map is of cortex alone. {cure}")

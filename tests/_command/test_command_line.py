@@ -20,6 +20,7 @@ from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.__main__ import main
 from sbc_estimators._command import mapping as _command
 from sbc_estimators._command import options, pictures
+from sbc_estimators._reporting import bids
 from sbc_estimators._reporting.used import versions
 from sbc_estimators._support.checks import LONGEST
 from sbc_estimators.datasets import load_sample_run
@@ -521,7 +522,10 @@ def test_folder_that_cannot_be_written_to(tmp_path, capsys, monkeypatch):
     assert f"--out: cannot write to {str(tmp_path)!r}" in line
 
 
-@pytest.mark.parametrize("writer", ["write_map", "write_figure", "write_json"])
+WRITERS = [(bids, "write_map"), (_command, "write_figure"), (_command, "write_json")]
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=lambda own: own[1])
 @pytest.mark.parametrize("existing", [False, True])
 @pytest.mark.usefixtures("no_pictures")
 def test_nothing_is_half_written(
@@ -535,7 +539,7 @@ def test_nothing_is_half_written(
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_command, writer, full)
+    monkeypatch.setattr(*writer, full)
     arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
     assert "No space left on device" in fail(capsys, *arguments, "--out", out)
     if existing:
