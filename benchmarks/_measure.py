@@ -15,6 +15,8 @@ import nibabel
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from sbc_estimators.datasets import make_runs
+
 PACKAGES = (
     "sbc_estimators",
     "nilearn",
@@ -129,6 +131,39 @@ def seeds_inside(mask, n_seeds, margin=9.0):
     chosen = np.random.default_rng(0).choice(len(voxels), n_seeds, replace=False)
     mm = nibabel.affines.apply_affine(mask_img.affine, voxels[chosen])
     return tuple(map(tuple, mm.tolist()))
+
+
+def reference_run(folder, is_fast):
+    """Write a simulated run of the reference size, and return it and its mask's path.
+
+    Parameters
+    ----------
+    folder : str
+    is_fast : bool
+        Whether it is to be a small one.
+    """
+    shape, n_voxels, n_scans = (61, 73, 61), 69765, 176
+    if is_fast:
+        shape, n_voxels, n_scans = (20, 24, 20), 2000, 80
+    made = make_runs(
+        1,
+        n_scans,
+        n_voxels,
+        n_confounds=11,
+        shape=shape,
+        voxel_size=3.0,
+        dtype="int16",
+        directory=folder,
+        random_state=0,
+    )
+    mask = str(Path(folder, "mask.nii.gz"))
+    nibabel.save(made.mask_img, mask)
+    return made.runs[0], mask
+
+
+def folder_size(folder):
+    """Return the size of all files in a folder in MiB."""
+    return sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file()) / 2**20
 
 
 def describe_setting():

@@ -17,7 +17,13 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-from _measure import Timings, describe_setting, peak_memory, time_in_turn
+from _measure import (
+    Timings,
+    describe_setting,
+    folder_size,
+    peak_memory,
+    time_in_turn,
+)
 from _plain_maps import CountingMaps, PlainMaps
 from joblib.externals.loky import get_reusable_executor
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
@@ -275,11 +281,6 @@ def print_ratio(timings, name, peer):
     """Print how many times as long one contestant takes as another."""
     median, low, high = timings.ratio(name, peer)
     print(f"{name} / {peer}: {median:.1f} ({low:.1f} to {high:.1f})")
-
-
-def folder_size(folder):
-    """Return the size of all files in a folder in MiB."""
-    return sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file()) / 2**20
 
 
 def main(argv=None):

@@ -21,11 +21,16 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
-from _measure import describe_setting, seeds_inside, time_in_turn
+from _measure import (
+    describe_setting,
+    folder_size,
+    reference_run,
+    seeds_inside,
+    time_in_turn,
+)
 from nilearn.maskers import NiftiMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import SphereSeeds
 
 CLEANING = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01}
@@ -59,27 +64,6 @@ def copies(run, mask, n_runs, folder):
         shutil.copyfile(run.img, path)
     runs = [Run(path, run.confounds, t_r=run.t_r) for path in paths]
     return Data(runs, mask, seeds_inside(mask, N_SEEDS))
-
-
-def simulated(folder, fast):
-    """Return a simulated run of the reference size, small if `fast`, and its mask."""
-    shape, n_voxels, n_scans = ((61, 73, 61), 69765, 176)
-    if fast:
-        shape, n_voxels, n_scans = ((20, 24, 20), 2000, 80)
-    made = make_runs(
-        1,
-        n_scans,
-        n_voxels,
-        n_confounds=11,
-        shape=shape,
-        voxel_size=3.0,
-        dtype="int16",
-        directory=folder,
-        random_state=0,
-    )
-    mask = str(Path(folder, "mask.nii.gz"))
-    nibabel.save(made.mask_img, mask)
-    return made.runs[0], mask
 
 
 # What is timed
@@ -176,11 +160,6 @@ def report(data, rounds, folder):
     print(f"\nlargest difference in r from fit_transform: {difference:.1e}")
 
 
-def folder_size(folder):
-    """Return the size of all files in a folder in MiB."""
-    return sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file()) / 2**20
-
-
 def main(argv=None):
     """Read the command line and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -200,7 +179,7 @@ def main(argv=None):
             table = options.confounds and pd.read_csv(options.confounds, sep="\t")
             run, mask = Run(options.func, table, t_r=options.t_r), options.mask
         else:
-            run, mask = simulated(folder, options.fast)
+            run, mask = reference_run(folder, options.fast)
         report(copies(run, mask, n_runs, folder), rounds, folder)
 
 

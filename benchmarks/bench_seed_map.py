@@ -16,11 +16,16 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
-from _measure import describe_setting, peak_memory, seeds_inside, time_in_turn
+from _measure import (
+    describe_setting,
+    peak_memory,
+    reference_run,
+    seeds_inside,
+    time_in_turn,
+)
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators.datasets import make_runs
 
 FILTER = {"detrend": True, "low_pass": 0.1, "high_pass": 0.01}
 RADIUS, FWHM = 8.0, 6.0
@@ -105,25 +110,10 @@ def read(job):
 
 def simulated_job(folder, fast):
     """Write a simulated run of the reference size (a small one if `fast`)."""
-    shape, n_voxels, n_scans = ((61, 73, 61), 69765, 176)
-    if fast:
-        shape, n_voxels, n_scans = ((20, 24, 20), 2000, 80)
-    simulated = make_runs(
-        1,
-        n_scans,
-        n_voxels,
-        n_confounds=11,
-        shape=shape,
-        voxel_size=3.0,
-        dtype="int16",
-        directory=folder,
-        random_state=0,
-    )
-    run = simulated.runs[0]
-    mask, confounds = Path(folder, "mask.nii.gz"), Path(folder, "confounds.tsv")
-    nibabel.save(simulated.mask_img, mask)
+    run, mask = reference_run(folder, fast)
+    confounds = str(Path(folder, "confounds.tsv"))
     run.confounds.to_csv(confounds, sep="\t", index=False)
-    return make_job(str(run.img), str(mask), str(confounds), run.t_r, folder)
+    return make_job(str(run.img), mask, confounds, run.t_r, folder)
 
 
 def make_job(gz, mask, confounds, t_r, folder):

@@ -1,12 +1,16 @@
 """What tests share and pytest need not hand to them: plain functions and classes."""
 
 import collections
+import hashlib
 import itertools
+import pickle
 import re
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
-from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
+from nilearn.maskers import NiftiMasker, NiftiSpheresMasker, SurfaceMasker
 from nilearn.surface import SurfaceImage
 
 from sbc_estimators import SeedCorrelationMap
@@ -70,6 +74,14 @@ class OwnSpheres(NiftiSpheresMasker):
     """A third-party masker."""
 
 
+class OwnVoxels(NiftiMasker):
+    """A third-party masker of voxels; it takes whole runs where it computes a mask."""
+
+
+class OwnVertices(SurfaceMasker):
+    """A third-party masker of vertices."""
+
+
 # Images
 
 
@@ -108,3 +120,45 @@ def sphere(data, seed, radius):
     mm = nib.affines.apply_affine(data.mask_img.affine, grid)
     inside = np.linalg.norm(mm - seed, axis=1) <= radius
     return inside.reshape(data.mask_img.shape)
+
+
+# Folders
+
+
+def tree(folder):
+    """Return the digest of each file below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).digest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def times(folder):
+    """Return when each file below a folder was written, in ns."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
+
+
+KILLED = """
+import os, pickle, signal, sys
+
+function, arguments, n_left = pickle.load(sys.stdin.buffer)
+replace = os.replace
+
+def killed(source, target):
+    global n_left
+    n_left -= 1
+    if n_left == 0:
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    replace(source, target)
+
+os.replace = killed
+function(*arguments)
+"""
+
+
+def killed_at(n_files, function, *arguments):
+    """Call a function in a process that is killed as it puts its nth file in place."""
+    given = pickle.dumps((function, arguments, n_files))
+    done = subprocess.run([sys.executable, "-c", KILLED], input=given)
+    assert done.returncode != 0

@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from helpers import OwnSpheres, make_sbc, words
+from helpers import OwnSpheres, OwnVertices, make_sbc, words
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._images import volume as _volume
 from sbc_estimators._maps.mapping import map_run
@@ -210,10 +210,6 @@ def test_high_variance_confounds_are_those_of_each_image(data, nilearn_signals):
     sbc = SeedCorrelationMap(seed, brain).fit(run)
     expected = expected_r(nilearn_signals, seed, brain, run)
     np.testing.assert_allclose(sbc.correlations_, expected, rtol=0, atol=TOLERANCE)
-
-
-class OwnVertices(SurfaceMasker):
-    """A third-party masker."""
 
 
 @pytest.mark.parametrize("own", ["seed", "brain", "both"])

@@ -1,11 +1,8 @@
 """A study from one command: its maps, its tables, what is left alone, what fails."""
 
-import hashlib
 import json
 import os
-import pickle
 import re
-import subprocess
 import sys
 import warnings
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +14,7 @@ import pandas as pd
 import pytest
 from nilearn.maskers import NiftiMasker
 
+from helpers import killed_at, times, tree
 from sbc_estimators import SeedCorrelationMap, runs_from_fmriprep
 from sbc_estimators.__main__ import main
 from sbc_estimators._command import study as study_module
@@ -25,20 +23,6 @@ from studies import SPACE, write_study
 
 WIDE = ("--strategy", "wm_csf", "--band", "0", "inf", "--smoothing", "0")
 """Cleaning that leaves runs of 40 scans degrees of freedom enough."""
-
-
-def tree(folder):
-    """Return the digest of each file below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).digest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def times(folder):
-    """Return when each file below a folder was written, in ns."""
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
 
 
 def stem(sub, run, seed):
@@ -139,32 +123,11 @@ def test_what_is_there_is_left_as_it_is(words, mapped, call, monkeypatch):
     assert {path: after[path] for path in maps} == maps
 
 
-KILLED = """
-import os, pickle, signal, sys
-from sbc_estimators.__main__ import main
-
-words, n_left = pickle.load(sys.stdin.buffer)
-replace = os.replace
-
-def killed(source, target):
-    global n_left
-    n_left -= 1
-    if n_left == 0:
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-    replace(source, target)
-
-os.replace = killed
-main(words)
-"""
-
-
 def test_killed_in_the_middle_and_started_again_gives_the_same_bits(
     words, mapped, tmp_path, call
 ):
     command = [*words, "--out", str(tmp_path)]
-    given = pickle.dumps((command, 445))
-    done = subprocess.run([sys.executable, "-c", KILLED], input=given)
-    assert done.returncode != 0
+    killed_at(445, main, command)
     assert len(tree(tmp_path)) == 445
     status, text, _ = call(*command)
     assert status == 0

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from helpers import OwnSpheres
+from helpers import OwnSpheres, OwnVoxels
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays.correlation import (
     MAX_ABS_R,
@@ -221,10 +221,6 @@ def test_more_seeds_than_scans_are_sums():
 
 
 # Against nilearn's signals and explicit residuals, in each way from a run to signals
-
-
-class OwnVoxels(NiftiMasker):
-    """A masker that nobody has seen."""
 
 
 def ten(data):

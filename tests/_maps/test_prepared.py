@@ -25,7 +25,7 @@ from nilearn.signal import clean
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from helpers import OwnSpheres, every_pair, words
+from helpers import OwnSpheres, OwnVoxels, every_pair, words
 from sbc_estimators import PreparedRun, Run, SeedCorrelationMap
 from sbc_estimators._maps.seeds import MEASURES, SUMMARIES
 from sbc_estimators._support.entries import END
@@ -518,10 +518,6 @@ def test_seeds_in_an_image_of_their_own(make, data):
                 prepared.map(own)
         # Signals that come with the run are in no image.
         assert prepared.map(GivenSignals()).shape == (1, 400)
-
-
-class OwnVoxels(NiftiMasker):
-    """A third-party masker of voxels."""
 
 
 @pytest.mark.filterwarnings("ignore:.*being resampled")

@@ -21,7 +21,7 @@ from scipy.stats import norm, t
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from helpers import OwnSpheres, words
+from helpers import OwnSpheres, OwnVoxels, words
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays.dimensions import in_bands
 from sbc_estimators._images.grids import NotLinearError
@@ -550,10 +550,6 @@ def test_voxels_that_other_seeds_explain(make, data):
 
 
 # Who cleans by itself
-
-
-class OwnVoxels(NiftiMasker):
-    """A third-party masker of voxels."""
 
 
 @pytest.mark.parametrize("side", ["seed_masker", "brain_masker"])

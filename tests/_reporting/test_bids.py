@@ -1,12 +1,9 @@
 """Files with BIDS names: what they hold; nothing is half done, or done twice."""
 
-import hashlib
 import json
 import os
 import pickle
 import platform
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 import sbc_estimators
+from helpers import killed_at, times, tree
 from sbc_estimators import Run, SeedCorrelationMap, save_to_bids
 from sbc_estimators._reporting import bids
 from sbc_estimators._reporting.bids_names import places_of
@@ -66,20 +64,6 @@ def sbc(sample_box, study):
         low_pass=0.1,
         high_pass=0.01,
     ).fit(study)
-
-
-def tree(folder):
-    """Return the digest of each file below a folder."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).digest()
-        for path in files
-    }
-
-
-def times(folder):
-    """Return when each file below a folder was written, in ns."""
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
 
 
 @pytest.fixture(scope="module")
@@ -258,33 +242,12 @@ def test_an_error_leaves_no_half_file(sbc, study, tmp_path, monkeypatch):
     assert set(tree(tmp_path)) == {"dataset_description.json"}
 
 
-KILLED = """
-import os, pickle, signal, sys
-from sbc_estimators import save_to_bids
-
-sbc, runs, folder, n_left = pickle.load(sys.stdin.buffer)
-replace = os.replace
-
-def killed(source, target):
-    global n_left
-    n_left -= 1
-    if n_left == 0:
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-    replace(source, target)
-
-os.replace = killed
-save_to_bids(sbc, runs, folder)
-"""
-
-
 @pytest.mark.parametrize("n_files", [5, 6])
 def test_killed_and_called_again_gives_the_same_bits(
     sbc, study, saved, tmp_path, n_files
 ):
     """Killed before a sidecar, or a map, takes the place that it should have."""
-    call = pickle.dumps((sbc, study, tmp_path, n_files))
-    done = subprocess.run([sys.executable, "-c", KILLED], input=call)
-    assert done.returncode != 0
+    killed_at(n_files, save_to_bids, sbc, study, tmp_path)
     left = tree(tmp_path)
     assert len(left) == n_files
     assert len([name for name in left if Path(name).name.startswith(".")]) == 1

@@ -19,7 +19,7 @@ from nilearn.maskers import (
 )
 from sklearn.base import BaseEstimator
 
-from helpers import OwnSpheres
+from helpers import OwnSpheres, OwnVertices, OwnVoxels
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._signals.kinds import adapter_of
 from sbc_estimators._signals.nilearn_own import OnVolume
@@ -37,10 +37,6 @@ from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, Surfa
 from sbc_estimators.runs._opened import open_run
 
 SEEDS = [(0, 0, 0)]
-
-
-class OwnVertices(SurfaceMasker):
-    """A third-party masker."""
 
 
 class OwnRegions(RegionSeeds):
@@ -126,10 +122,6 @@ def test_signals_that_are_clean_are_cleaned_like_nothing():
 
 
 # Subclasses of nilearn's maskers
-
-
-class OwnVoxels(NiftiMasker):
-    """A third-party masker that takes the whole run where it computes a mask."""
 
 
 def halves():
