@@ -770,11 +770,10 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """Return what maps runs, and the runs, opened and checked against `fit`."""
         self._check()
         check_like_fit(self._in_fit, X, runs, beside)
-        seeds, brain = self._adapters()
-        mapper = self._mapper(seeds, brain, self.seed_summary_, self.measure_)
+        mapper = self._fitted_mapper()
 
         def check(own):
-            check_fitted([seeds, brain], brain, own)
+            check_fitted([mapper.seeds, mapper.brain], mapper.brain, own)
 
         return mapper, attempts.passing(check, attempts.opened(runs))
 
@@ -790,19 +789,18 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         runs = _one_run(run)
         needed = CARRIED if name == "seed_masker" else BESIDE
         check_like_fit(self._in_fit, run, runs, {}, needed)
-        seeds, brain = self._adapters()
+        mapper = self._fitted_mapper()
         (opened,) = Attempts().opened(runs)
-        check_fitted([seeds if name == "seed_masker" else brain], brain, [opened])
-        mapper = self._mapper(seeds, brain, self.seed_summary_, self.measure_)
+        side = mapper.seeds if name == "seed_masker" else mapper.brain
+        check_fitted([side], mapper.brain, [opened])
         with naming(opened.where):
             return unit_variance(clean_signals(mapper, name, opened))
 
-    def _adapters(self):
-        """Return the adapters of both fitted maskers."""
-        return tuple(
-            adapter_of(getattr(self, f"{name}_"), name)
-            for name in ("seed_masker", "brain_masker")
-        )
+    def _fitted_mapper(self):
+        """Return what maps a run, from the fitted maskers."""
+        seeds = adapter_of(self.seed_masker_, "seed_masker")
+        brain = adapter_of(self.brain_masker_, "brain_masker")
+        return self._mapper(seeds, brain, self.seed_summary_, self.measure_)
 
     def _mapper(self, seeds, brain, summary, measure):
         """Return what maps a run."""

@@ -25,7 +25,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from helpers import every_pair, images, make_sbc, save, words
-from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
+from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._maps.many import Attempts
 from sbc_estimators.datasets import make_runs
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds
 
@@ -1243,7 +1244,7 @@ OTHER_MESHES = {
 @pytest.mark.parametrize("case", OTHER_MESHES)
 @pytest.mark.parametrize("sizes", [(70, 60), (50, 70)])
 def test_meshes_that_differ_are_known_before(surface, monkeypatch, sizes, case, masker):
-    monkeypatch.setattr(_seed_correlation_map, "map_runs", None)
+    monkeypatch.setattr(Attempts, "maps", None)
     maskers = {
         "seed_masker": SurfaceLabelsMasker(surface.labels_img),
         "brain_masker": SurfaceMasker(surface.mask_img),
@@ -1266,7 +1267,7 @@ def test_runs_of_other_meshes_are_known_before(surface, monkeypatch, sizes, mask
     sbc = SeedCorrelationMap(GivenSignals(), brain).fit(runs)
     other = on_mesh(*sizes, lambda n: np.random.default_rng(n).random((n, 90)))
     runs.append(Run(other, seed_signals=signals))
-    monkeypatch.setattr(_seed_correlation_map, "map_runs", None)
+    monkeypatch.setattr(Attempts, "maps", None)
     origin = "mask_img has" if mask == "given" else "the first run of fit has"
     expected = words("run 2", f"image has {sizes[0]} left", origin, "brain_masker")
     for method in (sbc.fit, sbc.transform):

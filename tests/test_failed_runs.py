@@ -255,16 +255,16 @@ def killer(data, files, *places):
 def test_killed_worker_names_the_runs_in_flight(files, monkeypatch):
     """As they are noted, and no others of the hundred that may be waiting."""
 
-    def die(function, mapper, batch, folder):
+    def die(function, mapper, batch, skips, folder):
         for position in (2, 4):
             Path(folder, str(position)).touch()
         yield batch[0], "a map"
         raise BrokenProcessPool
 
     monkeypatch.setattr(many, "_of_batch", die)
-    mapper = SimpleNamespace(n_jobs=2, skips=False)
+    mapper = SimpleNamespace(n_jobs=2, verbose=0)
     with pytest.raises(RuntimeError, match="killed while these runs were") as error:
-        list(many.in_order(None, mapper, opened(files)))
+        list(many.Attempts().results(None, mapper, opened(files)))
     found = re.findall(r"run \d", str(error.value))
     assert found == ["run 2", "run 4"]
     assert "Use a smaller n_jobs" in str(error.value)

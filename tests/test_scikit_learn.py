@@ -42,7 +42,7 @@ from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_info
 
 from helpers import every_pair, images, make_sbc, save, words
-from sbc_estimators import Run, SeedCorrelationMap, _seed_correlation_map
+from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._maps import many
 from sbc_estimators.datasets import load_sample_run, make_runs
 
@@ -513,18 +513,17 @@ def test_n_jobs_changes_nothing(data, fitted, backend):
     np.testing.assert_array_equal(sbc.correlations_, fitted.correlations_)
 
 
-def test_few_maps_wait_to_be_taken(monkeypatch):
+def test_few_maps_wait_to_be_taken():
     started = []
-    monkeypatch.setattr(many, "RUNS_PER_JOB", 2)
 
     def note(_, run):
         started.append(run)
         return run
 
-    mapper = SimpleNamespace(n_jobs=2, skips=False)
+    mapper = SimpleNamespace(n_jobs=2, verbose=0)
     runs = [SimpleNamespace(position=i, where=f"run {i}") for i in range(20)]
     with joblib.parallel_config(backend="threading"):
-        maps = enumerate(many.in_order(note, mapper, runs))
+        maps = enumerate(many.Attempts().results(note, mapper, runs, most=2))
         for n_taken, (position, run) in maps:
             assert run is runs[n_taken]
             assert position == n_taken
@@ -548,13 +547,13 @@ def test_grid_search_in_processes(four):
 def test_file_that_a_process_cannot_open_names_the_run(data, tmp_path, monkeypatch):
     # The last test in processes: joblib ends them all at an error.
     path = save(data.runs[1].img, tmp_path / "run.nii.gz")
-    mapping = _seed_correlation_map.map_runs
+    mapping = many.Attempts.maps
 
     def vanishing(*args):
         path.unlink()
         return mapping(*args)
 
-    monkeypatch.setattr(_seed_correlation_map, "map_runs", vanishing)
+    monkeypatch.setattr(many.Attempts, "maps", vanishing)
     with pytest.raises(FileNotFoundError, match=words("run 1", "run.nii.gz")):
         make_sbc(data, n_jobs=2).fit([data.runs[0].img, path])
 

@@ -355,7 +355,7 @@ def test_runs_go_to_other_processes(data, in_memory):
     run = Run(data.surface[0], data.confounds[0], t_r=2.0, seed_img=seed_img)
     seed = NiftiSpheresMasker(data.seeds, 8, allow_overlap=True, **BAND)
     sbc = SeedCorrelationMap(seed).fit(run)
-    sent = pickle.loads(pickle.dumps((sbc._mapper(), open_run(run, 3))))
+    sent = pickle.loads(pickle.dumps((sbc._fitted_mapper(), open_run(run, 3))))
     seed_map = map_run(*sent)
     np.testing.assert_array_equal(seed_map.r, sbc.correlations_)
     assert seed_map.where.startswith("run 3")
