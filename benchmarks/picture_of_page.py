@@ -21,7 +21,7 @@ PCC, MPFC = (0, -52, 18), (0, 48, 4)
 LOOK = """
 const [seed, here, done] = arguments;
 $("hold").checked = false;
-pointAtSeed(seed);
+newSeed(state.space.placeAt(seed));
 setTimeout(() => {
   $("hold").checked = true;
   pointAt(state.space.placeAt(here));

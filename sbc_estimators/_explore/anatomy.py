@@ -11,7 +11,7 @@ from .._images.meshes import SurfaceGrid
 from .._images.opening import read_still
 from .._reporting.backgrounds import greys
 from .._support.messages import file_of
-from ..plotting._backgrounds import mean_of_first_scans, says_mni
+from ..plotting._backgrounds import mean_of_first_scans, says_fslr, says_mni
 from .spaces import SurfaceSpace
 
 AROUND = 25.0
@@ -30,7 +30,7 @@ HEMISPHERE_GAP = 4.0
 """Millimetres between hemispheres that are moved apart."""
 
 PLAIN_SHADE = 150
-"""Of 255: the grey of a cortex whose folds nothing tells."""
+"""Of 255: the grey of a cortex whose folds nothing tells, and of voxels alone."""
 
 PLACES = {
     "PCC": (0, -52, 18),
@@ -70,7 +70,7 @@ def anatomy_of(space, background, runs):
 
     Parameters
     ----------
-    space : VolumeSpace or SurfaceSpace
+    space : Space
     background : image, path or None
     runs : list of Run
         The first is averaged where nothing else is known of its brain.
@@ -84,38 +84,56 @@ def anatomy_of(space, background, runs):
     TypeError, ValueError, FileNotFoundError
         If the background is no image of the space.
     """
-    still = None if background is None else _still(space, background)
-    if space.kind == "surface":
-        return _surface(space, still)
-    files = [file_of(run.img) for run in runs]
-    in_mni = says_mni(files, runs[0].img)
-    if still is None and in_mni:
-        still = read_still(datasets.load_mni152_template(resolution=1), "template")
-    elif still is None:
-        still = read_still(mean_of_first_scans(runs[0].img), "background")
-    parts, config = _under(space, still)
-    if not in_mni:
-        return Anatomy(parts, config)
-    cortex_parts, cortex_config = _fsaverage(space)
-    return Anatomy(parts | cortex_parts, config | cortex_config, PLACES)
+    below = {} if background is None else _stills(space, background)
+    parts, config, in_mni = {}, {}, False
+    if space.volume is not None:
+        in_mni = _are_in_mni(space, runs)
+        still = below.get("volume") or _usual_background(space, runs, in_mni)
+        parts, config = _under(space, still)
+    if space.cortex is not None:
+        cortex = _of_run(space.cortex, below.get("cortex"))
+    else:
+        cortex = _fsaverage(space.volume) if in_mni else ({}, {})
+    places = PLACES if in_mni else {}
+    return Anatomy(parts | cortex[0], config | cortex[1], places)
 
 
-def _still(space, background):
-    """Return a background that goes with a space."""
+def _stills(space, background):
+    """Return the parts of a background that go with those of a space, by name."""
     still = read_still(background, "background")
-    if not isinstance(still.grid, type(space.grid)):
+    found = {part.name: still.part(part.grid.kind) for part in space.parts}
+    found = {name: own for name, own in found.items() if own is not None}
+    if not found:
         raise TypeError(
             f"background is {still.grid.kind}, but the run is {space.grid.kind}. Pass "
             "an image of the run's kind, or None."
         )
-    if isinstance(still.grid, SurfaceGrid):
-        space.grid.check_same(still.grid, "background")
+    if "cortex" in found:
+        space.cortex.grid.check_same(found["cortex"].grid, "background")
     if still.values.ndim > 1 and still.values.shape[1] > 1:
         raise ValueError(
             f"background must be one image, got {still.values.shape[1]}. Pass one of "
             "them, or None."
         )
-    return still
+    return found
+
+
+def _are_in_mni(space, runs):
+    """Whether runs say that their voxels are in MNI152 space."""
+    files = [file_of(run.img) for run in runs]
+    if space.grid is not space.volume.grid:
+        return says_fslr([file or "" for file in files])
+    return says_mni(files, runs[0].img)
+
+
+def _usual_background(space, runs, in_mni):
+    """Return what is under a map in voxels where no background is given."""
+    if in_mni:
+        return read_still(datasets.load_mni152_template(resolution=1), "template")
+    if space.grid is not space.volume.grid:
+        # What lies around voxels of grayordinates is not in their file.
+        return None
+    return read_still(mean_of_first_scans(runs[0].img), "background")
 
 
 # Volumes
@@ -123,9 +141,13 @@ def _still(space, background):
 
 def _under(space, still):
     """Return the part and the config of a background near the brain."""
-    grid, first, last = _around_brain(space, still.grid)
-    values = still.values.reshape(still.grid.shape)
-    grey = greys(values[tuple(map(slice, first, last))].astype(np.float32))
+    if still is None:
+        grid = space.volume.grid
+        grey = PLAIN_SHADE * space.volume.mask.astype(np.uint8)
+    else:
+        grid, first, last = _around_brain(space, still.grid)
+        values = still.values.reshape(still.grid.shape)
+        grey = greys(values[tuple(map(slice, first, last))].astype(np.float32))
     extent = _shown(space, grey, grid.affine)
     return {"background": grey}, {"background": _told(grid), "extent": extent}
 
@@ -187,52 +209,49 @@ def halved(anatomy):
     )
 
 
-def _fsaverage(space):
+def _fsaverage(volume):
     """Return parts and config of the cortex that a volume in MNI space colours."""
     mesh = datasets.load_fsaverage("fsaverage5")
     depth = datasets.load_fsaverage_data(mesh="fsaverage5", data_type="sulcal")
-    nowhere = np.zeros(0, bool)
     pial, white = (
-        SurfaceSpace(SurfaceGrid(mesh[name]), nowhere)
-        for name in ("pial", "white_matter")
+        SurfaceSpace(SurfaceGrid(mesh[name]), None) for name in ("pial", "white_matter")
     )
     middle = (pial.coordinates + white.coordinates) / 2
-    parts = {
-        "vertices": pial.coordinates,
-        "faces": pial.faces,
-        "shade": _shade(-read_still(depth, "sulcal depth").values.ravel()),
-        "place_of_vertex": space.places_at(middle).astype(np.int32),
-    }
-    return parts, {"cortex": "fsaverage5"}
+    shade = _shade(-read_still(depth, "sulcal depth").values.ravel())
+    return _cortex(pial, shade, volume.places_at(middle).astype(np.int32))
 
 
 # Surfaces
 
 
-def _surface(space, still):
-    """Return the mesh of a run, shaded by its background."""
-    shade = np.full(len(space.coordinates), PLAIN_SHADE, np.uint8)
-    if still is not None:
+def _of_run(cortex, still):
+    """Return parts and config of the mesh of a run, shaded by its background."""
+    if still is None:
+        shade = np.full(len(cortex.coordinates), PLAIN_SHADE, np.uint8)
+    else:
         shade = _shade(still.values.ravel())
-    place_of_vertex = np.full(len(shade), -1, np.int32)
-    place_of_vertex[space.vertex_of_place] = np.arange(space.n_places)
-    shifts, shown = _shifts(space), space.coordinates.copy()
-    shown[:, 0] += np.repeat(shifts, list(space.grid.sizes.values()))
+    return _cortex(cortex, shade, cortex.places)
+
+
+def _cortex(own, shade, places):
+    """Return parts and config of a cortex."""
+    shifts, shown = _shifts(own), own.coordinates.copy()
+    shown[:, 0] += np.repeat(shifts, list(own.grid.sizes.values()))
     parts = {
         "vertices": shown,
-        "faces": space.faces,
+        "faces": own.faces,
         "shade": shade,
-        "place_of_vertex": place_of_vertex,
+        "place_of_vertex": places,
     }
-    return Anatomy(parts, {"cortex": "the mesh of the run", "shifts": shifts})
+    return parts, {"cortex": {**own.config(), "shifts": shifts}}
 
 
-def _shifts(space):
+def _shifts(own):
     """Return by how many mm each part is moved along x, so that none is in another."""
-    starts = list(space.grid.starts.values())
+    starts = list(own.grid.starts.values())
     if len(starts) != 2:
         return [0.0] * len(starts)
-    left, right = np.split(space.coordinates[:, 0], starts[1:])
+    left, right = np.split(own.coordinates[:, 0], starts[1:])
     overlap = float(left.max() - right.min()) + HEMISPHERE_GAP
     # Pial surfaces touch each other, inflated ones lie half within each other.
     if overlap < 4 * HEMISPHERE_GAP:

@@ -3,11 +3,21 @@
 import numpy as np
 
 from .. import __version__
+from .._images.grayordinates import GrayordinateGrid
+from .._images.grids import VolumeGrid
+from .._images.meshes import SurfaceGrid
 from .._maps.seeds import SUMMARIES
 from .._reporting.tables import run_labels
 from .._reporting.used import repetition_time
 from .._support.messages import file_of
 from .recipes import recipe
+
+FORMATS = {
+    VolumeGrid.kind: "NIfTI",
+    SurfaceGrid.kind: "GIFTI",
+    GrayordinateGrid.kind: "CIFTI",
+}
+"""In which a map is saved, by the kind of its grid."""
 
 LARGEST_RADIUS = 16
 """In mm, at which the page's slider ends."""
@@ -24,7 +34,7 @@ def page_contents(sbc, opened, space, anatomy, origins):
     sbc : SeedCorrelationMap
         Fitted.
     opened : list of OpenedRun
-    space : VolumeSpace or SurfaceSpace
+    space : Space
     anatomy : Anatomy
     origins : Origins
         Of what runs hold in memory.
@@ -37,11 +47,12 @@ def page_contents(sbc, opened, space, anatomy, origins):
     return {
         "version": __version__,
         "space": space.config(),
+        "format": FORMATS[space.grid.kind],
         "anatomy": anatomy.config,
         "n_places": space.n_places,
         "runs": [_told_of_run(sbc, *one) for one in zip(opened, labels, strict=True)],
         "recipes": [vars(made) for made in recipes],
-        "places": [{"name": name, "xyz": xyz} for name, xyz in places.items()],
+        "places": [{"name": name, "place": own} for name, own in places.items()],
         "start": _start(sbc, space, places),
         "summaries": list(SUMMARIES),
         "largest_radius": LARGEST_RADIUS,
@@ -49,22 +60,23 @@ def page_contents(sbc, opened, space, anatomy, origins):
 
 
 def named_places(sbc, space, anatomy):
-    """Return coordinates in mm by name: the estimator's seeds, and well-known places.
+    """Return places by name: the estimator's seeds, and well-known ones.
 
     Those outside of the brain are left out, and names that are but coordinates where
     the place has a better one.
     """
+    known = {}
+    for name, xyz in anatomy.places.items():
+        try:
+            known[name] = space.place_at(xyz)
+        except ValueError:
+            continue
     own = {
-        name: xyz
-        for name, (xyz, _) in _own_spheres(sbc, space)
-        if not (name.startswith("(") and xyz in anatomy.places.values())
+        name: place
+        for name, (place, _) in _own_spheres(sbc, space)
+        if not (name.startswith("(") and place in known.values())
     }
-    known = {**own, **{k: xyz for k, xyz in anatomy.places.items() if k not in own}}
-    return {
-        name: list(map(float, xyz))
-        for name, xyz in known.items()
-        if _is_inside(space, xyz)
-    }
+    return {**own, **{name: known[name] for name in known if name not in own}}
 
 
 def _own_spheres(sbc, space):
@@ -75,25 +87,16 @@ def _own_spheres(sbc, space):
             yield name, sphere
 
 
-def _is_inside(space, xyz):
-    """Whether there is a place at coordinates."""
-    try:
-        space.place_at(xyz)
-    except ValueError:
-        return False
-    return True
-
-
 def _start(sbc, space, places):
     """Return with which seed the page opens: the estimator's first, if it has any."""
-    spheres = [own for _, own in _own_spheres(sbc, space) if _is_inside(space, own[0])]
-    spheres += [(xyz, DEFAULT_RADIUS) for xyz in places.values()]
+    spheres = [own for _, own in _own_spheres(sbc, space)]
+    spheres += [(place, DEFAULT_RADIUS) for place in places.values()]
     if not spheres:
         away = np.linalg.norm(space.points - space.points.mean(axis=0), axis=1)
-        spheres = [(space.point(int(away.argmin())), DEFAULT_RADIUS)]
-    xyz, radius = spheres[0]
+        spheres = [(int(away.argmin()), DEFAULT_RADIUS)]
+    place, radius = spheres[0]
     return {
-        "place": space.place_at(xyz),
+        "place": place,
         "radius": min(radius, LARGEST_RADIUS),
         "summary": sbc.seed_summary_,
     }

@@ -48,16 +48,19 @@ def explore(
 ) -> Explorer:
     """Open a page on which a click is a seed.
 
-    The page shows three planes and the cortex (for a run on a surface its mesh). A
-    click maps the correlation of that place with all others, a drag follows the
-    pointer. Radius, summary, threshold and colours can be changed, and each map can be
-    taken along: as Python, as a command, as an image, as a picture.
+    The page shows three planes and the cortex: of a volume in MNI space fsaverage's, of
+    a run on a surface its mesh alone, of grayordinates (CIFTI) both. A click maps the
+    correlation of that place with all others, a drag follows the pointer. Radius,
+    summary, threshold and colours can be changed, and each map can be taken along: as
+    Python, as a command, as an image, as a picture.
 
     Parameters
     ----------
     sbc : SeedCorrelationMap
-        Fitted. Its brain masker, of the voxels of a mask or the vertices of a surface,
-        says how runs are cleaned; its own seeds are offered as places.
+        Fitted. Its brain masker, of voxels, vertices or grayordinates, says how runs
+        are cleaned; its own seeds are offered as places. Of grayordinates the cortex
+        needs a mesh, as CIFTI files hold none: that of the masker or of the seeds
+        (``mesh=``).
     X : run or sequence of runs
         As in :meth:`SeedCorrelationMap.fit`. Several runs are shown one by one, and as
         the mean of their Fisher z.
@@ -66,7 +69,8 @@ def explore(
         template if the runs' names or the first one's header say that they are in its
         space, else the mean of the first scans.
         For a run on a surface: a SurfaceImage on its mesh, such as the sulcal depth, or
-        None for the mesh alone.
+        None for the mesh alone. For grayordinates either of these, or a CIFTI image;
+        None is the template where the runs' names say that they are in fs_LR.
     port : int, default=0
         Of the page's address; 0 for any that is free.
     open_browser : bool, default=True
@@ -85,7 +89,8 @@ def explore(
         If `sbc` is not fitted.
     TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
         If a run cannot be prepared (see :meth:`SeedCorrelationMap.prepare`), the
-        estimator maps no voxels or vertices, or `background` or `port` cannot be used.
+        estimator maps no voxels or vertices, there is no mesh of the cortex, or
+        `background` or `port` cannot be used.
 
     See Also
     --------
@@ -94,8 +99,14 @@ def explore(
 
     Notes
     -----
-    A seed is made of voxels of the brain mask, not smoothed. Its centre is snapped to
-    the voxel (vertex) that holds it, so that what is copied gives the map on the page.
+    A seed is made of voxels of the brain mask, or of the vertices of a disc, not
+    smoothed. Its centre is snapped to the voxel that holds it, or else the nearest
+    vertex, so that what is copied gives the map on the page. Of grayordinates a seed is
+    either one.
+
+    The cortex opens on the view from which the first seed is seen best, of those from
+    which nothing hides it: "inside" views show one hemisphere alone. Planes through
+    grayordinates show where they cut the cortex.
 
     The page is served to this machine only, and only to whoever knows its address. It
     loads nothing from elsewhere. To look at it from another machine, forward the port
@@ -174,8 +185,8 @@ class Explorer:
         Parameters
         ----------
         xyz : sequence of 3 float
-            In mm. The voxel that holds it is the seed's centre; on a surface, the
-            nearest vertex.
+            In mm. The voxel that holds it is the seed's centre; on a surface, and where
+            no voxel of grayordinates does, the nearest vertex.
         radius : float or None, default=None
             In mm; 0 for the voxel alone. None is the radius with which the page opens.
         seed_summary : str or None, default=None
@@ -263,7 +274,7 @@ class Explorer:
     def _serve(self, port):
         """Return the server of the page."""
         viewer = niivue_script()
-        arrays = self._space.parts() | self._anatomy.parts
+        arrays = self._space.arrays() | self._anatomy.parts
         parts = {name: np.ascontiguousarray(a).tobytes() for name, a in arrays.items()}
         parts["niivue"] = viewer.encode("utf-8")
         return PageServer(

@@ -15,6 +15,7 @@ SCRIPTS = (
     "sources.js",
     "unpacking.js",
     "colours.js",
+    "ribbon.js",
     "planes.js",
     "cortex.js",
     "raster.js",

@@ -122,14 +122,18 @@ def _principal_axes(sides):
 def places_before(space):
     """Return the places before each place in its neighbourhood, -1 for none.
 
-    None are known on a surface, `(0, n_places)`.
+    Of vertices none are known; where there are no voxels, `(0, n_places)`.
     """
-    if space.kind == "surface":
+    volume = space.volume
+    if volume is None:
         return np.empty((0, space.n_places), dtype=int)
-    padded = np.full(np.array(space.mask.shape) + 1, -1)
-    padded[1:, 1:, 1:][space.mask] = np.arange(space.n_places)
-    voxels = space.voxels + 1
-    return np.array([padded[tuple((voxels + step).T)] for step in BEFORE])
+    padded = np.full(np.array(volume.grid.shape) + 1, -1)
+    padded[1:, 1:, 1:] = volume.places.reshape(volume.grid.shape)
+    voxels, own = np.argwhere(volume.mask) + 1, volume.places[volume.positions]
+    before = np.full((len(BEFORE), space.n_places), -1)
+    before[:, own] = [padded[tuple((voxels + step).T)] for step in BEFORE]
+    # Grayordinates may be in any order, and a page knows a place after those before.
+    return np.where(before < np.arange(space.n_places), before, -1)
 
 
 def _coefficients(numbers, before):

@@ -8,10 +8,14 @@ import shlex
 from dataclasses import dataclass, field
 from numbers import Real
 
+from .._images.grayordinates import GrayordinateGrid
+from .._images.grids import VolumeGrid
+from .._images.meshes import SurfaceGrid
 from .._reporting.code import Code, in_words, not_defaults, path_of
 from .._reporting.used import repetition_time
 from .._signals.kinds import adapter_of
 from ..maskers import SphereSeeds, SurfaceSeeds
+from ..plotting._grayordinate_views import mesh_of
 
 WITHOUT_EFFECT = {
     "cmap",
@@ -32,9 +36,11 @@ OF_COMPUTED_MASKS = {"mask_strategy", "mask_args"}
 """Parameters that change no r where the mask was given."""
 
 SAVE = {
-    "volume": '.to_filename("seed_z.nii.gz")',
-    "surface": '.data.to_filename("seed_z.gii")',
+    VolumeGrid.kind: '.to_filename("seed_z.nii.gz")',
+    SurfaceGrid.kind: '.data.to_filename("seed_z.gii")',
+    GrayordinateGrid.kind: '.to_filename("seed_z.dscalar.nii")',
 }
+"""How a map is saved, by the kind of its grid."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ class Recipe:
 
     Attributes
     ----------
-    python : str
-        A script.
+    python : dict of str to str
+        A script for a seed in each part of the space, by the part's name.
     command : str
         Of `sbc-map`, or empty.
     why_no_command : str
@@ -80,10 +86,12 @@ def recipe(sbc, runs, space, origins):
     sbc : SeedCorrelationMap
         Fitted.
     runs : list of Run
-    space : VolumeSpace or SurfaceSpace
+    space : Space
     origins : Origins
     """
-    python = _python(sbc, runs, space, origins)
+    python = {
+        part.name: _python(sbc, runs, space, part, origins) for part in space.parts
+    }
     reason = "" if origins.command else _why_no_command(sbc, runs, space)
     if reason:
         return Recipe(python, why_no_command=reason)
@@ -96,27 +104,33 @@ def recipe(sbc, runs, space, origins):
 # Python
 
 
-def _python(sbc, runs, space, origins):
-    """Return the script."""
-    code, is_one = Code(), len(runs) == 1
-    suffixes = [""] if is_one else [f"_{i + 1}" for i in range(len(runs))]
+def _python(sbc, runs, space, part, origins):
+    """Return the script for a seed in a part of the space."""
+    code = Code()
+    suffixes = [""] if len(runs) == 1 else [f"_{i + 1}" for i in range(len(runs))]
     names = [f"run{suffix}" for suffix in suffixes]
     body = [
         f"{name} = {code.run(run, suffix)}"
         for name, run, suffix in zip(names, runs, suffixes, strict=True)
     ]
-    fitted = names[0] if is_one else f"[{', '.join(names)}]"
+    fitted = _together(names)
     code.needed.add(("sbc_estimators", "SeedCorrelationMap"))
     body += [
-        *_brain(code, sbc, space, fitted),
-        f"seed = {_seed(code, sbc, space)}",
+        *_brain(code, sbc),
+        *_mask(sbc, part, names),
+        f"seed = {_seed(code, sbc, part)}",
         'sbc = SeedCorrelationMap(seed, brain, seed_summary="@SUMMARY@")',
         f"sbc.fit({fitted})",
         "z = np.arctanh(sbc.correlations_)",
-        f"sbc.inverse_transform(z){SAVE[space.kind]}",
+        f"sbc.inverse_transform(z){SAVE[space.grid.kind]}",
     ]
     head = ["import numpy as np", *code.imports(), "", *_bring(code, origins)]
     return "\n".join([*head, *body, ""])
+
+
+def _together(names):
+    """Return the code of one run, or of several."""
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
 
 
 def _bring(code, origins):
@@ -128,8 +142,8 @@ def _bring(code, origins):
     return lines + code.asked(known)
 
 
-def _brain(code, sbc, space, fitted):
-    """Return the lines that make the brain masker, and the mask of seeds."""
+def _brain(code, sbc):
+    """Return the lines that make the brain masker."""
     masker, asked, lines = sbc.brain_masker_, _asked_mask(sbc), []
     options = {
         name: code.expression(value, name)
@@ -140,23 +154,37 @@ def _brain(code, sbc, space, fitted):
         mask = code.file(asked, "mask_img")
         lines = [] if mask == "mask_img" else [f"mask_img = {mask}"]
         options = {"mask_img": "mask_img", **options}
-    lines.append(f"brain = {code.made(type(masker), [], options)}")
-    if asked is None and space.kind == "volume":
-        any_seed = "SphereSeeds([(@X@, @Y@, @Z@)])"
-        lines += [
-            f"found = SeedCorrelationMap({any_seed}, brain).fit({fitted})",
-            "mask_img = found.brain_masker_.mask_img_",
-        ]
-    return lines
+    return [*lines, f"brain = {code.made(type(masker), [], options)}"]
 
 
-def _seed(code, sbc, space):
+def _mask(sbc, part, runs):
+    """Return the lines that make the mask of seeds, where nothing else has made it."""
+    if not _is_masked(sbc, part) or _asked_mask(sbc) is not None:
+        return []
+    if hasattr(sbc.brain_masker_, "structures"):
+        ones = "np.ones(brain.n_elements_)"
+        return [f"mask_img = brain.fit({runs[0]}.img).inverse_transform({ones})"]
+    any_seed = "SphereSeeds([(@X@, @Y@, @Z@)])"
+    return [
+        f"found = SeedCorrelationMap({any_seed}, brain).fit({_together(runs)})",
+        "mask_img = found.brain_masker_.mask_img_",
+    ]
+
+
+def _is_masked(sbc, part):
+    """Whether seeds in a part need a mask to be made of places alone."""
+    takes_all = getattr(sbc.brain_masker_, "structures", "some") is None
+    return part.grid.kind == VolumeGrid.kind and not takes_all
+
+
+def _seed(code, sbc, part):
     """Return the code of the seed, with marks where the page fills in."""
-    if space.kind == "volume":
-        given = {"radius": "@RADIUS@", "mask_img": "mask_img"}
+    given = {"radius": "@RADIUS@"}
+    if part.grid.kind == VolumeGrid.kind:
+        given |= {"mask_img": "mask_img"} if _is_masked(sbc, part) else {}
         return code.made(SphereSeeds, ["[(@X@, @Y@, @Z@)]"], given)
-    given = {"radius": "@RADIUS@", "hemisphere": '"@HEMISPHERE@"'}
-    mesh = sbc.seed_masker_.get_params(deep=False).get("mesh")
+    given["hemisphere"] = '"@HEMISPHERE@"'
+    mesh = mesh_of(sbc)
     if mesh is not None:
         given["mesh"] = code.expression(mesh, "mesh")
     return code.made(SurfaceSeeds, ["[@VERTEX@]"], given)
@@ -164,7 +192,7 @@ def _seed(code, sbc, space):
 
 def _asked_mask(sbc):
     """Return the mask that was asked for, None if it was computed."""
-    return None if sbc.brain_masker is None else sbc.brain_masker.mask_img
+    return getattr(sbc.brain_masker, "mask_img", None)
 
 
 # The command
@@ -172,7 +200,7 @@ def _asked_mask(sbc):
 
 def _why_no_command(sbc, runs, space):
     """Return why `sbc-map` cannot make the map, or an empty text."""
-    if space.kind == "surface":
+    if space.cortex is not None:
         return "sbc-map takes volumes: copy the Python."
     if len(runs) > 1:
         return "sbc-map maps each run by itself: choose a run, or copy the Python."

@@ -15,7 +15,7 @@ def page_as_file(contents, space, anatomy, signals, viewer):
     ----------
     contents : dict
         From `page_contents`.
-    space : VolumeSpace or SurfaceSpace
+    space : Space
     anatomy : Anatomy
     signals : iterable of Signals
         One for each run.
@@ -27,7 +27,7 @@ def page_as_file(contents, space, anatomy, signals, viewer):
     html : str
     """
     anatomy = halved(anatomy)
-    arrays = {**space.parts(), **anatomy.parts}
+    arrays = {**space.arrays(), **anatomy.parts}
     before, told = places_before(space), []
     for i, of_run in enumerate(signals):
         parts, config = packed(of_run, before)

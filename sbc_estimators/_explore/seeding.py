@@ -41,7 +41,7 @@ class PreparedRuns:
     sbc : SeedCorrelationMap
         Fitted.
     runs : list of Run
-    space : VolumeSpace or SurfaceSpace
+    space : Space
     """
 
     def __init__(self, sbc, runs, space):

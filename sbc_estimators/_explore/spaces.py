@@ -1,8 +1,8 @@
-"""Where the map of a page lies: the voxels of a volume, the vertices of a surface.
+"""Where the map of a page lies: voxels of a volume, vertices of a surface, or both.
 
-A place is the position of a voxel (vertex) in the map, counted in the order of the
-brain masker. Both kinds of space answer the same questions, so that nobody else asks
-which kind it is.
+A place is a position in the map, counted in the order of the brain masker. A part of
+the space knows which of its voxels (vertices) is which place; the parts answer the same
+questions, so that nobody else asks of what kind they are.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,14 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from .._images.grayordinates import GrayordinateGrid
 from .._images.grids import VolumeGrid
 from .._images.meshes import FARTHEST_VERTEX, SurfaceGrid, nearest_vertex
-from .._images.opening import read_still
+from .._images.opening import grid_of, read_still
+from .._images.structures import SUBCORTEX
 from .._signals.kinds import adapter_of
 from .._support.messages import in_mm
 from ..maskers import SphereSeeds, SurfaceSeeds
-
-HEADER_SIZE = 352
-"""Bytes of a NIfTI file before its numbers."""
+from ..plotting._grayordinate_views import hemispheres_of, mesh_of
 
 
 def space_of(sbc, grid):
@@ -31,114 +29,220 @@ def space_of(sbc, grid):
     ----------
     sbc : SeedCorrelationMap
         Fitted.
-    grid : VolumeGrid or SurfaceGrid
+    grid : VolumeGrid, SurfaceGrid or GrayordinateGrid
         Of a run.
 
     Returns
     -------
-    space : VolumeSpace or SurfaceSpace
+    space : Space
 
     Raises
     ------
     TypeError
-        If the maps are not of the voxels (vertices) of a mask.
+        If the maps are not of the voxels, vertices or grayordinates of a mask.
+    ValueError
+        If they are of cortex, and there is no mesh of it.
     """
-    mask_img = getattr(sbc.brain_masker_, "mask_img_", None)
-    if mask_img is not None:
-        still = read_still(mask_img, "mask_img")
-        make = {VolumeGrid: _volume_space, SurfaceGrid: _surface_space}
-        space = make[type(still.grid)](sbc, mask_img, still, grid)
-        if space.n_places == sbc.n_voxels_:
-            return space
-    cure = "Pass a NiftiMasker or a SurfaceMasker as brain_masker, and fit again."
-    if grid is not None and grid.kind == GrayordinateGrid.kind:
-        cure = (
-            "Of grayordinates no page can be shown yet. Fit to the volume or the "
-            "surface of the same acquisition, with a NiftiMasker or a SurfaceMasker."
+    still = _numbered(sbc)
+    if still is None:
+        raise TypeError(
+            "sbc must map the voxels (vertices) of a mask to be explored, got the "
+            f"brain_masker {type(sbc.brain_masker_).__name__}. Pass a NiftiMasker, a "
+            "SurfaceMasker or a GrayordinateMasker as brain_masker, and fit again."
         )
-    raise TypeError(
-        "sbc must map the voxels (vertices) of a mask to be explored, got the "
-        f"brain_masker {type(sbc.brain_masker_).__name__}. {cure}"
-    )
+    volume, cortex = still.part(VolumeGrid.kind), still.part(SurfaceGrid.kind)
+    if volume is not None:
+        volume = VolumeSpace(volume.grid, _places(volume))
+    if cortex is not None:
+        cortex = SurfaceSpace(_on_mesh(sbc, cortex.grid, grid), _places(cortex))
+    return Space(still.grid, volume, cortex)
 
 
-def _volume_space(sbc, mask_img, still, grid):
-    """Return the space of the voxels of a mask, on its own grid as maps are."""
-    return VolumeSpace(mask_img, still.grid, still.values != 0)
+def _numbered(sbc):
+    """Return a map of the places, counted from 1; None unless each is in it once."""
+    if not hasattr(sbc.brain_masker_, "inverse_transform"):
+        return None
+    numbers = np.arange(1, sbc.n_voxels_ + 1, dtype=np.float32)
+    img = sbc.brain_masker_.inverse_transform(numbers[np.newaxis])
+    if grid_of(img) is None:
+        return None
+    still = read_still(img, "map")
+    found = np.sort(still.values[still.values != 0])
+    return still if np.array_equal(found, numbers) else None
 
 
-def _surface_space(sbc, mask_img, still, grid):
-    """Return the space of the vertices of a mask, on the mesh that seeds are on."""
-    mesh = sbc.seed_masker_.get_params(deep=False).get("mesh")
-    grid = grid if mesh is None else SurfaceGrid(mesh)
-    return SurfaceSpace(grid, still.values != 0)
+def _places(part):
+    """Return the place at each position of a part of such a map, -1 for none."""
+    return part.values.ravel().astype(np.int32) - 1
+
+
+def _on_mesh(sbc, own, of_run):
+    """Return the grid of the vertices of a map, on the mesh that seeds are on."""
+    mesh = mesh_of(sbc) or of_run.part(SurfaceGrid.kind).mesh
+    if mesh is None:
+        sizes = " and ".join(f"{n} {side}" for side, n in own.sizes.items())
+        raise ValueError(
+            "the page shows the cortex on a mesh, and CIFTI files hold none. Pass "
+            "brain_masker=GrayordinateMasker(mesh=PolyMesh(left=..., right=...)) with "
+            f"a mesh of {sizes} vertices, in mm, such as fs_LR's midthickness "
+            f"surfaces, or structures={SUBCORTEX!r} for voxels alone, and fit again."
+        )
+    return hemispheres_of(mesh, own, "mesh")
 
 
 @dataclass(frozen=True, eq=False)
-class VolumeSpace:
-    """The voxels of a mask.
+class Space:
+    """All places of a map.
 
     Attributes
     ----------
-    mask_img : nibabel image
-        The brain.
-    grid : VolumeGrid
-        Of the mask.
-    inside : ndarray of bool of shape (n_positions,)
-        Which positions of the grid the mask holds.
+    grid : VolumeGrid, SurfaceGrid or GrayordinateGrid
+        Of the map as an image.
+    volume : VolumeSpace or None
+    cortex : SurfaceSpace or None
     """
 
-    mask_img: Any
-    grid: VolumeGrid
-    inside: np.ndarray
-
-    kind = "volume"
-
-    @property
-    def mask(self):
-        """The brain, bool `(n_x, n_y, n_z)`."""
-        return self.inside.reshape(self.grid.shape)
+    grid: Any
+    volume: Any
+    cortex: Any
 
     @cached_property
-    def voxels(self):
-        """The voxel of each place, `(n_places, 3)`."""
-        return np.argwhere(self.mask)
+    def parts(self):
+        """Those that there are."""
+        return [part for part in (self.volume, self.cortex) if part is not None]
+
+    @property
+    def n_places(self):
+        """Number of voxels and vertices."""
+        return len(self.points)
 
     @cached_property
     def points(self):
         """Coordinates of all places in mm, `(n_places, 3)`."""
-        return nibabel.affines.apply_affine(self.grid.affine, self.voxels)
-
-    @cached_property
-    def _places(self):
-        """The place at each position, -1 outside of the mask; one more for none."""
-        places = np.full(len(self.inside) + 1, -1)
-        places[np.flatnonzero(self.inside)] = np.arange(self.n_places)
-        return places
-
-    @property
-    def n_places(self):
-        """Number of voxels in the mask."""
-        return len(self.voxels)
-
-    def places_at(self, points):
-        """Return the places that hold points `(n_points, 3)` in mm, -1 for none."""
-        return self._places[self.grid.holding(points)]
+        points = np.empty((sum(len(part.points) for part in self.parts), 3))
+        for part in self.parts:
+            points[part.places[part.positions]] = part.points
+        return points
 
     def place_at(self, xyz):
-        """Return the place that holds coordinates in mm; raises ValueError outside."""
-        place = int(self.places_at([xyz])[0])
-        if place < 0:
-            raise ValueError(f"{in_mm(xyz)} mm lies outside the brain mask.")
-        return place
+        """Return the place that holds coordinates in mm.
+
+        The voxel, or else the nearest vertex, if it is not far.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        for part in self.parts:
+            place = part.place_at(xyz)
+            if place >= 0:
+                return place
+        where = " and ".join(part.outside(xyz) for part in self.parts)
+        raise ValueError(f"{in_mm(xyz)} mm lies {where}.")
 
     def point(self, place):
         """Return the coordinates of a place in mm."""
         return tuple(self.points[place].tolist())
 
     def seed(self, place, radius):
-        """Return a seed masker of the voxels of the mask around a place."""
-        return SphereSeeds([self.point(place)], radius, mask_img=self.mask_img)
+        """Return a seed masker of what lies around a place."""
+        own = next(part for part in self.parts if place in part.places)
+        return own.seed(place, self.point(place), radius)
+
+    def sphere_of(self, seed_masker, position):
+        """Return place and radius in mm of a fitted masker's seed, or None.
+
+        That of a sphere or disc which has its centre in the map.
+        """
+        for part in self.parts:
+            centre, radius = part.sphere_of(seed_masker, position) or (None, 0)
+            place = -1 if centre is None else part.place_at(centre)
+            if place >= 0:
+                return place, radius
+        return None
+
+    def config(self):
+        """Return what the page must know of the parts, as JSON has it."""
+        return {part.name: part.config() for part in self.parts}
+
+    def arrays(self):
+        """Return the arrays from which the page knows the places, by name.
+
+        ``header`` is what a file of one map holds before its numbers. Those of the
+        cortex are the anatomy's.
+        """
+        voxels = {} if self.volume is None else {"place_of_voxel": self.volume.places}
+        return voxels | _header(self.grid)
+
+
+def _header(grid):
+    """Return the start of a file of a map, by name; surfaces have none."""
+    if isinstance(grid, SurfaceGrid):
+        return {}
+    img = grid.image_of(np.zeros(grid.n_positions, np.float32))
+    header = getattr(img, "nifti_header", img.header)
+    header["descrip"] = b"Fisher z of the correlation with a seed"
+    content = img.to_bytes()
+    n_bytes = len(content) - grid.n_positions * np.dtype(np.float32).itemsize
+    return {"header": np.frombuffer(content[:n_bytes], np.uint8)}
+
+
+class Part:
+    """What voxels and vertices have in common.
+
+    Attributes
+    ----------
+    grid : VolumeGrid or SurfaceGrid
+    places : ndarray of int of shape (n_positions,)
+        The place at each position of the grid, -1 where it is none of the map's.
+    """
+
+    @cached_property
+    def positions(self):
+        """The positions that are places, ascending."""
+        return np.flatnonzero(self.places >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeSpace(Part):
+    """The places that are voxels; see `Part`."""
+
+    grid: VolumeGrid
+    places: np.ndarray
+
+    name = "volume"
+
+    @property
+    def mask(self):
+        """Which voxels are places, bool `(n_x, n_y, n_z)`."""
+        return (self.places >= 0).reshape(self.grid.shape)
+
+    @cached_property
+    def mask_img(self):
+        """The same as an image."""
+        return self.grid.image_of((self.places >= 0).astype(np.uint8))
+
+    @cached_property
+    def points(self):
+        """Coordinates of the voxels in mm, in the order of positions."""
+        return nibabel.affines.apply_affine(self.grid.affine, np.argwhere(self.mask))
+
+    def places_at(self, points):
+        """Return the places that hold points `(n_points, 3)` in mm, -1 for none."""
+        return np.append(self.places, -1)[self.grid.holding(points)]
+
+    def place_at(self, xyz):
+        """Return the place that holds coordinates in mm, -1 for none."""
+        return int(self.places_at([xyz])[0])
+
+    def outside(self, xyz):
+        """Return in words where coordinates lie that are in no place."""
+        return "outside the brain mask"
+
+    def seed(self, place, point, radius):
+        """Return a seed masker of the voxels that are places, around one."""
+        return SphereSeeds([point], radius, mask_img=self.mask_img)
 
     def sphere_of(self, seed_masker, position):
         """Return centre and radius in mm of a fitted masker's seed, or None."""
@@ -149,36 +253,29 @@ class VolumeSpace:
         """Return what the page must know of the grid, as JSON has it."""
         affine = np.asarray(self.grid.affine, dtype=float)
         shape = [int(n) for n in self.grid.shape]
-        return {"kind": self.kind, "shape": shape, "affine": affine[:3].tolist()}
-
-    def parts(self):
-        """Return the arrays from which the page knows the places."""
-        img = nibabel.Nifti1Image(np.zeros(self.mask.shape, "f4"), self.grid.affine)
-        img.header["descrip"] = b"Fisher z of the correlation with a seed"
-        header = np.frombuffer(img.to_bytes()[:HEADER_SIZE], np.uint8)
-        return {"mask": self.inside.astype(np.uint8), "header": header}
+        return {"shape": shape, "affine": affine[:3].tolist()}
 
 
 @dataclass(frozen=True, eq=False)
-class SurfaceSpace:
-    """The vertices of a mask on a mesh.
+class SurfaceSpace(Part):
+    """The places that are vertices; see `Part`.
 
     Attributes
     ----------
     grid : SurfaceGrid
         On which distances are measured, and which is shown.
-    inside : ndarray of bool of shape (n_positions,)
-        Which vertices the mask holds, counted through the parts of the mesh.
+    places : ndarray of int of shape (n_positions,)
+        Counted through the parts of the mesh.
     """
 
     grid: SurfaceGrid
-    inside: np.ndarray
+    places: np.ndarray
 
-    kind = "surface"
+    name = "cortex"
 
     @cached_property
     def coordinates(self):
-        """Coordinates of all vertices in mm, those outside of the mask too."""
+        """Coordinates of all vertices in mm, those that are no places too."""
         parts = self.grid.mesh.parts.values()
         return np.concatenate([part.coordinates for part in parts]).astype(np.float32)
 
@@ -191,38 +288,25 @@ class SurfaceSpace:
         faces = [np.asarray(part.faces) + start for part, start in parts]
         return np.concatenate(faces).astype(np.int32)
 
-    @cached_property
-    def vertex_of_place(self):
-        """The vertex of each place, counted through the parts."""
-        return np.flatnonzero(self.inside)
-
-    @property
-    def n_places(self):
-        """Number of vertices in the mask."""
-        return len(self.vertex_of_place)
-
     @property
     def points(self):
-        """Coordinates of all places in mm, `(n_places, 3)`."""
-        return self.coordinates[self.vertex_of_place]
+        """Coordinates of the vertices that are places in mm."""
+        return self.coordinates[self.positions]
 
     def place_at(self, xyz):
-        """Return the place nearest to coordinates in mm; raises ValueError if far."""
-        place, distance = nearest_vertex(xyz, self.points)
-        if not distance <= FARTHEST_VERTEX:
-            raise ValueError(
-                f"{in_mm(xyz)} mm lies {distance:.0f} mm from the nearest vertex of "
-                "the brain mask."
-            )
-        return place
+        """Return the place nearest to coordinates in mm, -1 if it is far."""
+        nearest, distance = nearest_vertex(xyz, self.points)
+        is_near = distance <= FARTHEST_VERTEX
+        return int(self.places[self.positions[nearest]]) if is_near else -1
 
-    def point(self, place):
-        """Return the coordinates of a place in mm."""
-        return tuple(self.points[place].tolist())
+    def outside(self, xyz):
+        """Return in words where coordinates lie that are in no place."""
+        _, distance = nearest_vertex(xyz, self.points)
+        return f"{distance:.0f} mm from the nearest vertex of the brain mask"
 
-    def seed(self, place, radius):
+    def seed(self, place, point, radius):
         """Return a seed masker of the disc around a place."""
-        vertex = int(self.vertex_of_place[place])
+        (vertex,) = np.flatnonzero(self.places == place).tolist()
         starts = self.grid.starts.items()
         part, start = [own for own in starts if own[1] <= vertex][-1]
         return SurfaceSeeds(
@@ -238,15 +322,12 @@ class SurfaceSpace:
             return None
         (place,), (side,) = places[position], sides[position]
         if isinstance(place, int):
+            if side not in self.grid.starts:
+                return None
             place = tuple(self.coordinates[self.grid.starts[side] + place].tolist())
         return place, seed_masker.radii_[position]
 
     def config(self):
         """Return what the page must know of the mesh, as JSON has it."""
-        sizes = self.grid.sizes.items()
-        hemispheres = [{"name": name, "n_vertices": n} for name, n in sizes]
-        return {"kind": self.kind, "hemispheres": hemispheres}
-
-    def parts(self):
-        """Return the arrays from which the page knows the places."""
-        return {"mask": self.inside.astype(np.uint8)}
+        starts = [*self.grid.starts.values(), self.grid.n_positions]
+        return {"hemispheres": [*self.grid.sizes], "starts": starts}

@@ -72,8 +72,15 @@ def _hemisphere(n_vertices, side):
     heights, turns = 1 - 2 * steps / n_vertices, np.pi * (1 + 5**0.5) * steps
     widths = np.sqrt(1 - heights**2)
     sphere = np.stack([widths * np.cos(turns), widths * np.sin(turns), heights], axis=1)
-    points = sphere * RADII + MIDDLE
-    return InMemoryMesh(points * [side, 1, 1], ConvexHull(sphere).simplices)
+    faces = _turned_outwards(sphere * [side, 1, 1], ConvexHull(sphere).simplices)
+    return InMemoryMesh((sphere * RADII + MIDDLE) * [side, 1, 1], faces)
+
+
+def _turned_outwards(sphere, faces):
+    """Return the faces of a ball, each counter-clockwise to who looks from outside."""
+    a, b, c = sphere[faces.T]
+    is_outward = np.einsum("ij,ij->i", np.cross(b - a, c - a), a) > 0
+    return np.where(is_outward[:, np.newaxis], faces, faces[:, ::-1])
 
 
 def _without_medial_wall(coordinates):

@@ -111,11 +111,15 @@ def on_white(img):
 
 
 def are_in_fslr(estimator):
+    """Whether the runs of `fit` say that they are in fs_LR; see `says_fslr`."""
+    return says_fslr(_files_of(estimator))
+
+
+def says_fslr(files):
     """Whether runs of grayordinates say that they are fs_LR's, with voxels in MNI152.
 
     As in the names that fMRIPrep gives them.
     """
-    files = _files_of(estimator)
     spaces = [re.search(r"_space-fsLR(_|\.|$)", Path(file).name) for file in files]
     return bool(spaces) and all(spaces)
 

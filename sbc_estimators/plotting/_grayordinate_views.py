@@ -31,13 +31,13 @@ def pictures_of_parts(picture, estimator, surf_mesh):
         If nothing can be drawn, or the mesh is of another size than the map's.
     """
     still, grid = read_still(picture.img, "img"), picture.seed.grid
-    mesh = surf_mesh or _mesh_of(estimator)
+    mesh = surf_mesh or mesh_of(estimator)
     volume = surface = None
     if grid.volume is not None:
         img = grid.volume.image_of(still.part(grid.volume.kind).values)
         volume = _on_part(picture, estimator, img)
     if grid.cortex is not None and mesh is not None:
-        own = _hemispheres(mesh, grid.cortex)
+        own = hemispheres_of(mesh, grid.cortex, "surf_mesh")
         img = own.image_of(still.part(own.kind).values)
         surface = _on_part(picture, estimator, img)
     elif grid.cortex is not None:
@@ -53,7 +53,7 @@ def size_of_picture(estimator):
     grid = estimator.brain_masker_.grid_
     chosen = grid.chosen(estimator.brain_masker_.structures)
     n_sides = len({own.side for own in chosen} - {None})
-    n_sides = 0 if _mesh_of(estimator) is None else n_sides
+    n_sides = 0 if mesh_of(estimator) is None else n_sides
     has_voxels = any(not own.is_surface for own in chosen)
     high = ROW_HEIGHT * n_sides + MAP_SIZE[1] * has_voxels
     return (WIDTH, high) if high else None
@@ -89,24 +89,39 @@ def _on_part(picture, estimator, img):
     return replace(picture, img=img, seed=seed)
 
 
-def _mesh_of(estimator):
+def mesh_of(estimator):
     """Return the mesh along which a masker measures or smooths, None without one."""
     maskers = estimator.brain_masker_, estimator.seed_masker_
     meshes = [masker.get_params(deep=False).get("mesh") for masker in maskers]
     return next((mesh for mesh in meshes if mesh is not None), None)
 
 
-def _hemispheres(mesh, cortex):
-    """Return the grid of those hemispheres of a mesh that a map has."""
+def hemispheres_of(mesh, cortex, name):
+    """Return the grid of those hemispheres of a mesh that a map has.
+
+    Parameters
+    ----------
+    mesh : PolyMesh
+    cortex : SurfaceGrid
+        Of the map.
+    name : str
+        What the mesh is called in errors.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or has another number of vertices.
+    """
     grid = SurfaceGrid(mesh)
     missing = [side for side in cortex.sizes if side not in grid.sizes]
     if missing:
         raise ValueError(
-            f"surf_mesh has no {missing[0]} hemisphere, but the map does. Pass "
+            f"{name} has no {missing[0]} hemisphere, but the map does. Pass "
             "PolyMesh(left=..., right=...)."
         )
-    cortex.check_same(grid, "surf_mesh")
-    return SurfaceGrid(PolyMesh(**{side: mesh.parts[side] for side in cortex.sizes}))
+    own = PolyMesh(**{side: mesh.parts[side] for side in cortex.sizes})
+    cortex.check_same(SurfaceGrid(own), name)
+    return SurfaceGrid(own)
 
 
 def _say_that_cortex_is_left_out(volume):

@@ -51,7 +51,7 @@ window.probes = {
 
   /* Names that NiiVue lacks, of those that are used by what owns them. */
   missing(names) {
-    const { nv, mesh } = state.cortex, owners = { niivue, nv, mesh, opts: nv.opts };
+    const { nv, hemispheres: [{ mesh }] } = state.cortex, owners = { niivue, nv, mesh, opts: nv.opts };
     return Object.entries(names).flatMap(([owner, used]) => used.filter((name) => owners[owner][name] === undefined));
   },
 

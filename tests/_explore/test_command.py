@@ -48,7 +48,7 @@ def test_a_page_of_the_sample(explorer, seen, capsys, tmp_path, monkeypatch):
     start = "sbc-map --smoothing 0.0 --band 0.01 0.1 --seed "
     assert recipe["command"].startswith(start)
     code = r"\nimport pandas as pd\nconfounds = pd\.read_csv\(.*\[\['"
-    assert re.search(code, recipe["python"])
+    assert re.search(code, recipe["python"]["volume"])
     xyz = explored._space.point(explored._contents["start"]["place"])
     np.testing.assert_allclose(xyz, (4, -60, 20), atol=2.5)
 
@@ -67,7 +67,7 @@ def test_the_words_that_are_copied_are_those_that_were_given(
         " ".join(["sbc-map", *words, "--seed seed @X@"])
     )
     code = f"confounds = pd.read_csv('{tmp_path}/table.csv', sep=',')[['a', 'c']]"
-    assert code in recipe["python"]
+    assert code in recipe["python"]["volume"]
 
 
 def opened(options, monkeypatch):

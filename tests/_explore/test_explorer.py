@@ -17,11 +17,18 @@ from nilearn.surface import SurfaceImage
 from sklearn.exceptions import NotFittedError
 
 import sbc_estimators
+from grayordinate_helpers import (
+    column_of,
+    maps_of,
+    save,
+    simulated_acquisition,
+    surface_of,
+)
 from sbc_estimators import Run, SeedCorrelationMap, explore
 from sbc_estimators._explore import explorer as _explorer
 from sbc_estimators._explore.explorer import check_viewer
 from sbc_estimators._reporting.niivue import niivue_script
-from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
+from sbc_estimators.maskers import GrayordinateMasker, SphereSeeds, SurfaceSeeds
 
 POINT = (-46, -66, 30)
 
@@ -179,6 +186,77 @@ def test_a_run_on_a_surface(surface, explorer):
     expected = SeedCorrelationMap(seeds, SurfaceMasker(surface.mask_img))
     expected.fit(surface.run)
     np.testing.assert_allclose(r, expected.correlations_[0], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def acquired():
+    """A run of grayordinates, and an estimator of a vertex."""
+    data = simulated_acquisition(60)
+    seeds = SurfaceSeeds([data.seeds[0]], 20, hemisphere="left", mesh=data.mesh)
+    brain = GrayordinateMasker(smoothing_fwhm=8, mesh=data.mesh, high_pass=0.01)
+    return data, SeedCorrelationMap(seeds, brain).fit(data.run)
+
+
+def test_a_run_of_grayordinates(acquired, explorer):
+    data, sbc = acquired
+    with explore(sbc, data.run, open_browser=False) as explored:
+        start = explored._contents["start"]
+        assert (start["place"], start["radius"]) == (
+            column_of(data.axis, "left", data.seeds[0]),
+            16,
+        )
+        in_cortex = explored.map(data.mesh.parts["right"].coordinates[60], radius=12)
+        in_voxels = explored.map(data.seeds[1], radius=6)
+        z, dof, *_ = fetch(explored, "here?place=3&radius=0&summary=mean&run=0&at=500")
+    for r, seeds in (
+        (in_cortex, SurfaceSeeds([60], 12, hemisphere="right", mesh=data.mesh)),
+        (in_voxels, SphereSeeds([data.seeds[1]], 6)),
+    ):
+        expected = SeedCorrelationMap(seeds, sbc.brain_masker).fit(data.run)
+        np.testing.assert_allclose(r, expected.correlations_[0], atol=1e-5)
+    vertex = int(data.axis.vertex[3])
+    seeds = SurfaceSeeds([vertex], None, hemisphere="left")
+    known = SeedCorrelationMap(seeds, sbc.brain_masker).fit(data.run)
+    (known,) = known.statistics(data.run)
+    np.testing.assert_allclose(z, known.z_score[0, 500], rtol=1e-4)
+    np.testing.assert_allclose(dof, known.dof[0, 500], rtol=1e-4)
+
+
+def backgrounds_of(data):
+    """Return a background for each part of grayordinates, and one for both."""
+    depth = np.linspace(-1, 1, len(data.axis))
+    maps = maps_of(data.axis, depth)
+    return {
+        "volume": nib.Nifti1Image(
+            np.full(data.axis.volume_shape, 7.0), data.axis.affine
+        ),
+        "cortex": surface_of(maps, data.axis, data.mesh),
+        "both": maps,
+    }
+
+
+@pytest.mark.parametrize("kind", [None, "volume", "cortex", "both"])
+def test_a_background_of_grayordinates(acquired, explorer, kind):
+    data, sbc = acquired
+    background = None if kind is None else backgrounds_of(data)[kind]
+    options = {"background": background, "open_browser": False}
+    with explore(sbc, data.run, **options) as explored:
+        parts = explored._anatomy.parts
+    is_plain = len(np.unique(parts["shade"])) == 1
+    assert is_plain == (kind in (None, "volume"))
+    assert (parts["background"].max() == 150) == (kind in (None, "cortex"))
+    assert not explored._anatomy.places
+
+
+def test_grayordinates_in_fslr_lie_on_the_template(acquired, explorer, tmp_path):
+    data, sbc = acquired
+    path = save(data.img, tmp_path / "sub-01_space-fsLR_den-91k_bold.dtseries.nii")
+    run = Run(path, data.confounds)
+    with explore(sbc, run, open_browser=False) as explored:
+        assert explored._anatomy.parts["background"].size > 1e6
+        names = [place["name"] for place in explored._contents["places"]]
+    assert "PCC" not in names  # where this simulated cortex is not
+    assert "M1 hand" in names
 
 
 # Bad input

@@ -13,7 +13,18 @@ from nilearn.masking import apply_mask
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from scipy.spatial import ConvexHull
 
-from browsers import LARGE, PHONE, WIDE
+from explored import (
+    MINUS,
+    SIZES,
+    check_layout,
+    downloaded,
+    n_coloured,
+    place_at,
+    readout,
+    save_to,
+    seed_of,
+    shown_map,
+)
 from sbc_estimators import Run, SeedCorrelationMap, explore
 from sbc_estimators.__main__ import main
 from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
@@ -23,38 +34,7 @@ PCC, ANGULAR = (0, -52, 18), (-46, -66, 30)
 EDGE = (-10, -30, 58)
 """Beside what the mask leaves out, where the run has signals all the same."""
 
-MINUS = "\N{MINUS SIGN}"
-
-SIZES = [WIDE, LARGE, PHONE]
-
 EVIL = "</script><img src=x onerror=alert(1)>"
-
-
-def shown_map(page):
-    """Return r of all places as the page has it."""
-    return np.array(page.run("return Array.from(state.map.r)"), np.float32)
-
-
-def seed_of(page):
-    """Return the coordinates of the seed, and of the crosshair."""
-    return page.run("return probes.seed()")
-
-
-def readout(page):
-    """Return the numbers at the crosshair, by name."""
-    words = page.run("return probes.readout()")
-    numbers = {name: value.replace(MINUS, "-") for name, value in words}
-    return {name: float(text) for name, text in numbers.items() if text != "…"}
-
-
-def n_coloured(page, name):
-    """Return how many pixels of a canvas are warm, and how many cool."""
-    return page.run("return probes.coloured(args[0])", name)
-
-
-def place_at(explorer, xyz):
-    """Return the place at coordinates."""
-    return explorer._space.place_at(xyz)
 
 
 # Looking around
@@ -235,7 +215,7 @@ def test_a_step_is_the_next_voxel_whatever_its_sides(page):
     code = (
         "const affine = [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 6, 0]];"
         "const space = new VolumeSpace({ shape: [1, 3, 4], affine },"
-        "  new Uint8Array([1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]));"
+        "  new Int32Array([0, 1, 2, 3, -1, 4, 5, 6, 7, 8, 9, 10]));"
         "const walk = (axis, sign) => space.next(1, axis, sign);"
         "return [walk(2, 1), walk(2, -1), walk(0, 1), walk(1, 1), space.next(0, 1, 1)]"
     )
@@ -273,7 +253,7 @@ def test_without_smoothing_voxels_are_squares(page):
 
 
 def test_a_click_on_the_cortex_is_a_seed(page, explorer):
-    page.run("state.cortex.turnTo(90, 0)")
+    page.run("state.cortex.show(VIEWS.Left)")
     page.click("stage", 40, -20)
     page.settle()
     seed, _ = seed_of(page)
@@ -292,15 +272,16 @@ def test_every_name_of_niivue_is_there(page):
     names = {
         "niivue": re.findall(r"\bniivue\.(\w+)", code),
         "nv": re.findall(r"\bthis\.nv\.(\w+)", code),
-        "mesh": re.findall(r"\bthis\.mesh\.(\w+)", code),
+        "mesh": re.findall(r"\bown\.mesh\.(\w+)", code),
         "opts": re.findall(r"(\w+):", options),
     }
     assert all(names.values())
     assert page.run("return probes.missing(args[0])", names) == []
 
 
-def test_a_click_finds_what_niivue_draws(page):
-    page.run("state.cortex.turnTo(137, 22)")
+@pytest.mark.parametrize("view", ["Top", "Right inside"])
+def test_a_click_finds_what_niivue_draws(page, view):
+    page.run("state.cortex.show(VIEWS[args[0]]); state.cortex.turnTo(137, 22)", view)
     ours, theirs = page.run("return probes.projections()")
     np.testing.assert_allclose(ours, theirs, atol=0.05)
 
@@ -401,21 +382,6 @@ def test_where_the_clipboard_is_closed_one_copies_by_hand(page):
     page.run("$('by-hand').close(); delete navigator.clipboard.writeText;")
 
 
-def save_to(page, folder):
-    """Let downloads go to a folder."""
-    where = {"behavior": "allow", "downloadPath": str(folder)}
-    page.driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
-
-
-def downloaded(folder, pattern, n=1):
-    """Return files once they are there."""
-    end = time.monotonic() + 20
-    while len(found := sorted(folder.glob(pattern))) < n:
-        assert time.monotonic() < end, list(folder.iterdir())
-        time.sleep(0.05)
-    return found
-
-
 def test_the_image_is_the_map(page, tmp_path, sample):
     page.seed_at(PCC)
     save_to(page, tmp_path)
@@ -433,34 +399,9 @@ def test_the_image_is_the_map(page, tmp_path, sample):
 # What it is like
 
 
-def overlapping(boxes):
-    """Return the names of boxes that lie on each other."""
-    boxes = [one for one in boxes if not one["isInside"]]
-    return [
-        (a["name"], b["name"])
-        for i, a in enumerate(boxes)
-        for b in boxes[:i]
-        if min(a["right"], b["right"]) - max(a["left"], b["left"]) > 1
-        and min(a["bottom"], b["bottom"]) - max(a["top"], b["top"]) > 1
-    ]
-
-
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_nothing_overlaps_or_is_cut_off(page, size):
-    page.resize(*size)
-    boxes = page.run("return probes.boxes()")
-    width = page.run("return document.documentElement.scrollWidth")
-    warm, _ = n_coloured(page, "sagittal")
-    page.resize(*SIZES[0])
-    assert len(boxes) > 40
-    assert overlapping(boxes) == []
-    assert [one["name"] for one in boxes if one["isCut"]] == []
-    outside = [one for one in boxes if one["right"] > size[0] or one["left"] < 0]
-    assert outside == []
-    assert width <= size[0]
-    if size[0] > 1000:  # all at one sight
-        assert max(one["bottom"] for one in boxes) <= size[1]
-    assert warm > 300
+    check_layout(page, size)
 
 
 def test_everything_can_be_reached_by_keyboard(page):
@@ -685,7 +626,7 @@ def test_a_run_on_a_surface(browser, explorer, balls, open_page, tmp_path):
     with explore(*balls, open_browser=False) as explored:
         page = open_page(browser, explored.url)
         assert not page.element("planes").is_displayed()
-        page.run("state.cortex.turnTo(90, 0)")
+        page.run("state.cortex.show(VIEWS.Left)")
         page.click("stage", 0, 0)
         page.settle()
         seed, _ = seed_of(page)
@@ -700,7 +641,9 @@ def test_a_run_on_a_surface(browser, explorer, balls, open_page, tmp_path):
         paths = downloaded(tmp_path, "*.func.gii", n=2)
         assert [path.name[-12] for path in paths] == ["L", "R"]
         z = np.concatenate([nib.load(path).darrays[0].data for path in paths])
-        np.testing.assert_allclose(z[explored._space.inside], np.arctanh(r), atol=1e-5)
+        np.testing.assert_allclose(
+            z[explored._space.cortex.positions], np.arctanh(r), atol=1e-5
+        )
         told = r'SurfaceSeeds\(\[\d+\], radius=12, hemisphere="left"\)'
         assert re.search(told, page.run("return pythonText()"))
         explored.save_as_html(tmp_path / "page.html")
@@ -708,3 +651,38 @@ def test_a_run_on_a_surface(browser, explorer, balls, open_page, tmp_path):
         file.seed_at([f"{x:.3f}" for x in seed])
         np.testing.assert_allclose(shown_map(file), r, atol=5e-3)
         assert file.console() == []
+
+
+def open_view(page):
+    """Return the view in which the cortex is shown, by its name."""
+    return page.run(
+        "const { view, alone } = state.cortex;"
+        "return Object.entries(VIEWS).find(([, [azimuth, elevation, own]]) =>"
+        "  view.azimuth === azimuth && view.elevation === elevation"
+        "  && alone?.name === own)?.[0]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("xyz", "view"),
+    [
+        ((-60, 0, 0), "Left"),
+        ((20, 0, 0), "Left inside"),
+        ((-20, 40, 0), "Front"),
+        ((-20, -30, 27), "Back"),
+        ((-20, 0, 40), "Top"),
+    ],
+)
+def test_the_cortex_opens_where_its_seed_is_seen_best(
+    browser, explorer, balls, open_page, xyz, view
+):
+    sbc, run = balls
+    seeds = SurfaceSeeds([xyz], radius=12, hemisphere="left")
+    sbc = SeedCorrelationMap(seeds, sbc.brain_masker).fit(run)
+    with explore(sbc, run, open_browser=False) as explored:
+        page = open_page(browser, explored.url)
+        assert open_view(page) == view
+        assert page.run("return document.querySelectorAll('#marks circle').length") == 2
+        # Only at first: who turns the cortex wants it so.
+        page.seed_at((20, 0, 39.9))
+        assert open_view(page) == view

@@ -19,14 +19,16 @@ from sbc_estimators._explore.packing import (
     packed,
     places_before,
 )
-from sbc_estimators._explore.spaces import VolumeSpace
+from sbc_estimators._explore.spaces import Space, VolumeSpace
 from sbc_estimators._images.opening import read_still
 
 
 @pytest.fixture(scope="module")
 def space(simulated):
     still = read_still(simulated.mask_img, "mask")
-    return VolumeSpace(simulated.mask_img, still.grid, still.values != 0)
+    inside = still.values != 0
+    places = np.where(inside, np.cumsum(inside) - 1, -1)
+    return Space(still.grid, VolumeSpace(still.grid, places), None)
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +40,11 @@ def make_signals(space, rank=30, n_scans=80):
     """Return signals that are alike in neighbouring places, and fade over the axes."""
     rng = np.random.default_rng(0)
     basis, _ = np.linalg.qr(rng.standard_normal((n_scans, rank)))
-    noise = rng.standard_normal((rank, *space.mask.shape))
+    noise = rng.standard_normal((rank, *space.grid.shape))
     noise *= np.geomspace(9, 1, rank).reshape(-1, 1, 1, 1)
     sides = []
     for sigma in (1.2, 0.6):
-        side = gaussian_filter(noise, (0, sigma, sigma, sigma))[:, space.mask]
+        side = gaussian_filter(noise, (0, sigma, sigma, sigma))[:, space.volume.mask]
         side[:, 7] = 0  # a voxel without a signal
         sides.append(side.astype(np.float32))
     ends = np.array([rank // 2, rank])
@@ -122,12 +124,29 @@ def test_neighbours_make_it_smaller(space, before):
 
 def test_places_before_are_neighbours_that_come_first(space, before):
     assert before.shape == (7, space.n_places)
+    voxels = np.argwhere(space.volume.mask)
     for places in before:
         known = np.flatnonzero(places >= 0)
         assert (places[known] < known).all()
-        steps = space.voxels[known] - space.voxels[places[known]]
+        steps = voxels[known] - voxels[places[known]]
         assert set(np.unique(steps)) <= {0, 1}
         assert len(np.unique(steps, axis=0)) == 1
+
+
+def test_a_place_is_told_after_those_before_it_in_any_order(space):
+    order = np.random.default_rng(0).permutation(space.n_places)
+    places = np.append(order, -1)[space.volume.places]
+    shuffled = Space(space.grid, VolumeSpace(space.grid, places), None)
+    before = places_before(shuffled)
+    assert (before < np.arange(space.n_places)).all()
+    assert (before >= 0).any()
+    signals = replace(make_signals(space), plain=None)
+    mapped = signals.mapped[:, np.argsort(order)]
+    parts, config = packed(replace(signals, mapped=mapped), before)
+    found = unpacked(parts, config, "mapped", before)
+    parts, config = packed(signals, before := places_before(space))
+    expected = unpacked(parts, config, "mapped", before)
+    np.testing.assert_allclose(found[:, order], expected, atol=STEP)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 1000])

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from nilearn.maskers import NiftiMasker, SurfaceMasker
 
+from grayordinate_helpers import column_of, save, simulated_acquisition
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._explore.recipes import Origins, recipe
 from sbc_estimators._explore.spaces import space_of
 from sbc_estimators._images.opening import grid_of
-from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
+from sbc_estimators.maskers import GrayordinateMasker, SphereSeeds, SurfaceSeeds
 
 NOTHING = Origins()
 
@@ -69,11 +70,15 @@ def test_the_command_leaves_drifts_where_the_masker_does(files, simulated, seeds
         ({"img": "image"}, "takes files, and img is none"),
         ({"sample_mask": "some"}, "takes files, and sample_mask is none"),
         ({"standardize_confounds": False}, "no option for standardize_confounds="),
+<<<<<<< HEAD
         ({"clean_args": {"extrapolate": False}}, "no option for clean_args={'extrap"),
         ({"target_affine": "its own"}, "no option for target_affine=[["),
         ({"mask_img": None, "mask_strategy": "epi"}, "for mask_strategy='epi': copy"),
         ({"runs": [0] * 50 + [1] * 50}, "no option for runs=[0, 0, 0"),
         ({"seed_img": "image"}, "no option for seed_img=<"),
+=======
+        ({"runs": (0,) * 60 + (1,) * 40}, "no option for runs=(0, 0, "),
+>>>>>>> 890fedd (explore shows grayordinates: planes of their voxels, and cortex on a given mesh)
         ({"mask_img": "image"}, "takes files, and mask_img is none"),
         ({"n_runs": 2}, "maps each run by itself: choose a run"),
     ],
@@ -148,21 +153,21 @@ def test_a_surface_has_no_command(surface):
     found = recipe(sbc, [surface.run], space_of(sbc, grid_of(surface.img)), NOTHING)
     assert found.why_no_command == "sbc-map takes volumes: copy the Python."
     line = 'seed = SurfaceSeeds([@VERTEX@], radius=@RADIUS@, hemisphere="@HEMISPHERE@")'
-    assert line in found.python
-    assert re.search(ASKED + r"#   img: .*\n#   mask_img: ", found.python)
+    assert line in found.python["cortex"]
+    assert re.search(ASKED + r"#   img: .*\n#   mask_img: ", found.python["cortex"])
 
 
 def test_what_is_in_memory_is_asked_for_or_made(files, simulated, seeds):
     table = np.random.default_rng(0).standard_normal((100, 12))
     run = Run(in_memory(simulated.img), table, t_r=2)
     brain = NiftiMasker(files / "mask.nii")
-    python = made(brain, [run], seeds, simulated.img).python
+    python = made(brain, [run], seeds, simulated.img).python["volume"]
     assert re.search(ASKED + r"#   img: .*\n#   confounds: ", python)
     assert "\nrun = Run(img, confounds=confounds, t_r=2)\n" in python
     origins = Origins({"confounds": 'pd.read_csv("x.tsv")'}, ("sbc-map", "x.nii"))
     found = made(brain, [run], seeds, simulated.img, origins)
-    assert "\nimport pandas as pd\nconfounds = pd.read_csv" in found.python
-    assert re.search(ASKED + r"#   img: .*\nrun = ", found.python)
+    assert "\nimport pandas as pd\nconfounds = pd.read_csv" in found.python["volume"]
+    assert re.search(ASKED + r"#   img: .*\nrun = ", found.python["volume"])
     assert found.command.startswith("sbc-map x.nii --seed seed @X@")
 
 
@@ -172,12 +177,20 @@ def test_words_that_are_no_files_stay_words(files, simulated, seeds):
         mask_strategy="epi",
         clean_args={"butterworth__order": 3},
         standardize="psc",
+        runs=[0] * 40 + [1] * 60,
     )
+<<<<<<< HEAD
     brain.runs = [0] * 50 + [1] * 50
     python = made(brain, [Run(files / "bold.nii")], seeds, simulated.img).python
     assert "    runs=[0, 0, 0" in re.sub(r"\[\n +", "[", python)
+=======
+    python = made(brain, [Run(files / "bold.nii")], seeds, simulated.img).python[
+        "volume"
+    ]
+>>>>>>> 890fedd (explore shows grayordinates: planes of their voxels, and cortex on a given mesh)
     assert "    clean_args={'butterworth__order': 3},\n" in python
     assert "    mask_strategy='epi',\n" in python
+    assert "    runs=[0, 0, 0," in python
     assert "psc" not in python
 
 
@@ -189,18 +202,19 @@ def test_a_masker_of_our_own_is_imported_from_us(simulated):
     brain = Own(simulated.mask_img, standardize=None)
     python = made(
         brain, [simulated.run], SphereSeeds(simulated.seeds[:1]), simulated.img
-    ).python
+    ).python["volume"]
     assert f"from {__name__} import Own\n" in python
 
 
-def run_script(python, place, folder, monkeypatch):
-    """Run a script with its marks filled in, and return what it leaves."""
-    marks = dict(zip(("X", "Y", "Z"), map(repr, place), strict=True))
-    marks |= {"RADIUS": "8", "SUMMARY": "mean"}
-    for name, value in marks.items():
+def run_script(python, folder, monkeypatch, marks, **left):
+    """Run a script with its marks filled in, and return what it leaves.
+
+    It finds there what is left to it.
+    """
+    for name, value in {"RADIUS": "8", "SUMMARY": "mean", **marks}.items():
         python = python.replace(f"@{name}@", value)
+    assert "@" not in python
     monkeypatch.chdir(folder)
-    left = {}
     exec(compile(python, "copied.py", "exec"), left)
     return left
 
@@ -216,7 +230,8 @@ def test_the_script_makes_the_map(
     space = space_of(sbc, grid_of(simulated.img))
     found = recipe(sbc, runs, space, NOTHING)
     place = space.place_at(simulated.seeds[0])
-    left = run_script(found.python, space.point(place), tmp_path, monkeypatch)
+    marks = dict(zip("XYZ", map(repr, space.point(place)), strict=True))
+    left = run_script(found.python["volume"], tmp_path, monkeypatch, marks)
     expected = sbc.set_params(
         seed_masker=space.seed(place, 8.0), brain_masker=sbc.brain_masker_
     ).fit(runs)
@@ -224,3 +239,40 @@ def test_the_script_makes_the_map(
         left["sbc"].correlations_, expected.correlations_, atol=1e-5
     )
     assert (tmp_path / "seed_z.nii.gz").exists()
+
+
+@pytest.fixture(scope="module")
+def acquired():
+    return simulated_acquisition(60)
+
+
+@pytest.mark.parametrize("n_runs", [1, 2])
+@pytest.mark.parametrize(
+    "structures", [None, ["left cortex", "right hippocampus"], "cortex"]
+)
+def test_the_script_makes_the_map_of_grayordinates(
+    acquired, tmp_path, monkeypatch, structures, n_runs
+):
+    path = save(acquired.img, tmp_path / "run.dtseries.nii")
+    runs = [Run(path)] * n_runs
+    seeds = SurfaceSeeds([acquired.seeds[0]], None, hemisphere="left")
+    brain = GrayordinateMasker(structures, mesh=acquired.mesh, high_pass=0.01)
+    sbc = SeedCorrelationMap(seeds, brain).fit(runs)
+    space = space_of(sbc, grid_of(acquired.img))
+    found = recipe(sbc, runs, space, NOTHING)
+    assert found.why_no_command == "sbc-map takes volumes: copy the Python."
+    marks = {"VERTEX": str(acquired.seeds[0]), "HEMISPHERE": "left"}
+    marks |= dict(zip("XYZ", map(repr, acquired.seeds[1]), strict=True))
+    assert [*found.python] == [part.name for part in space.parts]
+    places = {
+        "cortex": column_of(acquired.axis, "left", acquired.seeds[0]),
+        "volume": space.volume and space.place_at(acquired.seeds[1]),
+    }
+    for name, python in found.python.items():
+        assert re.search(ASKED + r"#   mesh: PolyMesh", python)
+        left = run_script(python, tmp_path, monkeypatch, marks, mesh=acquired.mesh)
+        seed = space.seed(places[name], 8.0)
+        expected = SeedCorrelationMap(seed, brain).fit(runs).correlations_
+        np.testing.assert_allclose(left["sbc"].correlations_, expected, atol=1e-6)
+        img = nib.load(tmp_path / "seed_z.dscalar.nii")
+        np.testing.assert_allclose(np.tanh(img.get_fdata()), expected, atol=1e-5)

@@ -8,15 +8,20 @@ import pytest
 from nilearn.maskers import NiftiLabelsMasker
 from nilearn.surface import InMemoryMesh, PolyMesh
 
+from grayordinate_helpers import column_of, of_axes, simulated_acquisition
 from sbc_estimators import SeedCorrelationMap
-from sbc_estimators._explore.spaces import SurfaceSpace, VolumeSpace, space_of
+from sbc_estimators._explore.spaces import Space, SurfaceSpace, VolumeSpace, space_of
 from sbc_estimators._images.grids import VolumeGrid
 from sbc_estimators._images.meshes import SurfaceGrid
-from sbc_estimators._images.opening import grid_of
-from sbc_estimators.datasets import make_grayordinate_runs
-from sbc_estimators.maskers import SphereSeeds, SurfaceSeeds
+from sbc_estimators._images.opening import grid_of, read_still
+from sbc_estimators.maskers import GrayordinateMasker, SphereSeeds, SurfaceSeeds
 
 OBLIQUE = np.array([[2, 0.3, 0, -9], [-0.3, 2, 0.1, -8], [0, 0.1, 3, -7], [0, 0, 0, 1]])
+
+
+def places(inside):
+    """Return the place at each position, of those that are inside."""
+    return np.where(inside, np.cumsum(inside) - 1, -1)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,7 @@ def volume():
     mask[1:-1, 1:-1, 1:-1] = 1
     mask[4, 4, 3] = 0
     grid = VolumeGrid(mask.shape, OBLIQUE)
-    return VolumeSpace(nib.Nifti1Image(mask, OBLIQUE), grid, mask.ravel() != 0)
+    return Space(grid, VolumeSpace(grid, places(mask.ravel() != 0)), None)
 
 
 def strip(n):
@@ -41,12 +46,14 @@ def surface():
     left, right = strip(12), strip(10)
     right.coordinates[:, 0] += 100
     mesh = PolyMesh(left=left, right=right)
-    return SurfaceSpace(SurfaceGrid(mesh), np.arange(44) >= 4)
+    grid = SurfaceGrid(mesh)
+    return Space(grid, None, SurfaceSpace(grid, places(np.arange(44) >= 4)))
 
 
 def test_a_place_is_a_voxel_of_the_mask_in_order(volume):
     assert volume.n_places == 7 * 6 * 4 - 1
-    np.testing.assert_array_equal(volume.voxels, np.argwhere(volume.mask))
+    voxels = np.argwhere(volume.volume.mask)
+    np.testing.assert_allclose(volume.points, nib.affines.apply_affine(OBLIQUE, voxels))
     for place in (0, 17, volume.n_places - 1):
         assert volume.place_at(volume.point(place)) == place
     nudged = np.array(volume.point(17)) + 0.4
@@ -63,14 +70,14 @@ def test_no_place_outside_of_the_mask(volume, xyz):
 
 
 def test_a_seed_holds_voxels_of_the_mask_around_the_place(volume):
-    regions = volume.seed(17, 4.0).fit(volume.mask_img).on(volume.grid)
+    regions = volume.seed(17, 4.0).fit(volume.volume.mask_img).on(volume.grid)
     gaps = np.linalg.norm(volume.points - volume.point(17), axis=1)
-    inside = np.flatnonzero(volume.inside)[gaps <= 4.0]
+    inside = volume.volume.positions[gaps <= 4.0]
     np.testing.assert_array_equal(np.sort(regions.members), inside)
 
 
 def test_a_seed_of_no_radius_is_its_voxel(volume):
-    regions = volume.seed(17, 0.0).fit(volume.mask_img).on(volume.grid)
+    regions = volume.seed(17, 0.0).fit(volume.volume.mask_img).on(volume.grid)
     assert len(regions.members) == 1
 
 
@@ -89,13 +96,13 @@ def test_a_seed_on_a_surface_is_a_disc(surface):
 
 
 def test_faces_are_counted_through_the_parts(surface):
-    assert surface.faces.max() == 43
+    assert surface.cortex.faces.max() == 43
 
 
 def test_the_header_makes_an_image(volume):
-    header = nib.Nifti1Header(volume.parts()["header"][:348].tobytes())
+    header = nib.Nifti1Header(volume.arrays()["header"][:348].tobytes())
     np.testing.assert_allclose(header.get_best_affine(), OBLIQUE, atol=1e-6)
-    assert header.get_data_shape() == volume.mask.shape
+    assert header.get_data_shape() == volume.grid.shape
     assert header.get_data_dtype() == np.float32
 
 
@@ -113,9 +120,118 @@ def test_maps_without_a_mask_cannot_be_explored():
         space_of(sbc, None)
 
 
-def test_grayordinates_are_refused_with_a_cure():
-    data = make_grayordinate_runs(1, 60, 200, 150, random_state=0)
-    seeds = SurfaceSeeds(data.seeds[:1], None, hemisphere="left")
-    sbc = SeedCorrelationMap(seeds).fit(data.runs[0])
-    with pytest.raises(TypeError, match="Of grayordinates no page can be shown yet"):
-        space_of(sbc, grid_of(data.runs[0].img))
+# Grayordinates
+
+
+@pytest.fixture(scope="module")
+def acquired():
+    return simulated_acquisition(60)
+
+
+def space_of_grayordinates(data, img=None, **options):
+    """Return the space of the maps of a vertex, with the fitted estimator."""
+    img = data.img if img is None else img
+    seeds = SurfaceSeeds([data.seeds[0]], None, hemisphere="left")
+    brain = GrayordinateMasker(**{"mesh": data.mesh, **options})
+    sbc = SeedCorrelationMap(seeds, brain).fit(img)
+    return space_of(sbc, grid_of(img)), sbc
+
+
+def test_grayordinates_are_voxels_and_vertices(acquired):
+    space, _ = space_of_grayordinates(acquired)
+    axis = acquired.axis
+    assert space.n_places == len(axis)
+    voxels = axis.voxel[acquired.is_voxel]
+    expected = nib.affines.apply_affine(axis.affine, voxels)
+    np.testing.assert_allclose(space.points[acquired.is_voxel], expected)
+    vertex, column = acquired.seeds[0], column_of(axis, "left", acquired.seeds[0])
+    xyz = acquired.mesh.parts["left"].coordinates[vertex]
+    np.testing.assert_allclose(space.point(column), xyz, atol=1e-5)
+    assert space.place_at(xyz) == column
+    first = int(np.flatnonzero(acquired.is_voxel)[0])
+    assert space.place_at(space.point(first)) == first
+    assert space.place_at(acquired.seeds[1]) == column_of_voxel(acquired)
+
+
+def column_of_voxel(data):
+    """Return the column of the seed in voxels."""
+    points = nib.affines.apply_affine(data.axis.affine, data.axis.voxel)
+    gaps = np.linalg.norm(points - data.seeds[1], axis=1)
+    return int(np.where(data.is_voxel, gaps, np.inf).argmin())
+
+
+def test_seeds_of_grayordinates_are_discs_and_spheres(acquired):
+    space, sbc = space_of_grayordinates(acquired)
+    place = column_of(acquired.axis, "right", 60)
+    disc, sphere = space.seed(place, 12.0), space.seed(column_of_voxel(acquired), 6.0)
+    assert (disc.seeds, disc.hemisphere, disc.radius) == ([60], "right", 12.0)
+    grid = grid_of(acquired.img)
+    members = sphere.fit_on(grid).on(grid).members
+    assert acquired.is_voxel[members].all()
+    assert len(members) > 1
+    assert space.sphere_of(sbc.seed_masker_, 0) == (
+        column_of(acquired.axis, "left", acquired.seeds[0]),
+        0.0,
+    )
+
+
+def test_no_place_far_from_both(acquired):
+    space, _ = space_of_grayordinates(acquired)
+    told = r"outside the brain mask and \d+ mm from the nearest vertex"
+    with pytest.raises(ValueError, match=told):
+        space.place_at((0, 0, 900))
+
+
+@pytest.mark.parametrize("structures", ["left cortex", "subcortex", "thalamus"])
+def test_grayordinates_of_some_structures(acquired, structures):
+    space, sbc = space_of_grayordinates(acquired, structures=structures)
+    assert space.n_places == sbc.n_voxels_
+    assert (space.volume is None) == (structures == "left cortex")
+    assert (space.cortex is None) == (structures != "left cortex")
+    for place in (0, space.n_places - 1):
+        assert space.place_at(space.point(place)) == place
+    assert space.config().keys() == {part.name for part in space.parts}
+
+
+def test_grayordinates_in_another_order(acquired):
+    axis = acquired.axis
+    order = [
+        *np.flatnonzero(axis.volume_mask)[::-1],
+        *np.flatnonzero(~axis.volume_mask),
+    ]
+    shuffled = sum((axis[[i]] for i in order[1:]), axis[[order[0]]])
+    matrix = np.asarray(acquired.img.dataobj)[:, order]
+    series = acquired.img.header.get_axis(0)
+    space, _ = space_of_grayordinates(acquired, of_axes(series, shuffled, data=matrix))
+    usual, _ = space_of_grayordinates(acquired)
+    np.testing.assert_allclose(space.points, usual.points[order], atol=1e-5)
+
+
+def test_the_header_makes_a_file_of_grayordinates(acquired, tmp_path):
+    space, sbc = space_of_grayordinates(acquired)
+    z = np.linspace(-1, 1, space.n_places).astype("<f4")
+    path = tmp_path / "z.dscalar.nii"
+    path.write_bytes(space.arrays()["header"].tobytes() + z.tobytes())
+    img = nib.load(path)
+    np.testing.assert_array_equal(img.get_fdata()[0], z)
+    expected = sbc.inverse_transform(z[np.newaxis])
+    assert img.header.get_axis(1) == expected.header.get_axis(1)
+    assert read_still(path, "map").grid.same_as(space.grid)
+
+
+def test_cortex_without_a_mesh_is_refused_with_a_cure(acquired):
+    told = r"a mesh of 200 left and 200 right vertices.*structures='subcortex'"
+    with pytest.raises(ValueError, match=told):
+        space_of_grayordinates(acquired, mesh=None)
+    space, _ = space_of_grayordinates(acquired, mesh=None, structures="subcortex")
+    assert space.cortex is None
+
+
+def test_a_mesh_of_another_size_is_refused(acquired):
+    part = acquired.mesh.parts["left"]
+    mesh = PolyMesh(left=part)
+    with pytest.raises(ValueError, match="mesh has no right hemisphere"):
+        space_of_grayordinates(acquired, mesh=mesh)
+    mesh = PolyMesh(left=strip(12), right=strip(10))
+    with pytest.raises(ValueError, match="but mesh has 24 left vertices and 20 right"):
+        space_of_grayordinates(acquired, mesh=mesh)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import sbc_estimators
-from sbc_estimators.datasets import load_sample_run, make_runs
+from sbc_estimators.datasets import load_sample_run, make_grayordinate_runs, make_runs
 from sbc_estimators.datasets._simulation import BAND
 from sbc_estimators.runs._run import Run
 
@@ -372,3 +372,12 @@ def test_network_time_courses_lie_in_the_band(n_scans, t_r):
 def test_bad_values(parameters, message):
     with pytest.raises(ValueError, match=message):
         make_runs(**{**SMALL, **parameters})
+
+
+def test_triangles_of_simulated_cortex_look_outwards():
+    mesh = make_grayordinate_runs(1, 30, 100, 50, random_state=0).mesh
+    for part in mesh.parts.values():
+        a, b, c = part.coordinates[part.faces.T]
+        outwards = a - part.coordinates.mean(axis=0)
+        turned = np.einsum("ij,ij->i", np.cross(b - a, c - a), outwards)
+        assert (turned > 0).all()

@@ -1,29 +1,51 @@
 /* The cortex, coloured by the map: drawn by NiiVue, or plainly where there is no WebGL. */
 
-const VIEWS = { Left: [90, 0], Right: [270, 0], Top: [0, 90], Below: [0, -90], Front: [180, 0], Back: [0, 0] };
-const FIRST_VIEW = [118, 14];
+/* Azimuth and elevation in degrees, and the hemisphere that is shown alone. */
+const VIEWS = {
+  Left: [90, 0], "Left inside": [270, 0, "left"], "Right inside": [90, 0, "right"], Right: [270, 0],
+  Top: [0, 90], Below: [0, -90], Front: [180, 0], Back: [0, 0],
+};
+const FIRST_VIEW = [118, 14]; // of a seed that is not on the cortex
+const IN_FRONT = 4; // mm by which something must be nearer to hide a vertex
 const FAR_FROM_CORTEX = 12; // mm from a seed to its mark
 const CLICK = 4; // pixels that a click may move
 const CARD = [20 / 255, 26 / 255, 33 / 255, 1];
 
+/* The least and the largest coordinates of points (x, y, z, x, ...). */
+function boxOf(points) {
+  const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < points.length; i++) {
+    low[i % 3] = Math.min(low[i % 3], points[i]);
+    high[i % 3] = Math.max(high[i % 3], points[i]);
+  }
+  return [low, high];
+}
+
 /* From where the cortex is seen: the same projection as NiiVue's. */
 class View {
   constructor(vertices) {
-    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
-    for (let i = 0; i < vertices.length; i++) {
-      low[i % 3] = Math.min(low[i % 3], vertices[i]);
-      high[i % 3] = Math.max(high[i % 3], vertices[i]);
-    }
+    const [low, high] = boxOf(vertices);
     this.pivot = [0, 1, 2].map((i) => (low[i] + high[i]) / 2);
     this.far = distance(low, high) / 2;
     [this.azimuth, this.elevation] = FIRST_VIEW;
     this.zoom = 1.15;
   }
 
+  /* Cosine and sine of both angles. */
+  angles() {
+    const rad = Math.PI / 180, turn = (this.azimuth - 180) * rad, tilt = (270 - this.elevation) * rad;
+    return [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
+  }
+
+  /* The direction of whoever looks. */
+  towards() {
+    const [ct, st, cl, sl] = this.angles();
+    return [-sl * st, -sl * ct, -cl];
+  }
+
   /* Pixels to the right and down, and how near, of points (x, y, z, x, ...) in mm. */
   project(points, width, height) {
-    const rad = Math.PI / 180, turn = (this.azimuth - 180) * rad, tilt = (270 - this.elevation) * rad;
-    const [ct, st, cl, sl] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
+    const [ct, st, cl, sl] = this.angles();
     const scale = Math.min(width, height) / 2 / (0.8 * this.far / this.zoom), [px, py, pz] = this.pivot;
     const out = new Float32Array(points.length);
     for (let i = 0; i < points.length; i += 3) {
@@ -39,15 +61,22 @@ class View {
 
 class Cortex {
   /* on.place(place) where somebody clicks; -1 beside the brain. */
-  constructor(parts, on) {
-    Object.assign(this, parts); // vertices, faces, shade, placeOfVertex
+  constructor(parts, { hemispheres, starts }, on) {
+    Object.assign(this, parts, { starts }); // vertices, faces, shade, placeOfVertex
     this.view = new View(this.vertices);
     this.colours = new Uint8Array(4 * this.shade.length).fill(255);
     this.look = null;
+    this.hemispheres = hemispheres.map((name, i) => {
+      const isOwn = (vertex) => vertex >= starts[i] && vertex < starts[i + 1];
+      return { name, isOwn, start: starts[i], end: starts[i + 1], faces: this.faces.filter((_, f) => isOwn(this.faces[f - f % 3])) };
+    });
+    this.alone = null; // or the hemisphere that is shown
     this.listen(on);
-    for (const [name, angles] of Object.entries(VIEWS)) {
+    const views = Object.entries(VIEWS).filter(([, [,, alone]]) => !alone || hemispheres.length > 1);
+    this.views = views.map(([, view]) => view);
+    for (const [name, view] of views) {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
-      button.onclick = () => this.turnTo(...angles);
+      button.onclick = () => this.show(view);
       $("views").append(button);
     }
   }
@@ -66,10 +95,18 @@ class Cortex {
       logLevel: "error", show3Dcrosshair: false,
     });
     await this.nv.attachToCanvas($("mesh"));
-    this.mesh = new niivue.NVMesh(this.vertices, this.faces, "cortex", this.colours, 1, true, this.nv.gl);
-    this.nv.addMesh(this.mesh);
+    for (const own of this.hemispheres) {
+      const points = this.vertices.slice(3 * own.start, 3 * own.end), faces = own.faces.map((v) => v - own.start);
+      own.mesh = new niivue.NVMesh(points, faces, own.name, this.coloursOf(own), 1, true, this.nv.gl);
+      this.nv.addMesh(own.mesh);
+    }
     this.nv.setScale(this.view.zoom);
   }
+
+  coloursOf({ start, end }) { return this.colours.subarray(4 * start, 4 * end); }
+
+  /* The faces that are shown. */
+  shownFaces() { return this.alone?.faces ?? this.faces; }
 
   /* Colour each vertex by r of its place. */
   setMap(r, look) {
@@ -79,9 +116,10 @@ class Cortex {
       const opacity = i < 0 ? 0 : table[i + 3];
       for (let c = 0; c < 3; c++) this.colours[4 * v + c] = i < 0 ? grey : grey + opacity * (table[i + c] - grey);
     }
-    if (this.nv) {
-      this.mesh.rgba255 = this.colours;
-      this.mesh.updateMesh(this.nv.gl);
+    if (!this.nv) return;
+    for (const own of this.hemispheres) {
+      own.mesh.rgba255 = this.coloursOf(own);
+      own.mesh.updateMesh(this.nv.gl);
     }
   }
 
@@ -99,6 +137,26 @@ class Cortex {
     this.draw();
   }
 
+  /* Show one of the views. */
+  show([azimuth, elevation, alone]) {
+    this.alone = this.hemispheres.find(({ name }) => name === alone) ?? null;
+    for (const own of this.hemispheres) if (own.mesh) own.mesh.visible = !this.alone || own === this.alone;
+    this.turnTo(azimuth, elevation);
+  }
+
+  /* Show the view from which a vertex is seen best: of those from which nothing hides it
+     the one that looks most straight at its side of the hemisphere. */
+  showBest(vertex) {
+    const own = this.hemispheres.find(({ isOwn }) => isOwn(vertex)), box = boxOf(this.vertices.subarray(3 * own.start, 3 * own.end));
+    const side = [0, 1, 2].map((i) => (2 * this.vertices[3 * vertex + i] - box[0][i] - box[1][i]) / (box[1][i] - box[0][i] || 1));
+    const seen = this.views.map((view) => {
+      this.show(view);
+      const facing = this.view.towards().reduce((sum, x, i) => sum + x * side[i], 0);
+      return { view, facing: facing - (this.isHidden(vertex) ? 10 : 0) };
+    });
+    this.show(seen.reduce((best, one) => (one.facing > best.facing + 1e-6 ? one : best)).view);
+  }
+
   zoomBy(factor) {
     this.view.zoom = Math.max(0.6, Math.min(4, this.view.zoom * factor));
     if (this.nv) this.nv.setScale(this.view.zoom);
@@ -107,7 +165,7 @@ class Cortex {
 
   /* The nearest vertex under a pixel, with how near it is, or null. */
   pick(x, y) {
-    const box = $("stage").getBoundingClientRect(), { faces } = this;
+    const box = $("stage").getBoundingClientRect(), faces = this.shownFaces();
     const seen = this.view.project(this.vertices, box.width, box.height);
     let best = null;
     for (let f = 0; f < faces.length; f += 3) {
@@ -141,12 +199,22 @@ class Cortex {
     $("marks").replaceChildren(...marks.flatMap(([kind, mm, place]) => this.mark(kind, this.vertexAt(mm, place))));
   }
 
-  /* A ring on a vertex, where nothing lies in front of it. */
+  /* Where a vertex is on the stage, and how near. */
+  seenAt(vertex) {
+    const { width, height } = $("stage").getBoundingClientRect();
+    return this.view.project(this.vertices.subarray(3 * vertex, 3 * vertex + 3), width, height);
+  }
+
+  /* Whether something lies in front of a vertex, or its hemisphere is not shown. */
+  isHidden(vertex) {
+    const [x, y, near] = this.seenAt(vertex), front = this.pick(x, y);
+    return (this.alone && !this.alone.isOwn(vertex)) || (front && front.near > near + IN_FRONT);
+  }
+
+  /* A ring on a vertex that is seen. */
   mark(kind, vertex) {
-    if (vertex === null) return [];
-    const box = $("stage").getBoundingClientRect(), point = this.vertices.subarray(3 * vertex, 3 * vertex + 3);
-    const [x, y, near] = this.view.project(point, box.width, box.height), front = this.pick(x, y);
-    if (front && front.near > near + 4) return [];
+    if (vertex === null || this.isHidden(vertex)) return [];
+    const [x, y] = this.seenAt(vertex);
     return [["rgb(0 0 0 / .6)", 4], [kind === "seed" ? "#fff" : CROSSHAIR, 2]].map(([stroke, width]) =>
       shape("circle", { cx: x, cy: y, r: 6, fill: "none", stroke, "stroke-width": width }));
   }

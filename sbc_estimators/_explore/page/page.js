@@ -1,13 +1,18 @@
 /* The page itself: what is shown, and what the controls do. */
 
 const CONFIG = JSON.parse(document.getElementById("config").textContent);
-const IS_FILE = document.getElementById("part-mask") !== null;
+const IS_FILE = document.getElementById("part-niivue") !== null;
 const SUMMARY_WORDS = {
   mean: "mean", median: "median", pca: "first principal component", standardized_mean: "mean of scaled signals",
 };
 const MESSAGE_MILLISECONDS = 3200;
 const REST_MILLISECONDS = 120; // without a new seed, after which more is asked of the crosshair
 const SCORE_HINT = "standard normal where nothing correlates";
+const HINTS = {
+  voxels: "<kbd>click</kbd> new seed · <kbd>drag</kbd> it follows · <kbd>wheel</kbd> slices · <kbd>◄ ►</kbd> <kbd>▲ ▼</kbd> one voxel",
+  vertices: "<kbd>click</kbd> new seed · <kbd>shift</kbd> <kbd>drag</kbd> it follows · <kbd>drag</kbd> turns · <kbd>wheel</kbd> zooms",
+  grayordinates: "<kbd>click</kbd> new seed · <kbd>drag</kbd> it follows in planes, and turns the cortex, where it follows with <kbd>shift</kbd>",
+};
 /* seed and here are places; the others are the last answers, and what is on its way. */
 const state = {
   seed: -1, here: -1, map: null, known: null, wanted: null, isAsking: false, serial: 0,
@@ -135,7 +140,7 @@ function drawAll() {
   const style = look(), colours = new Colours(style), { radius } = settings();
   state.colours = colours;
   const shown = {
-    ...style, colours, radius, held: $("hold").checked,
+    ...style, colours, radius, held: $("hold").checked, isSphere: state.space.volume?.has(state.seed),
     seed: state.space.point(state.seed), here: state.space.point(state.here), seedPlace: state.seed, herePlace: state.here,
   };
   state.planes?.draw(shown);
@@ -156,7 +161,7 @@ function drawCortex(shown) {
 function drawWords() {
   const { radius } = settings();
   drawReadout();
-  const n = state.space.around(state.seed, radius).length, { unit } = state.space;
+  const n = state.space.around(state.seed, radius).length, { unit } = state.space.partOf(state.seed);
   $("members").textContent = `${n} ${n === 1 ? unit : { voxel: "voxels", vertex: "vertices" }[unit]}`;
   if (!$("go").contains(document.activeElement)) fillFields(state.space.point(state.seed));
   $("radius-out").textContent = radius ? `${radius} mm` : `1 ${unit}`;
@@ -167,7 +172,9 @@ function drawWords() {
 
 /* The numbers at the crosshair; of several runs there is no z score. */
 function drawReadout() {
+  const { cortex } = state.space, own = cortex?.has(state.here) ? cortex.nameOf(state.here) : null;
   $("here").textContent = `${told(state.space.point(state.here))} mm`;
+  $("here").title = own ? `vertex ${own.vertex} of the ${own.hemisphere} hemisphere` : "";
   const r = state.map.r[state.here], { known } = state;
   const shown = [["r", signed(r, 4), r], ["Fisher z", signed(Math.atanh(r), 3), Math.atanh(r)]];
   if (settings().run !== "mean") {
@@ -219,16 +226,15 @@ function readFields() {
     return value;
   });
   if (!numbers.every(Number.isFinite)) return say("Coordinates must be three numbers, in mm: the map stays.");
-  return pointAtSeed(numbers);
+  const place = state.space.placeAt(numbers);
+  if (place < 0) return say(`${told(numbers)} mm ${state.space.whereOutside()}: the map stays.`);
+  return newSeed(place);
 }
 
 /* A named or typed place is a new seed, also while another one is held. */
-function pointAtSeed(mm) {
-  const place = state.space.placeAt(mm);
-  if (place < 0) return say(`${told(mm)} mm ${state.space.whereOutside()}: the map stays.`);
+function newSeed(place) {
   state.here = place;
   seedAt(place);
-  return undefined;
 }
 
 function connectControls() {
@@ -271,9 +277,9 @@ function onKey(event) {
 }
 
 function fillControls() {
-  for (const { name, xyz } of CONFIG.places) {
+  for (const { name, place } of CONFIG.places) {
     const chip = Object.assign(document.createElement("button"), { type: "button", textContent: name });
-    chip.onclick = () => pointAtSeed(xyz);
+    chip.onclick = () => newSeed(place);
     $("places").append(chip);
   }
   for (const summary of CONFIG.summaries) $("summary").add(new Option(SUMMARY_WORDS[summary], summary));
@@ -282,18 +288,16 @@ function fillControls() {
   $("run-row").hidden = CONFIG.runs.length === 1;
   Object.assign($("radius"), { max: CONFIG.largest_radius, value: CONFIG.start.radius });
   $("summary").value = CONFIG.start.summary;
-  const n = CONFIG.runs.length, unit = CONFIG.space.kind === "surface" ? "vertices" : "voxels";
+  const n = CONFIG.runs.length, { volume, cortex } = CONFIG.space;
+  const unit = volume && cortex ? "grayordinates" : cortex ? "vertices" : "voxels";
   const runs = n > 1 ? `${n} runs` : CONFIG.runs[0].name;
   const scans = CONFIG.runs.reduce((sum, run) => sum + run.kept.length, 0);
   $("about").textContent = `${runs} · ${CONFIG.n_places.toLocaleString("en")} ${unit} · ${scans.toLocaleString("en")} scans`;
   $("about").title = CONFIG.runs.map((run) => run.name).join("\n");
   document.title = `${runs} · sbc explore`;
-  const isSurface = CONFIG.space.kind === "surface";
-  $("save-image").textContent = isSurface ? "Save GIFTI" : "Save NIfTI";
-  $("smooth-label").hidden = isSurface;
-  $("hints").innerHTML = isSurface
-    ? "<kbd>click</kbd> new seed · <kbd>shift</kbd> <kbd>drag</kbd> it follows · <kbd>drag</kbd> turns · <kbd>wheel</kbd> zooms"
-    : "<kbd>click</kbd> new seed · <kbd>drag</kbd> it follows · <kbd>wheel</kbd> slices · <kbd>◄ ►</kbd> <kbd>▲ ▼</kbd> one voxel";
+  $("save-image").textContent = `Save ${CONFIG.format}`;
+  $("smooth-label").hidden = !volume;
+  $("hints").innerHTML = HINTS[unit];
   if (IS_FILE) {
     $("credit").textContent = "This file holds nearly all of the run's signals: who has it has the data. Cortex drawn by NiiVue (BSD-2-Clause).";
   }
@@ -314,15 +318,31 @@ async function openSpace() {
     vertices: await numbers("vertices", Float32Array), faces: await numbers("faces", Uint32Array),
     shade: await numbers("shade", Uint8Array), placeOfVertex: await numbers("place_of_vertex", Int32Array),
   };
-  if (space.kind === "surface") {
-    document.body.classList.add("surface");
-    state.space = new SurfaceSpace(space, parts.placeOfVertex, parts.vertices, parts.faces, anatomy.shifts);
-  } else {
-    state.space = new VolumeSpace(space, await numbers("mask", Uint8Array));
-    const background = await numbers("background", Uint8Array);
-    state.planes = new Planes(state.space, anatomy, background, { point: pointAtPoint, step });
+  const volume = space.volume && new VolumeSpace(space.volume, await numbers("place_of_voxel", Int32Array));
+  const cortex = space.cortex && new SurfaceSpace(anatomy.cortex, parts);
+  state.space = new Space(volume, cortex);
+  if (volume) {
+    // Where hemispheres are moved apart, they are no more where the brain has them.
+    const isInPlace = cortex && anatomy.cortex.shifts.every((shift) => shift === 0);
+    const ribbon = isInPlace ? new Ribbon(cortex, parts.faces) : null;
+    state.planes = new Planes(volume, anatomy, await numbers("background", Uint8Array), ribbon, { point: pointAtPoint, step });
   }
+  document.body.classList.toggle("surface", !volume);
+  document.body.classList.toggle("no-cortex", !parts);
+  document.body.classList.toggle("both", Boolean(volume && cortex));
   return parts;
+}
+
+async function openCortex(parts) {
+  const cortex = new Cortex(parts, CONFIG.anatomy.cortex, { place: (place) => {
+    if (!pointAt(place)) say("No signal there: the map stays.");
+  } });
+  cortex.exact = Boolean(state.space.cortex);
+  await cortex.start(new TextDecoder().decode(await state.source.part("niivue")));
+  const vertex = cortex.vertexAt(state.space.point(CONFIG.start.place), CONFIG.start.place);
+  if (vertex !== null) cortex.showBest(vertex);
+  state.cortex = cortex;
+  await drawSoon(true);
 }
 
 async function open() {
@@ -333,18 +353,7 @@ async function open() {
   connectControls();
   state.here = CONFIG.start.place;
   await seedAt(CONFIG.start.place);
-  if (parts) {
-    const cortex = new Cortex(parts, { place: (place) => {
-      if (!pointAt(place)) say("No signal there: the map stays.");
-    } });
-    cortex.exact = CONFIG.space.kind === "surface";
-    await cortex.start(new TextDecoder().decode(await state.source.part("niivue")));
-    state.cortex = cortex;
-    await drawSoon(true);
-  } else {
-    $("cortex").hidden = true;
-    document.body.classList.add("no-cortex");
-  }
+  if (parts) await openCortex(parts);
   document.body.dataset.ready = "yes";
 }
 

@@ -109,7 +109,9 @@ class Plane {
     this.ratio = ratio;
   }
 
-  toPixels(mm) { return [(mm[this.axes[0]] - this.left) * this.scale, (this.top - mm[this.axes[1]]) * this.scale]; }
+  toPixels(mm) { return this.atPixel(mm[this.axes[0]], mm[this.axes[1]]); }
+
+  atPixel(right, up) { return [(right - this.left) * this.scale, (this.top - up) * this.scale]; }
 
   toPoint(event, here) {
     const box = this.canvas.getBoundingClientRect(), mm = [...here];
@@ -124,7 +126,8 @@ class Plane {
     if (!width || !height) return;
     this.paintVoxels(look);
     this.pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    const ring = this.drawSeed(look.seed, look.radius);
+    this.planes.ribbon?.draw(this, look);
+    const ring = look.isSphere ? this.drawSeed(look.seed, look.radius) : 0;
     this.drawCrosshair(look.here, distance(look.here, look.seed) < 1e-3 ? ring : 0);
     this.drawWords(look.here);
   }
@@ -239,9 +242,10 @@ function mix(out, grey, r, width, colours, isOutlined) {
 }
 
 class Planes {
-  /* onPoint(mm, done) where a pointer points; onStep(axis, sign) for wheel and keys. */
-  constructor(space, anatomy, background, on) {
+  /* on.point(mm) where a pointer points; on.step(axis, sign) for wheel and keys. */
+  constructor(space, anatomy, background, ribbon, on) {
     this.space = space;
+    this.ribbon = ribbon; // or null
     this.extent = anatomy.extent;
     this.here = [0, 0, 0];
     this.map = new Sampler(space.shape, space.affine, new Float32Array(space.placeOf.length), space.placeOf);
@@ -280,8 +284,9 @@ class Planes {
   }
 
   setMap(r) {
-    const { voxelOf } = this.space, { values } = this.map;
-    for (let place = 0; place < r.length; place++) values[voxelOf[place]] = r[place];
+    const { values } = this.map;
+    this.space.voxelOf.forEach((voxel, place) => { if (voxel >= 0) values[voxel] = r[place]; });
+    if (this.ribbon) this.ribbon.r = r;
   }
 
   /* One scale for all planes, at which each fits its place. */

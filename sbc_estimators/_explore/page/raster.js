@@ -17,14 +17,14 @@ class Raster {
     const seen = view.project(this.mesh.vertices, width, height);
     this.light(seen);
     const image = new ImageData(width, height), depth = new Float32Array(width * height).fill(-Infinity);
-    const { faces } = this.mesh;
+    const faces = this.mesh.shownFaces();
     for (let f = 0; f < faces.length; f += 3) this.fill(image, depth, seen, colours, faces[f], faces[f + 1], faces[f + 2]);
     this.pen.putImageData(image, 0, 0);
   }
 
   /* How bright each vertex is, from the directions of its triangles. */
   light(seen) {
-    const { faces } = this.mesh, sums = new Float32Array(seen.length);
+    const faces = this.mesh.shownFaces(), sums = new Float32Array(seen.length);
     for (let f = 0; f < faces.length; f += 3) {
       const [a, b, c] = [3 * faces[f], 3 * faces[f + 1], 3 * faces[f + 2]];
       const u = [0, 1, 2].map((i) => seen[b + i] - seen[a + i]), v = [0, 1, 2].map((i) => seen[c + i] - seen[a + i]);

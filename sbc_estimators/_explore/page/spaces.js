@@ -1,6 +1,6 @@
 "use strict";
-/* Where places are: the voxels of a volume, or the vertices of a surface.
-   A place is the position of a voxel (vertex) in the map. */
+/* Where places are: voxels of a volume, vertices of a surface, or both.
+   A place is the position of a voxel (vertex) in the map; each part knows its own. */
 
 const SLACK = 1e-6; // mm by which a centre may lie beyond a radius, as in Python
 const MOST_STEPS = 24; // of the smallest side of a voxel, to the next place
@@ -33,26 +33,52 @@ function distance(p, q) {
   return Math.hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]);
 }
 
+/* For each place the position of it in a part, -1 where it lies in another one. */
+function positionsOf(places) {
+  const positions = new Int32Array(places.reduce((most, place) => Math.max(most, place), -1) + 1).fill(-1);
+  places.forEach((place, position) => { if (place >= 0) positions[place] = position; });
+  return positions;
+}
+
+/* All places: the parts that there are answer for their own. */
+class Space {
+  constructor(volume, cortex) {
+    Object.assign(this, { volume, cortex, parts: [volume, cortex].filter(Boolean), nPlaces: CONFIG.n_places });
+  }
+
+  partOf(place) { return this.parts.find((part) => part.has(place)); }
+
+  point(place) { return this.partOf(place).point(place); }
+
+  around(place, radius) { return this.partOf(place).around(place, radius); }
+
+  next(place, axis, sign) { return this.partOf(place).next(place, axis, sign); }
+
+  /* The voxel that holds a point in mm, or else the nearest vertex, or -1 for none. */
+  placeAt(mm) {
+    for (const part of this.parts) {
+      const place = part.placeAt(mm);
+      if (place >= 0) return place;
+    }
+    return -1;
+  }
+
+  whereOutside() { return `lies ${this.parts.map((part) => part.whereOutside()).join(" and ")}`; }
+}
+
 class VolumeSpace {
-  constructor(config, mask) {
+  constructor(config, placeOf) {
+    this.name = "volume";
     this.unit = "voxel";
     this.shape = config.shape;
     this.affine = config.affine;
     this.inverse = inverseOf(config.affine);
     this.zooms = zoomsOf(config.affine);
-    const [, ny, nz] = this.shape;
-    this.strides = [ny * nz, nz, 1];
-    this.placeOf = new Int32Array(mask.length).fill(-1);
-    this.voxelOf = new Int32Array(mask.reduce((n, inside) => n + (inside ? 1 : 0), 0));
-    let place = 0;
-    for (let i = 0; i < mask.length; i++) {
-      if (mask[i]) {
-        this.voxelOf[place] = i;
-        this.placeOf[i] = place++;
-      }
-    }
-    this.nPlaces = place;
+    this.placeOf = placeOf;
+    this.voxelOf = positionsOf(placeOf);
   }
+
+  has(place) { return this.voxelOf[place] >= 0; }
 
   ijk(place) {
     const [, ny, nz] = this.shape, i = this.voxelOf[place];
@@ -96,27 +122,25 @@ class VolumeSpace {
     return -1;
   }
 
-  whereOutside() { return "lies outside the brain mask"; }
+  whereOutside() { return "outside the brain mask"; }
 }
 
 class SurfaceSpace {
-  constructor(config, placeOfVertex, vertices, faces, shifts) {
+  constructor(config, { placeOfVertex, vertices, faces }) {
+    this.name = "cortex";
     this.unit = "vertex";
     this.hemispheres = config.hemispheres;
+    this.starts = config.starts; // and the end of the last
     this.placeOfVertex = placeOfVertex;
-    this.vertexOf = [];
-    placeOfVertex.forEach((place, vertex) => { if (place >= 0) this.vertexOf[place] = vertex; });
-    this.nPlaces = this.vertexOf.length;
+    this.vertexOf = positionsOf(placeOfVertex);
     this.points = Float64Array.from(vertices);
-    let start = 0;
-    this.starts = config.hemispheres.map((part, i) => {
-      const own = start;
-      for (let v = start; v < start + part.n_vertices; v++) this.points[3 * v] -= shifts[i];
-      start += part.n_vertices;
-      return own;
+    config.shifts.forEach((shift, i) => {
+      for (let v = config.starts[i]; v < config.starts[i + 1]; v++) this.points[3 * v] -= shift;
     });
     this.joinNeighbours(faces);
   }
+
+  has(place) { return this.vertexOf[place] >= 0; }
 
   joinNeighbours(faces) {
     const n = this.placeOfVertex.length, sets = Array.from({ length: n }, () => new Set());
@@ -133,19 +157,21 @@ class SurfaceSpace {
   point(place) { return this.vertexPoint(this.vertexOf[place]); }
 
   placeAt(mm) {
+    const { points, placeOfVertex } = this;
     let best = -1, least = FARTHEST_VERTEX;
-    for (let place = 0; place < this.nPlaces; place++) {
-      const gap = distance(mm, this.point(place));
-      if (gap <= least) { least = gap; best = place; }
+    for (let v = 0; v < placeOfVertex.length; v++) {
+      if (placeOfVertex[v] < 0) continue;
+      const gap = Math.hypot(points[3 * v] - mm[0], points[3 * v + 1] - mm[1], points[3 * v + 2] - mm[2]);
+      if (gap <= least) { least = gap; best = placeOfVertex[v]; }
     }
     return best;
   }
 
   /* Hemisphere and number of the vertex of a place. */
-  name(place) {
+  nameOf(place) {
     const vertex = this.vertexOf[place];
     const part = this.starts.findLastIndex((start) => start <= vertex);
-    return { hemisphere: this.hemispheres[part].name, vertex: vertex - this.starts[part] };
+    return { hemisphere: this.hemispheres[part], vertex: vertex - this.starts[part] };
   }
 
   /* The places within a distance along edges, by Dijkstra's algorithm. */
@@ -176,5 +202,5 @@ class SurfaceSpace {
     return best;
   }
 
-  whereOutside() { return `lies more than ${FARTHEST_VERTEX} mm from the cortex`; }
+  whereOutside() { return `more than ${FARTHEST_VERTEX} mm from the cortex`; }
 }

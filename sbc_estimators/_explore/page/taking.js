@@ -12,16 +12,16 @@ function plain(mm) { return String(Math.abs(mm) < SLACK ? 0 : mm); }
 
 function filledIn(template) {
   const { radius, summary } = settings(), [x, y, z] = state.space.point(state.seed).map(plain);
-  const name = state.space.name?.(state.seed) ?? {};
+  const { vertex, hemisphere } = state.space.cortex?.has(state.seed) ? state.space.cortex.nameOf(state.seed) : {};
   const words = {
     X: x, Y: y, Z: z, SUMMARY: summary,
     RADIUS: String(radius), COMMAND_RADIUS: String(radius || RADIUS_OF_ONE),
-    VERTEX: name.vertex, HEMISPHERE: name.hemisphere,
+    VERTEX: vertex, HEMISPHERE: hemisphere,
   };
   return template.replace(/@(\w+)@/g, (mark, key) => words[key] ?? mark);
 }
 
-function pythonText() { return filledIn(recipeShown().python); }
+function pythonText() { return filledIn(recipeShown().python[state.space.partOf(state.seed).name]); }
 
 function commandText() { return filledIn(recipeShown().command); }
 
@@ -52,31 +52,34 @@ function fileName() {
 
 function fisherZ() { return Float32Array.from(state.map.r, Math.atanh); }
 
-async function saveImage() {
-  const z = fisherZ();
-  if (state.space.shape) download(await niftiFile(z), `${fileName()}_z.nii.gz`);
-  else giftiFiles(z).forEach(([part, blob]) => download(blob, `${fileName()}_hemi-${part}_z.func.gii`));
-}
+/* What saves a map, by the name of the format. */
+const SAVE = {
+  async NIfTI(z) { download(await niftiFile(z), `${fileName()}_z.nii.gz`); },
+  async CIFTI(z) { download(new Blob([await state.source.part("header"), z]), `${fileName()}_z.dscalar.nii`); },
+  async GIFTI(z) { giftiFiles(z).forEach(([part, blob]) => download(blob, `${fileName()}_hemi-${part}_z.func.gii`)); },
+};
+
+function saveImage() { return SAVE[CONFIG.format](fisherZ()); }
 
 async function niftiFile(z) {
-  const header = await state.source.part("header"), [nx, ny, nz] = state.space.shape;
+  const { volume } = state.space, [nx, ny, nz] = volume.shape;
   const values = new Float32Array(nx * ny * nz); // x runs fastest, unlike in the map
   for (let place = 0; place < z.length; place++) {
-    const [i, j, k] = state.space.ijk(place);
+    const [i, j, k] = volume.ijk(place);
     values[i + nx * (j + ny * k)] = z[place];
   }
+  const header = await state.source.part("header");
   const whole = new Blob([header, values]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Response(whole).blob();
 }
 
 function giftiFiles(z) {
-  const { space } = state;
-  return space.hemispheres.map((part, i) => {
-    const values = new Float32Array(part.n_vertices);
-    for (let v = 0; v < values.length; v++) values[v] = z[space.placeOfVertex[space.starts[i] + v]] ?? 0;
+  const { hemispheres, starts, placeOfVertex } = state.space.cortex;
+  return hemispheres.map((part, i) => {
+    const values = Float32Array.from(placeOfVertex.subarray(starts[i], starts[i + 1]), (place) => z[place] ?? 0);
     let bytes = "";
     new Uint8Array(values.buffer).forEach((byte) => { bytes += String.fromCharCode(byte); });
-    const structure = { left: "CortexLeft", right: "CortexRight" }[part.name] ?? "Cortex";
+    const structure = { left: "CortexLeft", right: "CortexRight" }[part] ?? "Cortex";
     const xml = `<?xml version="1.0" encoding="UTF-8"?>
 <GIFTI Version="1.0" NumberOfDataArrays="1">
 <MetaData><MD><Name>AnatomicalStructurePrimary</Name><Value>${structure}</Value></MD></MetaData>
@@ -85,7 +88,7 @@ function giftiFiles(z) {
 </DataArray>
 </GIFTI>
 `;
-    return [{ left: "L", right: "R" }[part.name] ?? part.name, new Blob([xml], { type: "application/xml" })];
+    return [{ left: "L", right: "R" }[part] ?? part, new Blob([xml], { type: "application/xml" })];
   });
 }
 
@@ -117,7 +120,7 @@ function writeWords(pen, width) {
   const { top, threshold } = look(), { radius, summary, run } = settings(), bar = 320;
   const lines = [
     `Seed at ${told(state.space.point(state.seed))} mm`,
-    `${radius ? `${radius} mm` : `one ${state.space.unit}`}, ${SUMMARY_WORDS[summary]}`,
+    `${radius ? `${radius} mm` : `one ${state.space.partOf(state.seed).unit}`}, ${SUMMARY_WORDS[summary]}`,
     run === "mean" ? `mean Fisher z of ${CONFIG.runs.length} runs` : CONFIG.runs[Number(run)].name,
   ];
   lines.forEach((line, i) => {

@@ -20,16 +20,19 @@ function fromText(text) {
   return bytes.subarray(0, 4 * n - Number(text[0]));
 }
 
-/* The places before each in its neighbourhood, -1 for none; none on a surface. */
-function placesBefore(space) {
-  if (!space.shape) return [];
-  const before = [], [, ny, nz] = space.shape, { voxelOf, placeOf } = space;
+/* The places before each in its neighbourhood, -1 for none; vertices have none. */
+function placesBefore({ volume, nPlaces }) {
+  if (!volume) return [];
+  const before = [], [, ny, nz] = volume.shape, { voxelOf, placeOf } = volume;
   for (let step = 1; step < 8; step++) {
     const [i, j, k] = [step >> 2, (step >> 1) & 1, step & 1], back = (i * ny + j) * nz + k;
-    before.push(Int32Array.from(voxelOf, (voxel) => {
+    const own = new Int32Array(nPlaces).fill(-1);
+    voxelOf.forEach((voxel, place) => {
       const z = voxel % nz, y = Math.floor(voxel / nz) % ny, x = Math.floor(voxel / nz / ny);
-      return x < i || y < j || z < k ? -1 : placeOf[voxel - back];
-    }));
+      if (voxel < 0 || x < i || y < j || z < k || placeOf[voxel - back] > place) return;
+      own[place] = placeOf[voxel - back];
+    });
+    before.push(own);
   }
   return before;
 }
