@@ -668,7 +668,9 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         returns. Of more than 12 seeds, the 12 of lowest quality have pictures: by the
         mean rank of coverage, homogeneity and tSNR. With nilearn 0.14.1 or newer, all
         maps can be looked at from all sides, which takes most of the file's 3 MB; the
-        page has some of the maps' data in it, and the names of files.
+        page has some of the maps' data in it, and the names of files. Of grayordinates
+        that are voxels and, where a masker has a mesh, cortex, with the clusters of
+        each.
 
         Examples
         --------

@@ -4,7 +4,7 @@ import numpy as np
 from nilearn.datasets import load_mni152_template
 
 from ..plotting import _backgrounds
-from .images import VOLUME
+from .images import GRAYORDINATES, VOLUME
 
 RESOLUTION = 2
 """Of the template in the viewer, in mm."""
@@ -14,7 +14,7 @@ WHITEST = 99.5
 
 
 def background_of(maps, runs):
-    """Return what is drawn under maps, as in pictures of them; None on a surface.
+    """Return what is drawn under maps in voxels, as in pictures; None on a surface.
 
     Parameters
     ----------
@@ -25,6 +25,8 @@ def background_of(maps, runs):
     -------
     background : "MNI152", image or None
     """
+    if maps.kind == GRAYORDINATES and _backgrounds.are_in_fslr(maps.sbc):
+        return _backgrounds.TEMPLATE
     if maps.kind != VOLUME:
         return None
     return _backgrounds.background_of(maps.sbc, None if runs is None else runs[0].img)

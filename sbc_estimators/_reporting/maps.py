@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nilearn.reporting import get_clusters_table
+from scipy.sparse.csgraph import connected_components
 
 from .._arrays.correlation import fisher_z
+from .._images.meshes import edge_lengths
 from .._images.opening import grid_of
 from .._signals.kinds import adapter_of
+from ..plotting._grayordinate_views import mesh_of
 from ..plotting._seeds import SeedInImage
-from .grayordinates import highest_vertices, voxels_of
+from .grayordinates import has_cortex, highest_vertices, parts_of
 from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of, volume_data
 
 LEAST_CLUSTER = 250.0
@@ -53,7 +56,24 @@ class Maps:
     def kind(self):
         """The kind of image that they are, None where they cannot be drawn."""
         kind = kind_of(self.image(0))
-        return kind if kind in PEAKS else None
+        return kind if kind in (*PEAKS, GRAYORDINATES) else None
+
+    def parts(self, position):
+        """Return the images of what one map consists of, by kind.
+
+        Of a volume or a surface that is the map; of grayordinates their cortex, where
+        there is a mesh, and their voxels.
+        """
+        image = self.image(position)
+        if self.kind == GRAYORDINATES:
+            return parts_of(image, mesh_of(self.sbc))
+        return {self.kind: image}
+
+    @cached_property
+    def lacks_mesh(self):
+        """Whether they are of cortex, of which there is no mesh."""
+        is_gray = self.kind == GRAYORDINATES and mesh_of(self.sbc) is None
+        return is_gray and has_cortex(self.image(0))
 
     @cached_property
     def unit(self):
@@ -73,21 +93,20 @@ class Maps:
         """Return centre in mm and radius of a seed; (None, 0) where there is none."""
         if self.kind is None:
             return None, 0
-        grid = grid_of(self.image(position))
-        seed = SeedInImage(self.sbc, position, grid)
-        if self.kind == VOLUME:
-            return seed.sphere()
-        if self.kind == GRAYORDINATES:
-            return seed.adapter.sphere(position) or (None, 0)
-        region = seed.region()
-        is_there = region is not None and grid.same_as(grid_of(region))
-        return (_middle_vertex(region) if is_there else None), 0
+        whole = grid_of(self.image(position))
+        for kind, image in self.parts(position).items():
+            seed = SeedInImage(self.sbc, position, grid_of(image), whole)
+            place, radius = WHERE[kind](seed)
+            if place is not None:
+                return place, radius
+        return None, 0
 
     def highest(self, position):
         """Return where in mm a map is highest, which most often is its seed."""
-        if self.kind not in HIGHEST:
+        if self.kind is None:
             return None
-        return _where_highest(self.image(position))
+        found = [HIGHEST[kind](part) for kind, part in self.parts(position).items()]
+        return max(found)[1] if found else None
 
     def peaks(self, position, threshold):
         """Return a dict for each of the strongest peaks beyond a threshold."""
@@ -95,11 +114,12 @@ class Maps:
             return self._regions(position, threshold)
         if self.kind is None:
             return []
-        image = self.image(position)
-        peaks = sorted(
-            PEAKS[self.kind](image, threshold), key=lambda peak: -abs(peak["z"])
+        peaks = (
+            highest_vertices(self.image(position), threshold) if self.lacks_mesh else []
         )
-        return peaks[:MOST_PEAKS]
+        for kind, image in self.parts(position).items():
+            peaks += PEAKS[kind](image, threshold)
+        return sorted(peaks, key=lambda peak: -abs(peak["z"]))[:MOST_PEAKS]
 
     def _regions(self, position, threshold):
         """Return the same of a map of regions: those with the strongest values."""
@@ -114,6 +134,7 @@ class Maps:
                 "z": float(row[i]),
                 "place": self._place_of_region(i),
                 "size": None,
+                "unit": None,
             }
             for i in order
             if abs(row[i]) > threshold
@@ -125,7 +146,7 @@ class Maps:
             return None
         only = np.zeros((1, self.z.shape[1]), np.float32)
         only[0, region] = 1
-        return _where_highest(self.sbc.brain_masker_.inverse_transform(only))
+        return HIGHEST[self.kind](self.sbc.brain_masker_.inverse_transform(only))[1]
 
 
 # Volumes
@@ -137,7 +158,11 @@ def _peaks_in_volume(image, threshold):
         image = image.slicer[..., 0]
     voxel = float(np.prod(voxel_sizes(image.affine)))
     least = max(1, round(LEAST_CLUSTER / voxel))
-    table = _clusters(image, threshold, least, min_distance=12.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there are none
+        table = get_clusters_table(
+            image, threshold, least, two_sided=True, min_distance=12.0
+        )
     whole = table[table["Cluster Size (mm3)"].astype(str) != ""]
     return [
         {
@@ -145,52 +170,46 @@ def _peaks_in_volume(image, threshold):
             "z": float(row["Peak Stat"]),
             "place": tuple(float(row[axis]) for axis in "XYZ"),
             "size": float(row["Cluster Size (mm3)"]),
+            "unit": "mm³",
         }
         for row in whole.to_dict("records")
     ]
-
-
-def _clusters(image, threshold, least, **options):
-    """Return nilearn's table of clusters; that there are none is no news."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return get_clusters_table(image, threshold, least, two_sided=True, **options)
-
-
-# Grayordinates
-
-
-def _peaks_of_grayordinates(image, threshold):
-    """Return the peaks of clusters of voxels, and the strongest vertices of cortex."""
-    voxels = voxels_of(image)
-    peaks = [] if voxels is None else _peaks_in_volume(voxels, threshold)
-    return [*highest_vertices(image, threshold), *peaks]
 
 
 # Surfaces
 
 
 def _peaks_on_surface(image, threshold):
-    """Return the peaks of clusters, one each."""
-    flat = {name: values for name, values, _ in hemispheres(image)}
-    image = type(image)(mesh=image.mesh, data=flat)
-    table = _clusters(image, threshold, LEAST_VERTICES)
+    """Return the peaks of clusters, one each.
+
+    Not from nilearn's table, whose peak of a negative cluster is its weakest value.
+    """
     return [
         {
-            "name": row["Hemisphere"],
-            "z": float(row["Peak Stat"]),
-            "place": _vertex_with(image, row["Hemisphere"], row["Peak Stat"]),
-            "size": int(row["Cluster Size (vertices)"]),
+            "name": name,
+            "z": float(values[vertices[0]]),
+            "place": _as_place(coordinates[vertices[0]]),
+            "size": len(vertices),
+            "unit": "vertices",
         }
-        for row in table.to_dict("records")
+        for name, values, coordinates in hemispheres(image)
+        for vertices in _clusters_of_vertices(
+            edge_lengths(coordinates, image.mesh.parts[name].faces), values, threshold
+        )
     ]
 
 
-def _vertex_with(image, hemisphere, value):
-    """Return where on a hemisphere a value is, which nilearn's table does not tell."""
-    values = image.data.parts[hemisphere]
-    vertex = np.argmin(np.abs(values - value))
-    return _as_place(image.mesh.parts[hemisphere].coordinates[vertex])
+def _clusters_of_vertices(graph, values, threshold):
+    """Yield the vertices of each cluster that is not too small, the strongest first."""
+    for sign in (1, -1):
+        inside = np.flatnonzero(sign * values > threshold)
+        n_clusters, labels = connected_components(
+            graph[inside][:, inside], directed=False
+        )
+        for label in range(n_clusters):
+            own = inside[labels == label]
+            if len(own) >= LEAST_VERTICES:
+                yield own[np.argsort(-sign * values[own], kind="stable")]
 
 
 def _middle_vertex(region):
@@ -203,22 +222,25 @@ def _middle_vertex(region):
     return _as_place(inside[distances.argmin()])
 
 
-def _where_highest(image):
-    """Return where in mm an image of one map is highest."""
-    return _as_place(HIGHEST[kind_of(image)](image))
+def _middle_of_discs(seed):
+    """Return the middle of a seed on a surface, and 0: its radius is not in space."""
+    region = seed.region()
+    is_there = region is not None and seed.grid.same_as(grid_of(region))
+    return (_middle_vertex(region) if is_there else None), 0
 
 
 def _highest_voxel(image):
-    """Return the place of the highest voxel in mm."""
+    """Return the highest value in a volume, and where in mm it is."""
     data = volume_data(image)
     voxel = np.unravel_index(data.argmax(), data.shape)
-    return image.affine[:3, :3] @ voxel + image.affine[:3, 3]
+    place = image.affine[:3, :3] @ voxel + image.affine[:3, 3]
+    return float(data[voxel]), _as_place(place)
 
 
 def _highest_vertex(image):
-    """Return the place of the highest vertex in mm."""
+    """Return the highest value on a surface, and where in mm it is."""
     _, values, coordinates = max(hemispheres(image), key=lambda part: part[1].max())
-    return coordinates[values.argmax()]
+    return float(values.max()), _as_place(coordinates[values.argmax()])
 
 
 def _as_place(coordinates):
@@ -226,12 +248,11 @@ def _as_place(coordinates):
     return tuple(round(float(value), 2) for value in coordinates)
 
 
-PEAKS = {
-    VOLUME: _peaks_in_volume,
-    SURFACE: _peaks_on_surface,
-    GRAYORDINATES: _peaks_of_grayordinates,
-}
+PEAKS = {VOLUME: _peaks_in_volume, SURFACE: _peaks_on_surface}
 """What finds the peaks of a map, by the kind of its image."""
 
 HIGHEST = {VOLUME: _highest_voxel, SURFACE: _highest_vertex}
 """What finds where a map is highest."""
+
+WHERE = {VOLUME: SeedInImage.sphere, SURFACE: _middle_of_discs}
+"""What finds centre and radius of a seed, None and 0 where it is not in an image."""

@@ -11,7 +11,7 @@ from nibabel.gifti import GiftiDataArray, GiftiImage
 from nilearn.image import resample_to_img
 
 from .backgrounds import greys
-from .images import GRAYORDINATES, SURFACE, hemispheres, volume_data
+from .images import SURFACE, VOLUME, hemispheres, volume_data
 from .niivue import NEEDED, niivue_script
 
 GRAINS = ((0.001, 1), (0.005, 1), (0.02, 1), (0.02, 2), (0.02, 3))
@@ -21,7 +21,7 @@ The finest is taken with which maps fit into `MOST_BYTES`; surfaces have no bloc
 """
 
 MOST_BYTES = 1_200_000
-"""How long maps and background may become as text."""
+"""How long maps and background may become as text, in voxels and on cortex each."""
 
 TRIED = 5
 """How many maps tell how long all will become."""
@@ -29,12 +29,15 @@ TRIED = 5
 BACKGROUND_MM = 2
 """Voxel size of the template under the maps."""
 
+FAINT = 20
+"""The grey, of 255, below which nothing is seen of what lies under maps."""
+
 PLAIN_GREY = 190
 """Of what is mapped, where nothing else lies under maps."""
 
-NO_GRAYORDINATES = (
-    "The viewer shows no grayordinates. Look around in them with Workbench's wb_view, "
-    "in the .dscalar.nii files that save_to_bids writes."
+MESH_CURE = (
+    "CIFTI files hold no mesh of the cortex: with mesh=PolyMesh(left=..., right=...) "
+    "of the seeds or the brain masker the viewer shows it, too."
 )
 
 NO_IMAGE = "The maps of this brain masker are not images, so there is no viewer."
@@ -54,33 +57,42 @@ def viewer_parts(maps, positions, background):
     Returns
     -------
     parts : dict
-        kind : "volume" or "surface".
-        step : float
-            What 1 in a map stands for.
-        block : int
-            Over blocks of so many voxels in each direction maps are averaged.
-        maps : list of str
-            Each a gzipped NIfTI file in base64, or the int16 values of all vertices.
-        background : str
-            Of a volume.
-        meshes : list of dict of str
-            Of a surface: the name of each hemisphere, and its mesh.
+        volume, surface : dict
+            Those that there are, each with:
+            step : float
+                What 1 in a map stands for.
+            block : int
+                Over blocks of so many voxels in each direction maps are averaged.
+            maps : list of str
+                Each a gzipped NIfTI file in base64, or the int16 values of all
+                vertices.
+            background : str
+                Of a volume.
+            meshes : list of dict of str
+                Of a surface: the name of each hemisphere, and its mesh.
+        note : str
+            What there is to say beside, or empty.
         why : str
             Instead of all these where there is no viewer.
     """
     if maps.kind is None:
         return {"why": NO_IMAGE}
-    if maps.kind == GRAYORDINATES:
-        return {"why": NO_GRAYORDINATES}
     if niivue_script() is None:
         return {
             "why": f"Maps can be looked at from all sides with nilearn {NEEDED} "
             f"or newer; this report was made with nilearn {nilearn.__version__}."
         }
-    images = [maps.image(position) for position in positions]
-    if maps.kind == SURFACE:
-        return {"kind": "surface", **_of_surface(images)}
-    return {"kind": "volume", **_of_volume(images, background)}
+    images = [maps.parts(position) for position in positions]
+    if not images[0]:
+        return {"why": MESH_CURE}
+    parts = {"note": MESH_CURE if maps.lacks_mesh else ""}
+    if SURFACE in images[0]:
+        parts["surface"] = _of_surface([image[SURFACE] for image in images])
+    if VOLUME in images[0]:
+        voxels = [image[VOLUME] for image in images]
+        is_whole = maps.kind == VOLUME
+        parts["volume"] = _of_volume(voxels, background, is_whole=is_whole)
+    return parts
 
 
 def _text(content):
@@ -107,10 +119,13 @@ def _whole_steps(values, step):
 # Volumes
 
 
-def _of_volume(images, background):
-    """Return the parts of a viewer of volumes."""
+def _of_volume(images, background, *, is_whole):
+    """Return the parts of a viewer of volumes.
+
+    Where maps are not of the whole brain, all of the background lies under them.
+    """
     affine, data = _cropped(images)
-    under = _background(background, affine, data)
+    under = _background(background, affine, data, is_whole)
     as_text = partial(_volume_text, affine)
     maps = _texts(data, as_text, GRAINS, MOST_BYTES - len(under))
     return {**maps, "background": under}
@@ -151,16 +166,20 @@ def _means_of_blocks(volume, affine, block):
     return blocks.sum(axis=(1, 3, 5)) / np.maximum(n_inside, 1), coarse
 
 
-def _background(image, affine, data):
+def _background(image, affine, data, is_whole):
     """Return as text what lies under maps, in 256 greys, of which 0 is nothing.
 
-    The part of an image around them; without one, all that is mapped in one grey.
+    An image, or the part of it around maps; without one, what is mapped in one grey.
     """
     if image is None:
         mapped = np.any([volume != 0 for volume in data], axis=0)
         levels = PLAIN_GREY * mapped.astype(np.uint8)
         return _text(nibabel.Nifti1Image(levels, affine).to_bytes())
     target = _grid_around(affine, data[0].shape)
+    if not is_whole:
+        is_seen = (greys(volume_data(image)) >= FAINT).astype(np.uint8)
+        around, (inside,) = _cropped([nibabel.Nifti1Image(is_seen, image.affine)])
+        target = _grid_around(around, inside.shape)
     options = {"copy_header": True, "force_resample": True}
     # Not nilearn's "continuous", which rings where a run ends in zeros.
     there = resample_to_img(image, target, "linear", **options)

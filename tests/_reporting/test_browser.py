@@ -5,18 +5,21 @@ import re
 import time
 from importlib.resources import files
 
+import nibabel as nib
 import numpy as np
 import pytest
 from _browser import PATIENCE
 from matplotlib import image as mpl_image
 
 from browsers import LARGE, PHONE, WIDE, Page
+from grayordinate_helpers import column_of, labels_of
 from sbc_estimators import SeedCorrelationMap
 from sbc_estimators._reporting.maps import Maps
 from sbc_estimators._reporting.render import render
 from sbc_estimators._reporting.report import Entry, Report, index_of_reports
 from sbc_estimators._reporting.summary import summarise
-from sbc_estimators.maskers import SurfaceSeeds
+from sbc_estimators.datasets import make_grayordinate_runs
+from sbc_estimators.maskers import GrayordinateMasker, RegionSeeds, SurfaceSeeds
 
 needs_viewer = pytest.mark.usefixtures("viewer")
 
@@ -58,10 +61,10 @@ class Reported(Page):
             value,
         )
 
-    def coloured(self):
-        """Return how many pixels of the viewer are red or blue."""
+    def coloured(self, name="viewer"):
+        """Return how many pixels of the viewer, or a part, are red or blue."""
         time.sleep(0.5)  # the next frame
-        png = self.element("gl").screenshot_as_png
+        png = self.element(name).screenshot_as_png
         rgb = mpl_image.imread(io.BytesIO(png), format="png")[..., :3]
         return int((np.abs(rgb[..., 0] - rgb[..., 2]) > 0.25).sum())
 
@@ -153,8 +156,8 @@ def test_a_threshold_hides_what_is_below(browser, html, tmp_path):
 def test_keys_move_the_crosshair(browser, html, tmp_path):
     page = Reported(browser, html, tmp_path)
     page.wait_for_viewer()
-    page.run("document.getElementById('gl').focus()")
-    canvas = browser.find_element("id", "gl")
+    page.run("document.getElementById('volume').focus()")
+    canvas = browser.find_element("id", "volume")
     for key, axis, sign in (
         ("\ue014", 0, 1),  # right
         ("\ue013", 1, 1),  # up
@@ -197,6 +200,63 @@ def test_a_surface(browser, surface, seeds_anywhere, tmp_path):
     np.testing.assert_allclose(place, summary["details"][1]["place"], atol=0.51)
     assert page.coloured() > 0
     assert page.console() == []
+
+
+@pytest.fixture(scope="module")
+def gray():
+    """The summary of two regions in grayordinates, one with a cluster in each part."""
+    data = make_grayordinate_runs(1, 80, 400, 1500, random_state=0)
+    (run,), (vertex, xyz, _) = data.runs, data.seeds
+    axis = run.img.header.get_axis(1)
+    points = nib.affines.apply_affine(axis.affine, axis.voxel)
+    codes = (axis.volume_mask & (np.linalg.norm(points - xyz, axis=1) < 9)).astype(int)
+    codes[column_of(axis, "left", vertex)] = 1
+    codes[column_of(axis, "right", 100)] = 2
+    atlas = labels_of(axis, codes, {1: "both", 2: "cortex"})
+    brain = GrayordinateMasker(detrend=True, smoothing_fwhm=8, mesh=data.mesh)
+    return summarise(SeedCorrelationMap(RegionSeeds(atlas), brain).fit(run), run)
+
+
+@needs_viewer
+def test_grayordinates(browser, gray, tmp_path):
+    page = Reported(browser, render(gray), tmp_path)
+    page.wait_for_viewer()
+    assert page.console() == []
+    place, _ = page.read()
+    np.testing.assert_allclose(place, gray["details"][0]["place"], atol=0.51)
+    peaks = gray["details"][0]["peaks"]
+    kinds = [peak["unit"] for peak in peaks]
+    assert {*kinds} == {"mm³", "vertices"}
+    for kind in ("mm³", "vertices", "mm³"):
+        before, number = page.read(), kinds.index(kind)
+        page.click("button.go", number)
+        place, z = page.read_other_than(before)
+        np.testing.assert_allclose(place, peaks[number]["place"], atol=0.51)
+        assert z == pytest.approx(peaks[number]["z"], abs=0.0056)
+    before = page.read()
+    page.click(".pill", 1)
+    place, _ = page.read_other_than(before)
+    np.testing.assert_allclose(place, gray["details"][1]["place"], atol=0.51)
+    counts = {}
+    for threshold in (0.1, 0.5):
+        page.set_threshold(threshold)
+        counts[threshold] = [page.coloured(name) for name in ("surface", "volume")]
+    assert np.greater(counts[0.1], counts[0.5]).all()
+    assert page.console() == []
+
+
+@needs_viewer
+@pytest.mark.parametrize("size", [WIDE, LARGE, PHONE])
+def test_nothing_of_grayordinates_sticks_out(browser, gray, tmp_path, size):
+    page = Reported(browser, render(gray), tmp_path, size)
+    page.wait_for_viewer()
+    check_width(page, size)
+    boxes = page.run(
+        "return ['surface', 'volume'].map((id) => {"
+        "  const box = document.getElementById(id).getBoundingClientRect();"
+        "  return [box.width, box.height]; })"
+    )
+    assert np.min(boxes) > 300
 
 
 @needs_viewer

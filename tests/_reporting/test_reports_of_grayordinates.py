@@ -1,18 +1,28 @@
 """Reports of maps of grayordinates: their voxels, and their cortex."""
 
+import base64
+import gzip
 import re
 
+import nibabel as nib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from grayordinate_helpers import simulated_acquisition
+from grayordinate_helpers import CORTEX, column_of, save, simulated_acquisition
 from sbc_estimators import Run, SeedCorrelationMap
-from sbc_estimators._reporting.grayordinates import highest_vertices, voxels_of
+from sbc_estimators._images.opening import grid_of
+from sbc_estimators._reporting.backgrounds import as_image, background_of
+from sbc_estimators._reporting.grayordinates import highest_vertices
+from sbc_estimators._reporting.images import SURFACE, VOLUME
 from sbc_estimators._reporting.maps import Maps
 from sbc_estimators._reporting.pictures import map_picture
+from sbc_estimators._reporting.render import render
+from sbc_estimators._reporting.summary import summarise
+from sbc_estimators._reporting.viewer import MESH_CURE, viewer_parts
 from sbc_estimators.maskers import GrayordinateMasker, SphereSeeds, SurfaceSeeds
 from sbc_estimators.plotting import plot_signals
+from sbc_estimators.plotting._backgrounds import TEMPLATE
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +52,13 @@ def test_a_report_has_both_parts(data, tmp_path):
     html = (tmp_path / "report.html").read_text("utf-8")
     words = text_of(html)
     assert f"{len(data.axis)} grayordinates" in words
-    assert f"left cortex, vertex {data.seeds[0]}" in words
-    assert "The viewer shows no grayordinates" in words
+    assert "Drag the cortex to turn it" in words
     assert 'class="map" src="data:image/webp' in html
     # The file tells the repetition time.
     assert "118 s" in words
 
 
-def test_peaks_are_those_of_vertices_and_of_clusters(data):
+def test_peaks_without_a_mesh_are_those_of_vertices_and_of_clusters(data):
     sbc = fitted(data)
     z = np.zeros(len(data.axis), np.float32)
     voxels = np.flatnonzero(data.is_voxel)
@@ -69,23 +78,104 @@ def test_peaks_are_those_of_vertices_and_of_clusters(data):
     assert peaks[0]["z"] == pytest.approx(1.5)
 
 
+def test_peaks_on_a_mesh_are_those_of_clusters(data):
+    z = np.where(data.is_voxel, 0.7, 0.0).astype(np.float32)
+    z[np.flatnonzero(data.is_voxel)[5]] = 1.5
+    (disc,) = grid_of(data.img).discs([100], ["left"], [30.0], data.mesh)
+    z[disc] = -0.6
+    z[column_of(data.axis, "left", 100)] = -0.9
+    maps = Maps(fitted(data, data.mesh), z[np.newaxis])
+    peaks = maps.peaks(0, 0.4)
+    assert [(peak["name"], peak["unit"]) for peak in peaks] == [
+        (None, "mm³"),
+        ("left", "vertices"),
+    ]
+    assert peaks[1]["z"] == pytest.approx(-0.9)
+    assert peaks[1]["size"] == len(disc)
+    xyz = data.mesh.parts["left"].coordinates[100]
+    np.testing.assert_allclose(peaks[1]["place"], xyz, atol=0.006)
+
+
 def test_maps_of_one_part(data):
     cortex = fitted(data, structures="cortex")
-    image = Maps(cortex, cortex.correlations_).image(0)
-    assert voxels_of(image) is None
-    assert len(highest_vertices(image, 0.0)) == 2
-    assert map_picture(Maps(cortex, cortex.correlations_), 0, None, 0.4) is None
-    deep = fitted(data, structures="subcortex")
-    image = Maps(deep, deep.correlations_).image(0)
-    assert highest_vertices(image, 0.0) == []
-    assert voxels_of(image).shape == data.axis.volume_shape
+    maps = Maps.of(cortex)
+    assert maps.parts(0) == {}
+    assert maps.highest(0) is None
+    assert len(highest_vertices(maps.image(0), 0.0)) == 2
+    assert map_picture(maps, 0, None, 0.4) is None
+    assert viewer_parts(maps, [0], None) == {"why": MESH_CURE}
+    on_mesh = Maps.of(fitted(data, data.mesh, "cortex"))
+    assert [*on_mesh.parts(0)] == [SURFACE]
+    deep = Maps.of(fitted(data, structures="subcortex"))
+    assert highest_vertices(deep.image(0), 0.0) == []
+    assert deep.parts(0)[VOLUME].shape == data.axis.volume_shape
+    assert not deep.lacks_mesh
 
 
-def test_a_sphere_is_where_it_is(data):
+def test_a_seed_is_where_it_is(data):
     seeds = SphereSeeds([data.seeds[1]], 6.0)
     sbc = SeedCorrelationMap(seeds, GrayordinateMasker(detrend=True)).fit(data.img)
-    assert Maps(sbc, sbc.correlations_).place(0) == (tuple(data.seeds[1]), 6.0)
-    assert Maps(fitted(data), sbc.correlations_).place(0) == (None, 0)
+    assert Maps.of(sbc).place(0) == (tuple(data.seeds[1]), 6.0)
+    assert Maps.of(fitted(data)).place(0) == (None, 0)
+    place, radius = Maps.of(fitted(data, data.mesh)).place(0)
+    xyz = data.mesh.parts["left"].coordinates[data.seeds[0]]
+    np.testing.assert_allclose(place, xyz, atol=0.006)
+    assert radius == 0
+
+
+# The viewer
+
+
+def unpacked(text):
+    """Return the bytes of a part."""
+    return gzip.decompress(base64.b64decode(text))
+
+
+@pytest.mark.usefixtures("viewer")
+def test_the_viewer_has_both_parts(data):
+    maps = Maps.of(fitted(data, data.mesh))
+    parts = viewer_parts(maps, [0], None)
+    assert parts["note"] == ""
+    img = nib.Nifti1Image.from_bytes(unpacked(parts["volume"]["maps"][0]))
+    voxels = data.axis.voxel[data.is_voxel]
+    points = nib.affines.apply_affine(data.axis.affine, voxels)
+    found = nib.affines.apply_affine(np.linalg.inv(img.affine), points)
+    found = img.get_fdata()[tuple(np.rint(found).astype(int).T)]
+    np.testing.assert_allclose(found, maps.z[0][data.is_voxel], atol=0.00051)
+    surface = parts["surface"]
+    values = np.frombuffer(unpacked(surface["maps"][0]), "<i2") * surface["step"]
+    own = data.axis.name == CORTEX["right"]
+    found = values[200 + data.axis.vertex[own]]
+    np.testing.assert_allclose(found, maps.z[0][own], atol=0.00051)
+    assert [mesh["name"] for mesh in surface["meshes"]] == ["left", "right"]
+
+
+@pytest.mark.usefixtures("viewer")
+def test_all_of_the_brain_lies_under_voxels(data):
+    maps = Maps.of(fitted(data, data.mesh))
+    text = viewer_parts(maps, [0], as_image(TEMPLATE))["volume"]["background"]
+    grey = nib.Nifti1Image.from_bytes(unpacked(text))
+    ends = nib.affines.apply_affine(
+        grey.affine, [(0, 0, 0), np.subtract(grey.shape, 1)]
+    )
+    # As large as MNI's brain.
+    np.testing.assert_allclose(np.ptp(ends, axis=0), (150, 186, 158), atol=16)
+
+
+@pytest.mark.usefixtures("viewer")
+def test_without_a_mesh_the_viewer_shows_voxels_and_says_so(data):
+    summary = summarise(fitted(data))
+    assert {*summary["viewer"]} == {"note", "volume", "seeds"}
+    assert "CIFTI files hold no mesh" in text_of(render(summary))
+
+
+@pytest.mark.parametrize("name", ["sub-01_space-fsLR_den-91k_bold", "sub-01_bold"])
+def test_the_template_lies_under_voxels_of_fslr(data, tmp_path, name):
+    path = save(data.img, tmp_path / f"{name}.dtseries.nii")
+    seeds = SurfaceSeeds(data.seeds[:1], None, hemisphere="left")
+    sbc = SeedCorrelationMap(seeds).fit(path)
+    expected = TEMPLATE if "fsLR" in name else None
+    assert background_of(Maps.of(sbc), None) == expected
 
 
 def test_time_series_are_over_the_times_of_the_file(data):

@@ -45,8 +45,8 @@ def maps(fitted):
 
 @needs_viewer
 def test_maps_in_the_viewer_are_those_of_the_estimator(maps, fitted):
-    parts = viewer.viewer_parts(maps, [2, 0], None)
-    assert (parts["kind"], parts["step"], parts["block"]) == ("volume", 0.001, 1)
+    parts = viewer.viewer_parts(maps, [2, 0], None)["volume"]
+    assert (parts["step"], parts["block"]) == (0.001, 1)
     mask = fitted.brain_masker_.mask_img_
     places = nib.affines.apply_affine(mask.affine, np.argwhere(mask.get_fdata() != 0))
     for text, position in zip(parts["maps"], [2, 0], strict=True):
@@ -57,7 +57,7 @@ def test_maps_in_the_viewer_are_those_of_the_estimator(maps, fitted):
 
 @needs_viewer
 def test_without_a_template_what_is_mapped_is_grey(maps, fitted):
-    parts = viewer.viewer_parts(maps, [0], None)
+    parts = viewer.viewer_parts(maps, [0], None)["volume"]
     grey = as_volume(parts["background"])
     assert set(np.unique(grey.get_fdata())) <= {0, viewer.PLAIN_GREY}
     assert (grey.get_fdata() != 0).sum() == fitted.n_voxels_
@@ -66,7 +66,7 @@ def test_without_a_template_what_is_mapped_is_grey(maps, fitted):
 
 @needs_viewer
 def test_a_template_spans_the_maps(maps):
-    parts = viewer.viewer_parts(maps, [0], as_image(TEMPLATE))
+    parts = viewer.viewer_parts(maps, [0], as_image(TEMPLATE))["volume"]
     grey, img = as_volume(parts["background"]), as_volume(parts["maps"][0])
     for corner in itertools.product(*[(0, size - 1) for size in img.shape]):
         place = nib.affines.apply_affine(img.affine, corner)
@@ -78,11 +78,11 @@ def test_a_template_spans_the_maps(maps):
 
 @needs_viewer
 def test_many_maps_are_kept_less_finely(maps, monkeypatch):
-    one = viewer.viewer_parts(maps, [0], None)
+    one = viewer.viewer_parts(maps, [0], None)["volume"]
     size = sum(map(len, one["maps"])) + len(one["background"])
     for room, expected in ((0.99, (0.005, 1)), (0.3, (0.02, 2)), (0.0, (0.02, 3))):
         monkeypatch.setattr(viewer, "MOST_BYTES", int(room * size))
-        parts = viewer.viewer_parts(maps, [0], None)
+        parts = viewer.viewer_parts(maps, [0], None)["volume"]
         assert (parts["step"], parts["block"]) == expected
 
 
@@ -106,7 +106,7 @@ def test_maps_on_a_surface(surface, seeds_anywhere):
         SurfaceMasker(surface.mask_img),
     ).fit(surface.run)
     maps = Maps.of(sbc)
-    parts = viewer.viewer_parts(maps, [0], None)
+    parts = viewer.viewer_parts(maps, [0], None)["surface"]
     data = maps.image(0).data.parts
     values = np.frombuffer(unpacked(parts["maps"][0]), "<i2") * parts["step"]
     expected = np.concatenate([np.ravel(data[part]) for part in data])
