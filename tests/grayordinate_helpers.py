@@ -11,6 +11,7 @@ from nibabel.cifti2 import (
     ParcelsAxis,
     ScalarAxis,
 )
+from nilearn.signal import clean
 from nilearn.surface import SurfaceImage
 
 from sbc_estimators.datasets import make_grayordinate_runs
@@ -43,6 +44,29 @@ def simulated_acquisition(n_scans=90, random_state=0, **options):
         surface_img=surface_of(run.img, axis, data.mesh),
         is_voxel=axis.volume_mask,
     )
+
+
+def runs_with_spheres(n_runs, n_scans, **options):
+    """Return simulated runs in two groups, and places of seeds in voxels alone.
+
+    For tests of what holds for runs of any kind: their estimator is `make_sbc(data)`.
+    """
+    options = {"n_vertices": 100, "n_voxels": 400, "random_state": 0, **options}
+    data = make_grayordinate_runs(n_runs, n_scans, **options)
+    data.seeds = [seed for seed in data.seeds if not isinstance(seed, int)]
+    data.y = np.arange(n_runs) % 2
+    return data
+
+
+def r_of_grayordinates(run, xyz, radius, **cleaning):
+    """Return r of a sphere with all grayordinates, of signals that nilearn cleans."""
+    axis = run.img.header.get_axis(1)
+    matrix = np.asarray(run.img.dataobj, dtype=np.float64)
+    points = nib.affines.apply_affine(axis.affine, axis.voxel)
+    inside = axis.volume_mask & (np.linalg.norm(points - xyz, axis=1) <= radius)
+    both = np.column_stack([matrix[:, inside].mean(axis=1), matrix])
+    cleaned = clean(both, confounds=run.confounds, standardize=None, **cleaning)
+    return np.corrcoef(cleaned, rowvar=False)[0, 1:]
 
 
 def volume_of(img, axis):

@@ -14,6 +14,7 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker, SurfaceMasker
 from nilearn.surface import SurfaceImage
 
 from sbc_estimators import SeedCorrelationMap
+from sbc_estimators.maskers import GrayordinateMasker
 
 
 def words(*parts):
@@ -59,13 +60,17 @@ def make_sbc(
     """Return an unfitted estimator of spheres and of the voxels in the mask.
 
     `seeds` are coordinates, or how many of the data's own. Both maskers detrend and
-    have the parameters in `cleaning`, one of them those in `spheres` or `voxels`.
+    have the parameters in `cleaning`, one of them those in `spheres` or `voxels`. Of
+    data without a mask, which are grayordinates, all of these are mapped.
     """
     seeds = data.seeds[:seeds] if isinstance(seeds, int) else seeds
     both = {"detrend": True, **(cleaning or {})}
+    has_mask = hasattr(data, "mask_img")
+    kind = NiftiMasker if has_mask else GrayordinateMasker
+    own = {"mask_img": data.mask_img} if has_mask else {"mesh": data.mesh}
     return SeedCorrelationMap(
         NiftiSpheresMasker(seeds, radius=radius, **both, **(spheres or {})),
-        NiftiMasker(**{"mask_img": data.mask_img, **both, **(voxels or {})}),
+        kind(**{**own, **both, **(voxels or {})}),
         **parameters,
     )
 

@@ -14,6 +14,7 @@ from distributed import Client, LocalCluster
 from nilearn.maskers import NiftiSpheresMasker
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
+from grayordinate_helpers import runs_with_spheres
 from helpers import make_sbc
 from sbc_estimators import Run
 from sbc_estimators.datasets import make_runs
@@ -25,7 +26,7 @@ PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def volumes(tmp_path_factory):
     """Return runs in files, with confounds in memory of more than 1 kB.
 
     joblib hands larger arguments to one worker, with which they would be lost.
@@ -34,6 +35,15 @@ def data(tmp_path_factory):
     return make_runs(
         N_RUNS, 80, 200, n_networks=2, n_confounds=4, directory=folder, random_state=0
     )
+
+
+@pytest.fixture(scope="module", params=["volumes", "grayordinates"])
+def data(request, volumes, tmp_path_factory):
+    """Return such runs of each kind."""
+    if request.param == "volumes":
+        return volumes
+    folder = tmp_path_factory.mktemp("grayordinates")
+    return runs_with_spheres(N_RUNS, 80, n_confounds=4, directory=folder)
 
 
 @pytest.fixture(scope="module")
@@ -156,35 +166,35 @@ def test_cluster_maps_prepared_runs(cluster, data, tmp_path):
     np.testing.assert_array_equal(np.stack(found).reshape(N_RUNS, -1), expected)
 
 
-def test_docs_show_how(cluster, data):
+def test_docs_show_how(cluster, volumes):
     blocks = re.findall(r"^```python\n([^`]*)^```$", RUNS.read_text("utf-8"), re.M)
     (block,) = (block for block in blocks if "dask" in block)
     address = cluster.scheduler_info()["address"]
-    names = {"sbc": make(data), "runs": data.runs}
+    names = {"sbc": make(volumes), "runs": volumes.runs}
     exec(block.replace("tcp://scheduler:8786", address), names)
-    expected = alone(lambda: make(data).fit_transform(data.runs))
+    expected = alone(lambda: make(volumes).fit_transform(volumes.runs))
     np.testing.assert_array_equal(names["z"], expected)
 
 
-def test_cluster_names_the_run_that_cannot_be_read(cluster, data, tmp_path):
-    whole = Path(data.runs[4].img).read_bytes()
+def test_cluster_names_the_run_that_cannot_be_read(cluster, volumes, tmp_path):
+    whole = Path(volumes.runs[4].img).read_bytes()
     Path(tmp_path, "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
-    runs = [*data.runs[:4], Run(tmp_path / "cut.nii.gz", data.runs[4].confounds)]
+    runs = [*volumes.runs[:4], Run(tmp_path / "cut.nii.gz", volumes.runs[4].confounds)]
     with pytest.raises((OSError, ValueError), match=r"run 4 .*cut\.nii\.gz"):
-        make(data).fit(runs)
+        make(volumes).fit(runs)
 
 
-def test_cluster_survives_the_loss_of_a_worker(cluster, data, tmp_path):
+def test_cluster_survives_the_loss_of_a_worker(cluster, volumes, tmp_path):
     options = {"radius": 6, "detrend": True, "standardize": None}
-    seed_masker = NiftiSpheresMasker(data.seeds, **options)
+    seed_masker = NiftiSpheresMasker(volumes.seeds, **options)
     halting = HaltingMasker(seed_masker, str(tmp_path))
-    sbc = make(data).set_params(seed_masker=halting)
-    expected = alone(lambda: clone(sbc).fit(data.runs))
+    sbc = make(volumes).set_params(seed_masker=halting)
+    expected = alone(lambda: clone(sbc).fit(volumes.runs))
     Path(tmp_path, "halt").touch()
     workers = worker_ids(cluster)
     with ThreadPoolExecutor(1) as pool:
         killed = pool.submit(kill_who_halts, tmp_path)
-        z = sbc.fit_transform(data.runs)
+        z = sbc.fit_transform(volumes.runs)
     assert killed.result() in workers - {os.getpid()}
     np.testing.assert_array_equal(sbc.correlations_, expected.correlations_)
-    np.testing.assert_array_equal(z, alone(lambda: expected.transform(data.runs)))
+    np.testing.assert_array_equal(z, alone(lambda: expected.transform(volumes.runs)))

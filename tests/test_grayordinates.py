@@ -477,18 +477,6 @@ def test_cache_of_other_structures(runs, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_runs_in_parallel(runs):
-    one, two = (estimator(runs, n_jobs=n).fit_transform(runs.runs) for n in (1, 2))
-    np.testing.assert_array_equal(one, two)
-
-
-def test_images_in_memory_go_to_other_processes(data):
-    runs = [data.run, data.run]
-    sbc = SeedCorrelationMap(vertex_seed(data), GrayordinateMasker(**BAND))
-    one, two = (sbc.set_params(n_jobs=n).fit_transform(runs) for n in (1, 2))
-    np.testing.assert_array_equal(one, two)
-
-
 def test_grid_search(runs):
     steps = [("map", estimator(runs)), ("classify", LogisticRegression())]
     grid = {
@@ -501,18 +489,6 @@ def test_grid_search(runs):
     best = search.best_estimator_
     img = best["map"].inverse_transform(best["classify"].coef_)
     assert isinstance(img, nib.Cifti2Image)
-
-
-@pytest.mark.usefixtures("routing")
-def test_metadata_routing(runs):
-    images = [run.img for run in runs.runs]
-    confounds = [run.confounds for run in runs.runs]
-    sbc = estimator(runs).set_fit_request(confounds=True)
-    sbc.set_transform_request(confounds=True)
-    pipeline = Pipeline([("map", sbc), ("classify", LogisticRegression())])
-    pipeline.fit(images, [0, 1, 0, 1], confounds=confounds)
-    found = pipeline.named_steps["map"].correlations_
-    np.testing.assert_array_equal(found, estimator(runs).fit(runs.runs).correlations_)
 
 
 @pytest.mark.parametrize("level", [None, 2])
@@ -546,14 +522,6 @@ def test_prepared_runs_read_seeds_elsewhere(runs, readings):
         assert len(readings) == 2
     whole = SeedCorrelationMap(seeds, brain).fit(runs.runs[0]).correlations_
     np.testing.assert_allclose(r, whole, atol=1e-6)
-
-
-def test_fitted_estimators_are_pickled(runs):
-    sbc = estimator(runs).fit(runs.runs)
-    copy = pickle.loads(pickle.dumps(sbc))
-    np.testing.assert_array_equal(
-        copy.transform(runs.runs[:1]), sbc.transform(runs.runs[:1])
-    )
 
 
 def test_censored_scans_are_irrelevant(data):

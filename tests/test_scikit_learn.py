@@ -41,6 +41,7 @@ from sklearn.utils import estimator_checks, estimator_html_repr
 from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_info
 
+from grayordinate_helpers import r_of_grayordinates, runs_with_spheres
 from helpers import every_pair, images, make_sbc, save, words
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._maps import many
@@ -65,6 +66,14 @@ def data():
 def four():
     """Return these runs and two more, for cross-validation."""
     return make_runs(4, N_SCANS, N_VOXELS, n_networks=2, t_r=T_R, random_state=0)
+
+
+@pytest.fixture(scope="module", params=["volumes", "grayordinates"])
+def any_four(request, four):
+    """Return four runs of each kind."""
+    if request.param == "volumes":
+        return four
+    return runs_with_spheres(4, N_SCANS, n_networks=2, t_r=T_R)
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +102,21 @@ def tables(data):
 
 
 @pytest.fixture(scope="module")
-def by_hand(four, nilearn_r):
+def by_hand(any_four, nilearn_r):
     """Return a function that makes run i's Fisher z map with plain nilearn."""
 
     @functools.cache
     def z_by_hand(i, confounds=True, radius=6, **cleaning):
-        run = four.runs[i]
-        values = np.asarray(run.img.dataobj, dtype=np.float64)  # nilearn keeps float32
-        img = nib.Nifti1Image(values, run.img.affine)
-        run = Run(img, run.confounds if confounds else None)
+        run = any_four.runs[i]
+        run = run if confounds else Run(run.img)
         cleaning = {"detrend": True, "t_r": T_R, **cleaning}
-        seed = NiftiSpheresMasker(four.seeds[:1], radius=radius, **cleaning)
-        r = nilearn_r(seed, NiftiMasker(four.mask_img, **cleaning), run)
+        if not hasattr(any_four, "mask_img"):
+            r = r_of_grayordinates(run, any_four.seeds[0], radius, **cleaning)
+            return np.arctanh(r)
+        values = np.asarray(run.img.dataobj, dtype=np.float64)  # nilearn keeps float32
+        run = Run(nib.Nifti1Image(values, run.img.affine), run.confounds)
+        seed = NiftiSpheresMasker(any_four.seeds[:1], radius=radius, **cleaning)
+        r = nilearn_r(seed, NiftiMasker(any_four.mask_img, **cleaning), run)
         return np.arctanh(r[0])
 
     return z_by_hand
@@ -210,10 +222,11 @@ def test_shared_none_takes_the_filter_away(data):
 
 
 @pytest.mark.parametrize("is_fitted", [False, True])
-def test_clone(data, sbc, is_fitted):
+def test_clone(any_four, is_fitted):
+    sbc, runs = make_sbc(any_four), any_four.runs
     sbc.set_params(low_pass=0.1, high_pass=0.01, t_r=2.0, verbose=0)
     if is_fitted:
-        sbc.fit(data.runs)
+        sbc.fit(runs)
     copy = clone(sbc)
     assert set(vars(copy)) == set(sbc.get_params(deep=False))
     assert copy.seed_masker is not sbc.seed_masker
@@ -222,7 +235,7 @@ def test_clone(data, sbc, is_fitted):
     assert copy.get_params()["seed_masker__radius"] == 6
     assert copy.low_pass == 0.1
     np.testing.assert_array_equal(
-        copy.fit_transform(data.runs), sbc.fit(data.runs).transform(data.runs)
+        copy.fit_transform(runs), sbc.fit(runs).transform(runs)
     )
 
 
@@ -261,24 +274,25 @@ def dumped(estimator, folder):
 
 
 @pytest.mark.parametrize("through", [pickled, dumped])
-def test_pickle_of_a_fitted_estimator(data, fitted, through, tmp_path):
+def test_pickle_of_a_fitted_estimator(any_four, through, tmp_path):
+    fitted = make_sbc(any_four, **BAND).fit(any_four.runs)
     copy = through(fitted, tmp_path)
-    z = fitted.transform(data.runs)
-    np.testing.assert_array_equal(copy.transform(data.runs), z)
+    z = fitted.transform(any_four.runs)
+    np.testing.assert_array_equal(copy.transform(any_four.runs), z)
     np.testing.assert_array_equal(copy.correlations_, fitted.correlations_)
     back, expected = copy.inverse_transform(z), fitted.inverse_transform(z)
     np.testing.assert_array_equal(back.dataobj, expected.dataobj)
     with pytest.raises(ValueError, match=LOST):
-        copy.transform(images(data))
+        copy.transform(images(any_four))
 
 
 @pytest.mark.parametrize("through", [pickled, dumped])
-def test_pickle_of_an_unfitted_estimator(data, fitted, through, tmp_path):
-    copy = through(make_sbc(data, **BAND), tmp_path)
+def test_pickle_of_an_unfitted_estimator(any_four, through, tmp_path):
+    sbc = make_sbc(any_four, **BAND)
+    copy = through(sbc, tmp_path)
     assert set(vars(copy)) == set(copy.get_params(deep=False))
-    np.testing.assert_array_equal(
-        copy.fit_transform(data.runs), fitted.transform(data.runs)
-    )
+    runs = any_four.runs
+    np.testing.assert_array_equal(copy.fit_transform(runs), sbc.fit_transform(runs))
 
 
 def test_size_of_a_pickle_does_not_depend_on_the_runs(data):
@@ -504,12 +518,13 @@ def test_no_progress_of_what_is_done_soon_or_is_one_run(
 # Threads share their filters of warnings: what nilearn 0.13 announces may come through.
 @pytest.mark.filterwarnings("ignore:The default strategy for standardize")
 @pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_n_jobs_changes_nothing(data, fitted, backend):
-    z = fitted.transform(data.runs)
+def test_n_jobs_changes_nothing(any_four, backend):
+    fitted = make_sbc(any_four, **BAND).fit(any_four.runs)
+    z = fitted.transform(any_four.runs)
     with joblib.parallel_config(backend=backend):
-        sbc = make_sbc(data, n_jobs=2, **BAND)
-        np.testing.assert_array_equal(sbc.fit_transform(data.runs), z)
-        np.testing.assert_array_equal(sbc.transform(data.runs), z)
+        sbc = make_sbc(any_four, n_jobs=2, **BAND)
+        np.testing.assert_array_equal(sbc.fit_transform(any_four.runs), z)
+        np.testing.assert_array_equal(sbc.transform(any_four.runs), z)
     np.testing.assert_array_equal(sbc.correlations_, fitted.correlations_)
 
 
@@ -532,15 +547,15 @@ def test_few_maps_wait_to_be_taken():
     assert len(started) == 20
 
 
-def test_grid_search_in_processes(four):
+def test_grid_search_in_processes(any_four):
     search = GridSearchCV(
-        make_pipeline(make_sbc(four), LogisticRegression()),
+        make_pipeline(make_sbc(any_four), LogisticRegression()),
         {"seedcorrelationmap__seed_masker__radius": [6, 8]},
         cv=2,
         n_jobs=2,
         error_score="raise",
     )
-    search.fit(four.runs, four.y)
+    search.fit(any_four.runs, any_four.y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
@@ -844,7 +859,7 @@ FOLDS = [([2, 3], [0, 1]), ([0, 1], [2, 3])]
 
 def check_maps(shown, by_hand, runs, **options):
     """Compare recorded maps with those by hand, and with those without confounds."""
-    assert shown.shape == (len(runs), N_VOXELS)
+    assert shown.shape == (len(runs), *by_hand(0, **options).shape)
     for z, i in zip(shown, runs, strict=True):
         right = np.tanh(by_hand(i, **options))
         wrong = np.tanh(by_hand(i, confounds=False, low_pass=0.1, high_pass=0.01))
@@ -852,14 +867,16 @@ def check_maps(shown, by_hand, runs, **options):
         assert np.abs(np.tanh(z) - wrong).max() > 0.1
 
 
-def test_grid_search_scores_maps_of_cleaned_runs(four, by_hand):
-    pipeline = Pipeline([("map", make_sbc(four, **BAND)), ("classifier", Recorder())])
+def test_grid_search_scores_maps_of_cleaned_runs(any_four, by_hand):
+    pipeline = Pipeline(
+        [("map", make_sbc(any_four, **BAND)), ("classifier", Recorder())]
+    )
     grid = {"map__seed_masker__radius": [6, 9], "map__low_pass": [0.08, 0.1]}
     search = GridSearchCV(
         pipeline, grid, scoring="accuracy", cv=KFold(2), error_score="raise"
     )
     with recording() as shown:
-        search.fit(four.runs, [0, 1, 0, 1])
+        search.fit(any_four.runs, [0, 1, 0, 1])
     fits, scored = recorded(shown, "fit"), recorded(shown, "predict")
     assert (len(fits), len(scored)) == (4 * 2 + 1, 4 * 2)
     position = 0
@@ -879,20 +896,20 @@ def test_grid_search_scores_maps_of_cleaned_runs(four, by_hand):
 
 
 @pytest.mark.parametrize("tool", [cross_val_predict, cross_validate, cross_val_score])
-def test_cross_validation_sees_maps_of_cleaned_runs(four, by_hand, tool):
-    pipeline = make_pipeline(make_sbc(four, **BAND), Recorder())
+def test_cross_validation_sees_maps_of_cleaned_runs(any_four, by_hand, tool):
+    pipeline = make_pipeline(make_sbc(any_four, **BAND), Recorder())
     options = {} if tool is cross_val_predict else {"error_score": "raise"}
     with recording() as shown:
-        tool(pipeline, four.runs, [0, 1, 0, 1], cv=KFold(2), **options)
+        tool(pipeline, any_four.runs, [0, 1, 0, 1], cv=KFold(2), **options)
     for X, (_, test) in zip(recorded(shown, "predict"), FOLDS, strict=True):
         check_maps(X, by_hand, test, low_pass=0.1, high_pass=0.01)
 
 
 @pytest.mark.parametrize("kind", [list, tuple, of_objects, pd.Series])
-def test_cross_validation_splits_any_sequence_of_runs(four, kind):
-    pipeline = make_pipeline(make_sbc(four, **BAND), LogisticRegression())
-    X = kind(four.runs)
-    predicted = cross_val_predict(pipeline, X, four.y, cv=2)
+def test_cross_validation_splits_any_sequence_of_runs(any_four, kind):
+    pipeline = make_pipeline(make_sbc(any_four, **BAND), LogisticRegression())
+    X = kind(any_four.runs)
+    predicted = cross_val_predict(pipeline, X, any_four.y, cv=2)
     assert predicted.shape == (4,)
 
 
@@ -900,16 +917,16 @@ def test_cross_validation_splits_any_sequence_of_runs(four, kind):
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", None])
-def test_confounds_beside_are_not_lost_silently_without_routing(four, scoring):
+def test_confounds_beside_are_not_lost_silently_without_routing(any_four, scoring):
     search = GridSearchCV(
-        Pipeline([("map", make_sbc(four)), ("classifier", Recorder())]),
+        Pipeline([("map", make_sbc(any_four)), ("classifier", Recorder())]),
         {"map__seed_masker__radius": [6]},
         scoring=scoring,
         cv=KFold(2),
         error_score="raise",
     )
     with pytest.raises(ValueError, match=LOST):
-        search.fit(images(four), four.y, map__confounds=tables(four))
+        search.fit(images(any_four), any_four.y, map__confounds=tables(any_four))
 
 
 def routed_pipeline(data):
@@ -920,23 +937,23 @@ def routed_pipeline(data):
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_in_a_pipeline(data, fitted):
+def test_routing_in_a_pipeline(any_four):
     with recording() as shown:
-        pipeline = routed_pipeline(data)
-        pipeline.fit(images(data), data.y, confounds=tables(data))
-        pipeline.predict(images(data), confounds=tables(data))
-    expected = fitted.transform(data.runs)
+        pipeline = routed_pipeline(any_four)
+        pipeline.fit(images(any_four), any_four.y, confounds=tables(any_four))
+        pipeline.predict(images(any_four), confounds=tables(any_four))
+    expected = make_sbc(any_four, **BAND).fit_transform(any_four.runs)
     for _, X in shown:
         np.testing.assert_array_equal(X, expected)
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_of_sample_masks(data):
-    sbc = make_sbc(data).set_fit_request(sample_mask=True)
+def test_routing_of_sample_masks(any_four):
+    sbc = make_sbc(any_four).set_fit_request(sample_mask=True)
     sbc.set_transform_request(sample_mask=True)
-    masks = [np.arange(5, N_SCANS)] * 2
-    expected = make_sbc(data).fit_transform(images(data), sample_mask=masks)
-    z = make_pipeline(sbc).fit_transform(images(data), sample_mask=masks)
+    masks, X = [np.arange(5, N_SCANS)] * 4, images(any_four)
+    expected = make_sbc(any_four).fit_transform(X, sample_mask=masks)
+    z = make_pipeline(sbc).fit_transform(X, sample_mask=masks)
     np.testing.assert_array_equal(z, expected)
 
 
@@ -959,15 +976,15 @@ def scored_or_refused(call):
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_in_a_grid_search_with_its_default_scorer(four, by_hand):
+def test_routing_in_a_grid_search_with_its_default_scorer(any_four, by_hand):
     search = GridSearchCV(
-        routed_pipeline(four),
+        routed_pipeline(any_four),
         {"map__seed_masker__radius": [6, 9]},
         cv=KFold(2),
         error_score="raise",
     )
-    arguments = {"y": [0, 1, 0, 1], "confounds": tables(four)}
-    scored = scored_or_refused(lambda: search.fit(images(four), **arguments))
+    arguments = {"y": [0, 1, 0, 1], "confounds": tables(any_four)}
+    scored = scored_or_refused(lambda: search.fit(images(any_four), **arguments))
     for X, radius, (_, test) in zip(scored, [6, 6, 9, 9], FOLDS * 2, strict=False):
         options = {"radius": radius, "low_pass": 0.1, "high_pass": 0.01}
         check_maps(X, by_hand, test, **options)
@@ -975,16 +992,16 @@ def test_routing_in_a_grid_search_with_its_default_scorer(four, by_hand):
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_to_a_named_scorer_loses_nothing_silently(four):
+def test_routing_to_a_named_scorer_loses_nothing_silently(any_four):
     search = GridSearchCV(
-        routed_pipeline(four),
+        routed_pipeline(any_four),
         {"map__seed_masker__radius": [6]},
         scoring="accuracy",
         cv=KFold(2),
         error_score="raise",
     )
     with pytest.raises(ValueError, match=LOST):
-        search.fit(images(four), four.y, confounds=tables(four))
+        search.fit(images(any_four), any_four.y, confounds=tables(any_four))
 
 
 def cross_validated(data, scoring):
@@ -1001,28 +1018,28 @@ def cross_validated(data, scoring):
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_in_cross_validate_with_its_default_scorer(four, by_hand):
-    scored = scored_or_refused(lambda: cross_validated(four, None))
+def test_routing_in_cross_validate_with_its_default_scorer(any_four, by_hand):
+    scored = scored_or_refused(lambda: cross_validated(any_four, None))
     for X, (_, test) in zip(scored, FOLDS, strict=False):
         check_maps(X, by_hand, test, low_pass=0.1, high_pass=0.01)
     assert len(scored) in (0, 2)
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_in_cross_validate_loses_nothing_silently(four):
+def test_routing_in_cross_validate_loses_nothing_silently(any_four):
     with pytest.raises(ValueError, match=LOST):
-        cross_validated(four, "accuracy")
+        cross_validated(any_four, "accuracy")
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_in_cross_val_predict_loses_nothing_silently(four):
+def test_routing_in_cross_val_predict_loses_nothing_silently(any_four):
     with pytest.raises(ValueError, match=LOST):
         cross_val_predict(
-            routed_pipeline(four),
-            images(four),
-            four.y,
+            routed_pipeline(any_four),
+            images(any_four),
+            any_four.y,
             cv=KFold(2),
-            params={"confounds": tables(four)},
+            params={"confounds": tables(any_four)},
         )
 
 
@@ -1034,16 +1051,16 @@ def test_routing_refuses_confounds_that_nobody_asked_for(data):
 
 
 @pytest.mark.usefixtures("routing")
-def test_runs_of_their_own_need_no_routing(four, by_hand):
+def test_runs_of_their_own_need_no_routing(any_four, by_hand):
     search = GridSearchCV(
-        Pipeline([("map", make_sbc(four, **BAND)), ("classifier", Recorder())]),
+        Pipeline([("map", make_sbc(any_four, **BAND)), ("classifier", Recorder())]),
         {"map__seed_masker__radius": [6]},
         scoring="accuracy",
         cv=KFold(2),
         error_score="raise",
     )
     with recording() as shown:
-        search.fit(four.runs, [0, 1, 0, 1])
+        search.fit(any_four.runs, [0, 1, 0, 1])
     for X, (_, test) in zip(recorded(shown, "predict"), FOLDS, strict=True):
         check_maps(X, by_hand, test, low_pass=0.1, high_pass=0.01)
 
