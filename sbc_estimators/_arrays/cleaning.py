@@ -178,9 +178,11 @@ class CleaningParameters:
 
 def _equal(a, b):
     """Compare two parameters, of which either may be an array, or hold some."""
+    if a is b:
+        return True
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_equal(a[name], b[name]) for name in a)
-    return np.array_equal(a, b) if a is not None and b is not None else a is b
+    return a is not None and b is not None and np.array_equal(a, b)
 
 
 def compile_cleaning(parameters, n_scans, kept, confounds=None):

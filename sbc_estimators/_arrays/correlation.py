@@ -23,6 +23,12 @@ CHUNK_SIZE = 2**18
 """How many numbers of voxels are worked on at a time: 2 MiB in float64."""
 
 
+PIECE = 2**13
+"""How many voxels of maps are averaged at a time."""
+
+MOST_FACTORS = 32
+"""Maps whose odds are multiplied: float64 holds 42 of 2 / (1 - `MAX_ABS_R`)."""
+
 FEW_SEEDS = 8
 """For fewer seeds reading the voxels takes longer than the product."""
 
@@ -172,11 +178,13 @@ def correlate(seeds, voxels, seed_norms, voxel_norms, crew):
     def fill(start):
         chunk = slice(start, start + step)
         norms = voxel_norms[chunk]
-        with np.errstate(invalid="ignore"):  # inf, where float32 cannot hold a voxel
+        # Some are inf, where float32 cannot hold a voxel.
+        with np.errstate(invalid="ignore", divide="ignore"):
             part = scaled @ voxels[:, chunk]
-            part *= _reciprocal(norms).astype(part.dtype)
-        part[:, norms == 0] = 0.0
-        r[:, chunk] = np.clip(part, -MAX_ABS_R, MAX_ABS_R, out=part)
+            part *= (1 / norms).astype(part.dtype)
+        if not norms.all():
+            part[:, norms == 0] = 0.0
+        np.clip(part, -MAX_ABS_R, MAX_ABS_R, out=r[:, chunk], casting="same_kind")
 
     crew.map(fill, range(0, len(voxel_norms), step))
     return r
@@ -327,6 +335,42 @@ def fisher_z(r):
 def inverse_fisher_z(z):
     """Return the correlations of Fisher z values, ``tanh(z)``."""
     return np.tanh(z)
+
+
+def mean_of_maps(maps, crew):
+    """Return the correlations whose Fisher z is the mean of that of several maps.
+
+    Parameters
+    ----------
+    maps : list of ndarray of shape (n_voxels,)
+        r, within +-`MAX_ABS_R`.
+    crew : OneWorker or Workers
+
+    Returns
+    -------
+    r : ndarray of shape (n_voxels,), float32
+
+    Notes
+    -----
+    arctanh(r) is half of log((1 + r) / (1 - r)), and a sum of logarithms is that of a
+    product: a logarithm is taken once for `MOST_FACTORS` maps.
+    """
+    r = np.empty(len(maps[0]), np.float32)
+
+    def fill(start):
+        chunk = slice(start, start + PIECE)
+        total = 0.0
+        for first in range(0, len(maps), MOST_FACTORS):
+            above = below = 1.0
+            for own in maps[first : first + MOST_FACTORS]:
+                part = own[chunk].astype(np.float64)
+                above = above * (1 + part)
+                below = below * (1 - part)
+            total = total + np.log(above / below)
+        r[chunk] = np.tanh(total / (2 * len(maps)))
+
+    crew.map(fill, range(0, len(r), PIECE))
+    return r
 
 
 def unit_variance(signals):

@@ -57,6 +57,11 @@ class SpatialMap:
         return self.members if self.smoothing is None else self.smoothing.inputs(self)
 
     @cached_property
+    def sums(self):
+        """The weights as what makes outputs of values at the members, a row each."""
+        return self.weights.T.tocsr()
+
+    @cached_property
     def key(self):
         """A text that changes when anything of it does."""
         parts = [self.members, self.lost]
@@ -108,8 +113,11 @@ class SpatialMap:
         -------
         members : ndarray of shape (n_rows, n_members)
         """
+        to_members = self._to_members(positions)
+        if self.smoothing is None and isinstance(rows, np.ndarray):
+            return to_members(rows)
         out = np.empty((len(rows), len(self.members)), rows[0].dtype)
-        return _fill(out, rows, self._to_members(positions), crew)
+        return _fill(out, rows, to_members, crew)
 
     def output_rows(self, positions, rows, crew, allocate):
         """Return rows of values at positions as rows of the outputs, in float32.
@@ -118,10 +126,10 @@ class SpatialMap:
         """
         shape = len(rows), self.n_outputs
         out = allocate(shape[0] * shape[1], np.float32).reshape(shape)
-        to_members, weights = self._to_members(positions), self.weights
-        if weights is None:
+        to_members = self._to_members(positions)
+        if self.weights is None:
             return _fill(out, rows, to_members, crew)
-        sums = weights.T.tocsr()
+        sums = self.sums
         return _fill(
             out, rows, lambda row: sums @ to_members(row).astype(np.float64), crew
         )
@@ -135,7 +143,7 @@ class SpatialMap:
         places = np.empty(max(positions.max(), self.members.max()) + 1, np.intp)
         places[positions] = np.arange(len(positions))
         places = places[self.members]
-        return lambda row: row[places]
+        return lambda row: row.take(places, axis=-1)
 
 
 def _fill(out, rows, function, crew):

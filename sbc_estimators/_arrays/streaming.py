@@ -126,9 +126,9 @@ class Projected:
         ends = np.cumsum([0, *(sums.shape[1] for sums in self.slabs)])
         edges = np.searchsorted(places, ends)
         rows = np.empty((len(self), len(places)), self.slabs[0].dtype)
-        for i, sums in enumerate(self.slabs):
+        for i in np.flatnonzero(np.diff(edges)):  # few slabs, if few positions
             own = slice(edges[i], edges[i + 1])
-            rows[:, own] = sums.take(places[own] - ends[i], axis=1)
+            rows[:, own] = self.slabs[i].take(places[own] - ends[i], axis=1)
         return positions[order], rows
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._arrays.correlation import fisher_z, inverse_fisher_z
+from .._arrays.correlation import mean_of_maps
 from .._support.threads import workers
 from .packing import Signals
 
@@ -77,10 +77,9 @@ class PreparedRuns:
                 return _r(run, seed, seeding.summary)
             with workers() as crew:
                 maps = crew.map(
-                    lambda run: fisher_z(_r(run, seed, seeding.summary)), self.prepared
+                    lambda run: _r(run, seed, seeding.summary), self.prepared
                 )
-        mean = np.mean(maps, axis=0, dtype=np.float64)
-        return inverse_fisher_z(mean).astype(np.float32)
+                return mean_of_maps(maps, crew)
 
     def seed_series(self, place, seeding):
         """Return the time series of a seed, or nothing for the mean of several runs."""

@@ -58,18 +58,18 @@ class SeedQuality:
 
 def mean(signals):
     """Return the mean over each seed's voxels, as the masker weights them."""
-    weights = signals.spatial.weights
-    if weights is None:
+    if signals.spatial.weights is None:
         return signals.members
-    coordinates = _weighted(signals.members.coordinates, weights)
-    probes = _weighted(signals.probes, weights)
+    sums = signals.spatial.sums
+    coordinates = _weighted(signals.members.coordinates, sums)
+    probes = _weighted(signals.probes, sums)
     return cleaned_signals(coordinates, column_norms(probes), signals.members.basis)
 
 
-def _weighted(rows, weights):
-    """Return ``rows @ weights`` in float64, never with all rows in float64."""
-    sums, total = weights.T, np.empty((len(rows), weights.shape[1]))
-    step = max(1, CHUNK_SIZE // max(1, weights.shape[0]))
+def _weighted(rows, sums):
+    """Return ``(sums @ rows.T).T`` in float64, never with all rows in float64."""
+    total = np.empty((len(rows), sums.shape[0]))
+    step = max(1, CHUNK_SIZE // max(1, rows.shape[1]))
     for start in range(0, len(rows), step):
         chunk = slice(start, start + step)
         total[chunk] = (sums @ rows[chunk].T.astype(np.float64)).T

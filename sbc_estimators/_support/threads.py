@@ -107,7 +107,7 @@ def _limited():
     with _ENTRY:
         blas = _blas()
         # Where threadpoolctl knows no BLAS, there is nothing to share out.
-        n_threads = max((pool["num_threads"] for pool in blas.info()), default=1)
+        n_threads = max((own.num_threads for own in blas.lib_controllers), default=1)
         if n_threads > 1:
             limits.enter_context(blas.limit(limits=1))
     try:

@@ -12,6 +12,7 @@ from sbc_estimators._arrays.correlation import (
     fisher_z,
     has_signal,
     inverse_fisher_z,
+    mean_of_maps,
     unit_variance,
 )
 from sbc_estimators._support.threads import OneWorker
@@ -220,6 +221,17 @@ def test_fisher_z_is_as_exact_as_its_type(dtype):
     expected = np.arctanh(r.astype(np.float64))
     np.testing.assert_allclose(fisher_z(r), expected, rtol=4 * np.finfo(dtype).eps)
     np.testing.assert_array_equal(fisher_z(-r), -fisher_z(r))
+
+
+@pytest.mark.parametrize("n_maps", [1, 2, 20, 100])
+def test_mean_of_maps_is_that_of_fisher_z(n_maps):
+    rng = np.random.default_rng(0)
+    maps = rng.uniform(-1, 1, (n_maps, 10_001)).astype(np.float32)
+    maps[:, :3] = MAX_ABS_R, -MAX_ABS_R, 0
+    expected = np.tanh(np.arctanh(maps.astype(np.float64)).mean(axis=0))
+    r = mean_of_maps(list(maps), ALONE)
+    assert r.dtype == np.float32
+    np.testing.assert_allclose(r, expected, atol=1e-7)
 
 
 def test_fisher_z_is_odd_and_grows():
