@@ -6,7 +6,7 @@ they commute with whatever cleaning does to time.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import nibabel
@@ -253,15 +253,23 @@ def smoothing_matrices(fwhm, affine, shape):
     """
     if fwhm is None or not np.any([width or 0 for width in np.ravel(fwhm)]):
         return None
-    return [_along_axis(fwhm, affine, axis, n) for axis, n in enumerate(shape)]
+    widths = fwhm if np.ndim(fwhm) == 0 else tuple(fwhm)
+    rows = tuple(map(tuple, np.asarray(affine).tolist()))
+    return [_along_axis(widths, rows, axis, n) for axis, n in enumerate(shape)]
 
 
+@lru_cache(maxsize=32)
 def _along_axis(fwhm, affine, axis, n):
-    """Return the matrix that smooths `n` voxels along one axis."""
+    """Return the matrix that smooths `n` voxels along one axis, not to be written to.
+
+    Kept, as a grid search lays the same masker on the same grid again and again.
+    """
     # The other two axes have one voxel, which reflection at the borders keeps as it is.
     line = [n if i == axis else 1 for i in range(3)]
-    impulses = nibabel.Nifti1Image(np.eye(n).reshape(*line, n), affine)
-    return np.asarray(smooth_img(impulses, fwhm).dataobj).reshape(n, n)
+    impulses = nibabel.Nifti1Image(np.eye(n).reshape(*line, n), np.array(affine))
+    matrix = np.array(smooth_img(impulses, fwhm).dataobj).reshape(n, n)
+    matrix.flags.writeable = False
+    return matrix
 
 
 @dataclass(frozen=True, eq=False)

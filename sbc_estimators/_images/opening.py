@@ -301,20 +301,21 @@ def key_of(value):
 
     Images and meshes count by their content, numbers by their value.
     """
+    if value is None or isinstance(value, str | bytes | bool):
+        return value
+    if isinstance(value, Real):
+        return float(value)
     if is_image(value):
         return read_still(value, "img").key
     if hasattr(value, "parts"):
         return key_of_mesh(value)
     if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+        return key_of(value.tolist())
     if isinstance(value, dict):
         return [(str(name), key_of(own)) for name, own in sorted(value.items())]
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return [key_of(own) for own in value]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return float(value) if is_number else value
+    return [key_of(own) for own in value] if isinstance(value, Iterable) else value
 
 
 def _load(path):

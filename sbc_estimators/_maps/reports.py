@@ -48,15 +48,14 @@ def told_of(maps, failed=(), index=None):
 
 def _run_report(maps, failed):
     """Return a table with a row for each run, of one that failed without numbers."""
-    rows = [
-        {
-            **_acquired(own),
-            **{name: getattr(own, name, None) for name in NUMBERS},
-            "error": str(own.error) if own in failed else None,
-        }
-        for own in sorted([*maps, *failed], key=lambda own: own.position)
-    ]
-    return pd.DataFrame(rows).astype({**NUMBERS, "error": object})
+    told = sorted([*maps, *failed], key=lambda own: own.position)
+    report = pd.DataFrame(list(map(_acquired, told)))
+    # Column by column, which takes a tenth of the time of one table in other types.
+    for name, kind in NUMBERS.items():
+        report[name] = pd.Series([getattr(own, name, None) for own in told], dtype=kind)
+    errors = [str(own.error) if own in failed else None for own in told]
+    report["error"] = pd.Series(errors, dtype=object)
+    return report
 
 
 def _seed_report(maps):
@@ -73,7 +72,8 @@ def _seed_report(maps):
         known = {name: f"seed_{name}" for name in beside if name in report}
         report = report.join(beside.rename(columns=known))
     # Integers, some of which may be missing.
-    return report.astype({"n_voxels": "Int64"})
+    report["n_voxels"] = report["n_voxels"].astype("Int64")
+    return report
 
 
 def _table_of_seeds(seed_map):

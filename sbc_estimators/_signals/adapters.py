@@ -62,8 +62,9 @@ class Adapter:
         self.name, self.masker = name, masker
         self.laid, self.stills = {}, {}
         self.parameters = masker.get_params(deep=False)
-        self._set_shared(shared or {})
-        self.parameters = self.masker.get_params(deep=False)
+        if shared:
+            self._set_shared(shared)
+            self.parameters = self.masker.get_params(deep=False)
         self.cleaning = CleaningParameters.of(self.parameters)
         self.smoothing_fwhm = self.parameters.get("smoothing_fwhm")
 
@@ -80,8 +81,7 @@ class Adapter:
                     f"({type(self.masker).__name__}) has no parameter {name}. Set it "
                     "on the other masker alone."
                 )
-        if values:
-            self.masker.set_params(**values)
+        self.masker.set_params(**values)
 
     def check_parameters(self):
         """Raise ValueError where a parameter of the masker makes no sense."""

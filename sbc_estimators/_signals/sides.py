@@ -1,7 +1,9 @@
 """The two sides of a run: whether maskers and runs go together, and what is read."""
 
+import pickle
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -96,16 +98,22 @@ def _check_cleaning(cleaning, run, done):
     could take away all that is left; what is found of others is noted in a dict.
     """
     n_confounds = 0 if run.confounds is None else run.confounds.shape[1]
-    case = (repr(cleaning), run.n_scans, run.kept.tobytes(), n_confounds)
     place = (run.n_scans, run.kept)
+    case = pickle.dumps((cleaning, *place, n_confounds))
     if case not in done:
         told = ""
         if cleaning.t_r is None and cleaning.needs_t_r:
             told = " and ".join(map(str, told_times(run.run.img, run.scans.t_r)))
         cleaning.check(f" {told[0].upper()}{told[1:]}." if told else "")
-        done[case] = leaves_enough(cleaning, *place, n_confounds)
+        done[case] = _leaves_enough(case)
     if not done[case]:
         check_cleaning(cleaning, *place, run.confounds)
+
+
+@lru_cache(maxsize=64)
+def _leaves_enough(case):
+    """Return `leaves_enough` of what is pickled: a grid search asks again and again."""
+    return leaves_enough(*pickle.loads(case))
 
 
 # Warnings

@@ -96,23 +96,24 @@ def _time_in_sidecar(img):
         path = getattr(img, "get_filename", lambda: None)()
     if path is None:
         return None
-    path = Path(path)
-    stems = _stems(path)
-    own = [path.with_name(f"{stem}.json") for stem in stems]
-    times = [time_in(sidecar) for sidecar in own if sidecar.is_file()]
+    folder, name = os.path.split(path)
+    stems = _stems(name)
+    own = [os.path.join(folder, f"{stem}.json") for stem in stems]
+    times = [time_in(Path(sidecar)) for sidecar in own if os.path.isfile(sidecar)]
     t_r = next((t_r for t_r in times if t_r is not None), None)
     if t_r is not None or not stems[-1].endswith("bold"):
         return t_r
     entities = parse_bids_filename(str(path))["entities"]
-    return repetition_time(BoldImage(str(path), entities), _root(path))
+    return repetition_time(BoldImage(str(path), entities), _root(Path(path)))
 
 
-def _stems(path):
+def _stems(name):
     """Return the name of a file without its endings, also with what CIFTI adds first.
 
     The sidecar of x.dtseries.nii is x.json; to some software it is x.dtseries.json.
     """
-    stem = Path(path.stem if path.suffix in COMPRESSED else path.name).stem
+    stem, ending = os.path.splitext(name)
+    stem = os.path.splitext(stem)[0] if ending in COMPRESSED else stem
     return list(dict.fromkeys([stem, stem.removesuffix(SERIES)]))
 
 

@@ -70,6 +70,20 @@ def test_matrices_are_what_nilearn_does(name, shape, oblique):
     np.testing.assert_allclose(apply(matrices, volumes), expected, rtol=1e-12)
 
 
+def test_smoothing_matrices_are_made_once_and_kept_from_harm():
+    affine = make_affine(1)
+    first = smoothing_matrices(8.0, affine, (5, 6, 7))
+    again = smoothing_matrices(np.float32(8), affine.copy(), (5, 6, 7))
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    with pytest.raises(ValueError, match="read-only"):
+        first[0][0, 0] = 1
+    for other in (
+        smoothing_matrices(8.0, 2 * affine, (5, 6, 7)),
+        smoothing_matrices((8, 8, 4.0), affine, (5, 6, 7)),
+    ):
+        assert not np.allclose(other[2], first[2])
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_smoothing_keeps_constants(shape):
     for matrix in smoothing_matrices(8.0, make_affine(1), shape):
