@@ -168,21 +168,15 @@ class CleaningParameters:
 
     def differences(self, other):
         """Return the names of the parameters in which two cleanings differ."""
-        names = [field.name for field in fields(self)]
-        return [
-            name
-            for name in names
-            if not _equal(getattr(self, name), getattr(other, name))
-        ]
+        own, theirs = vars(self), vars(other)
+        return [name for name in own if not _equal(own[name], theirs[name])]
 
 
 def _equal(a, b):
     """Compare two parameters, of which either may be an array, or hold some."""
-    if a is b:
-        return True
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_equal(a[name], b[name]) for name in a)
-    return a is not None and b is not None and np.array_equal(a, b)
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 
 def compile_cleaning(parameters, n_scans, kept, confounds=None):
@@ -227,12 +221,18 @@ def compile_cleaning(parameters, n_scans, kept, confounds=None):
        artifacts into fMRI data. Human Brain Mapping, 40(8), 2358-2376.
        https://doi.org/10.1002/hbm.24528
     """
-    matrix = cleaning_matrix(parameters, n_scans, kept, confounds)
-    basis, scales, directions = np.linalg.svd(matrix)
-    rank = int(np.sum(scales > RANK_TOLERANCE))
-    _check_rank(rank, len(kept), confounds)
-    projection = scales[:rank, np.newaxis] * directions[:rank]
-    return CleaningOperator(basis[:, :rank], projection)
+    factors = _factors(cleaning_matrix(parameters, n_scans, kept, confounds))
+    operator = CleaningOperator(*factors).reduced(RANK_TOLERANCE)
+    _check_rank(len(operator.projection), len(kept), confounds)
+    return operator
+
+
+def _factors(matrix):
+    """Return the left singular vectors of a matrix, and the matrix in their basis."""
+    # In half the time of an SVD. Only `squares` lose the smallest gains to rounding.
+    squares, basis = np.linalg.eigh(matrix @ matrix.T)
+    basis = basis[:, squares > RANK_TOLERANCE**2][:, ::-1]
+    return basis, basis.T @ matrix
 
 
 def cleaning_matrix(parameters, n_scans, kept, confounds=None):
@@ -276,8 +276,7 @@ def _cleaned_probes(parameters, n_scans, kept, n_probes, confounds):
 
 def _rank(signals):
     """Return in how many directions of time signals go."""
-    scales = np.linalg.svd(signals, compute_uv=False)
-    return int(np.sum(scales > RANK_TOLERANCE))
+    return int(np.sum(np.linalg.svd(signals, compute_uv=False) > RANK_TOLERANCE))
 
 
 def _check_rank(rank, n_kept, confounds):
