@@ -1,4 +1,4 @@
-"""What is known of a cleaning from one fit to the next."""
+"""The sides of a run: what is known of a cleaning from one fit to the next."""
 
 import pickle
 
