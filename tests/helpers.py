@@ -51,6 +51,21 @@ def every_pair(*factors):
     ]
 
 
+def in_turn(values, options):
+    """Return each value with one of the options, these taken in turn.
+
+    As tuples for `pytest.mark.parametrize`, where each value has to be tried, each
+    option too, and a value does not care which.
+    """
+    pairs = zip(values, itertools.cycle(options))
+    return [sum((_as_tuple(part) for part in pair), ()) for pair in pairs]
+
+
+def _as_tuple(value):
+    """Return a tuple as it is, and anything else as one of length 1."""
+    return value if isinstance(value, tuple) else (value,)
+
+
 # Estimators
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from helpers import every_pair
+from helpers import every_pair, in_turn
 
 
 @pytest.mark.parametrize("sizes", [(3, 4), (2, 3, 14), (2, 4, 2, 5), (7, 2, 2, 2)])
@@ -22,3 +22,8 @@ def test_values_that_need_not_meet_take_turns():
     cases = every_pair(range(2), range(10), range(2))
     for case in itertools.product(range(2), range(2)):
         assert sum((first, third) == case for first, _, third in cases) == 5
+
+
+def test_each_value_takes_the_next_option():
+    found = in_turn([1, (2, 3), 4], ["a", ("b", "c")])
+    assert found == [(1, "a"), (2, 3, "b", "c"), (4, "a")]

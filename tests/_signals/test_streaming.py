@@ -25,7 +25,7 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
-from helpers import read_in_blocks
+from helpers import every_pair, in_turn, read_in_blocks
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays import streaming as _streaming
 from sbc_estimators._images import volume as _volume
@@ -239,9 +239,12 @@ CLEANING = {
 
 
 @pytest.mark.parametrize(
-    ("with_confounds", "fwhm"), [(True, 6.0), (True, None), (False, 6.0)]
+    ("name", "with_confounds", "fwhm"),
+    [
+        *in_turn(CLEANING, [(True, 6.0), (True, None)]),
+        *((name, False, 6.0) for name in CLEANING if "confounds" not in name),
+    ],
 )
-@pytest.mark.parametrize("name", CLEANING)
 def test_cleaning(assert_agree, name, with_confounds, fwhm):
     run = make_run(1)
     confounds = run.confounds if with_confounds else None
@@ -263,8 +266,10 @@ def test_runs_within_the_run(assert_agree, cleaning, fwhm):
     assert_agree(seed, brain, Run(image_of(run), run.confounds, kept))
 
 
-@pytest.mark.parametrize("name", ["nothing", "band-detrend", "cosine"])
-@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize(
+    ("name", "fwhm"),
+    [("nothing", None), ("band-detrend", None), ("band-detrend", 6.0), ("cosine", 6.0)],
+)
 def test_censoring(assert_agree, name, fwhm):
     run = make_run(2)
     seed, brain = maskers(run, CLEANING[name], fwhm=fwhm)
@@ -302,8 +307,13 @@ SEEDS = {
 }
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [
+        *((name, True) for name in SEEDS),
+        *((name, False) for name in ("voxel", "sphere", "smoothed")),
+    ],
+)
 def test_seeds(assert_agree, name, masked):
     run = make_run(4, kind="oblique")
     seed, brain = maskers(run, fwhm=5.0, **SEEDS[name])
@@ -342,15 +352,15 @@ def test_voxels_correlate_with_themselves(both):
         np.testing.assert_allclose(r, r.T, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("fwhm", [None, 6.0])
 @pytest.mark.parametrize(
-    ("seed_cleaning", "brain_cleaning"),
+    ("seed_cleaning", "brain_cleaning", "fwhm"),
     [
-        ({}, BAND),
-        (BAND, {}),
-        ({"detrend": True}, {**BAND, "low_pass": 0.2}),
-        (BAND, {**BAND, "standardize_confounds": False, "detrend": False}),
-        ({"standardize_confounds": False}, {"standardize_confounds": True}),
+        ({}, BAND, None),
+        (BAND, {}, None),
+        ({}, BAND, 6.0),
+        ({"detrend": True}, {**BAND, "low_pass": 0.2}, 6.0),
+        (BAND, {**BAND, "standardize_confounds": False, "detrend": False}, 6.0),
+        ({"standardize_confounds": False}, {"standardize_confounds": True}, None),
     ],
 )
 def test_sides_cleaned_differently(assert_agree, seed_cleaning, brain_cleaning, fwhm):
@@ -395,9 +405,14 @@ def test_thin_images(assert_agree, shape, fwhm):
 # Numbers on disk
 
 
-@pytest.mark.parametrize(("ending", "fwhm"), [(".nii.gz", 6.0), (None, None)])
 @pytest.mark.parametrize(
-    "dtype", ["u2", "i2", ">i2", "i4", ">u4", "i8", "f4", ">f4", "f8"]
+    ("dtype", "ending", "fwhm"),
+    [
+        *((dtype, ".nii.gz", 6.0) for dtype in ("u2", "i2", ">i2", "i4", ">u4")),
+        *((dtype, ".nii.gz", 6.0) for dtype in ("i8", "f4", ">f4", "f8")),
+        # In memory.
+        *((dtype, None, None) for dtype in ("i2", ">f4", "f8")),
+    ],
 )
 def test_small_fluctuations_on_a_large_mean(
     assert_agree, tmp_path, ending, dtype, fwhm
@@ -409,22 +424,28 @@ def test_small_fluctuations_on_a_large_mean(
     assert_agree(*maskers(run, BAND, fwhm=fwhm), Run(img, run.confounds))
 
 
+AS_THEY_ARE = {"standardize_confounds": False}
+
+SCALINGS = [
+    ("u1", 0.5, 0.0),
+    ("u1", -0.5, 900.0),
+    ("i1", 3.0, -7.0),
+    ("i2", -0.013, 12.0),
+    (">i2", 1e-5, 0.0),
+    ("u2", 2e4, 1e6),
+    ("i4", -1e-3, 1e5),
+    ("f4", -2.0, 30.0),
+    (">f8", -1e3, 5.0),
+]
+
+
 @pytest.mark.parametrize(
-    ("cleaning", "fwhm"),
-    [(BAND, 6.0), ({"standardize_confounds": False}, None), ({}, None)],
-)
-@pytest.mark.parametrize(
-    ("dtype", "slope", "intercept"),
+    ("dtype", "slope", "intercept", "cleaning", "fwhm"),
     [
-        ("u1", 0.5, 0.0),
-        ("u1", -0.5, 900.0),
-        ("i1", 3.0, -7.0),
-        ("i2", -0.013, 12.0),
-        (">i2", 1e-5, 0.0),
-        ("u2", 2e4, 1e6),
-        ("i4", -1e-3, 1e5),
-        ("f4", -2.0, 30.0),
-        (">f8", -1e3, 5.0),
+        *in_turn(SCALINGS, [(BAND, 6.0), (AS_THEY_ARE, None), ({}, None)]),
+        # Where a large constant is not taken away.
+        ("u2", 2e4, 1e6, AS_THEY_ARE, None),
+        ("i4", -1e-3, 1e5, AS_THEY_ARE, None),
     ],
 )
 def test_scaling(assert_agree, tmp_path, dtype, slope, intercept, fwhm, cleaning):
@@ -462,8 +483,18 @@ def test_voxel_that_is_all_drift(assert_agree, tmp_path, slope):
     assert (sbc.correlations_[:, 10] == 0).all()
 
 
-@pytest.mark.parametrize(("dtype", "fwhm"), [(np.float32, 6.0), (np.float64, None)])
-@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e6, 1e20, 1e30])
+@pytest.mark.parametrize(
+    ("scale", "dtype", "fwhm"),
+    [
+        (1e-30, np.float32, 6.0),
+        (1e-30, np.float64, None),
+        (1e-12, np.float32, 6.0),
+        (1e6, np.float64, None),
+        (1e20, np.float32, 6.0),
+        (1e30, np.float32, 6.0),
+        (1e30, np.float64, None),
+    ],
+)
 def test_units_play_no_part(assert_agree, scale, dtype, fwhm):
     run = make_run(14)
     data = (run.data * scale).astype(dtype)
@@ -496,10 +527,10 @@ def test_mean_that_float32_cannot_hold_beside_its_fluctuations(assert_agree, dty
     assert_agree(*maskers(run, BAND, fwhm=6.0), image_of(run, run.data.astype(dtype)))
 
 
-@pytest.mark.parametrize("fwhm", [None, 6.0])
-@pytest.mark.parametrize("cleaning", [BAND, {}], ids=["band", "nothing"])
-@pytest.mark.parametrize("factor", [0.0, 1.5])
-@pytest.mark.parametrize("scan", [0, 30])
+@pytest.mark.parametrize(
+    ("fwhm", "cleaning", "factor", "scan"),
+    every_pair([None, 6.0], [BAND, {}], [0.0, 1.5], [0, 30]),
+)
 def test_outlier_with_a_confound_of_its_own(assert_agree, scan, factor, cleaning, fwhm):
     # fMRIPrep has one for each scan before the steady state, of much higher signal.
     run = make_run(16)
@@ -562,17 +593,17 @@ VALUES = {
 }
 
 
+SCANS = {"all": slice(None), "first": 0, "two": slice(3, 5)}
+
+
 @pytest.mark.filterwarnings("ignore:.* voxels have no signal")
 @pytest.mark.parametrize(
-    ("dtype", "fwhm", "block_bytes"),
-    [("f4", 6.0, None), ("f4", None, 1), ("f8", 6.0, 1)],
+    ("name", "scans", "how"),
+    every_pair(VALUES, SCANS, [("f4", 6.0, None), ("f4", None, 1), ("f8", 6.0, 1)]),
 )
-@pytest.mark.parametrize(
-    "scans", [slice(None), 0, slice(3, 5)], ids=["all", "0", "3-4"]
-)
-@pytest.mark.parametrize("name", VALUES)
-def test_voxels_without_signal(assert_agree, name, scans, dtype, fwhm, block_bytes):
-    run = make_run(19)
+def test_voxels_without_signal(assert_agree, name, scans, how):
+    run, scans = make_run(19), SCANS[scans]
+    dtype, fwhm, block_bytes = how
     inside = np.argwhere(run.mask)[[3, 50, 90]]
     for place in inside:
         run.data[(*place, scans)] = VALUES[name]
@@ -693,8 +724,7 @@ def test_any_options(assert_agree, tmp_path, seed):
 # Blocks, threads, processes
 
 
-@pytest.mark.parametrize("fwhm", [None, 6.0])
-@pytest.mark.parametrize("dtype", ["i2", "f8"])
+@pytest.mark.parametrize(("dtype", "fwhm"), [("i2", 6.0), ("f8", None)])
 def test_size_of_blocks(monkeypatch, tmp_path, dtype, fwhm):
     run = make_run(25)
     data = run.data.astype(dtype)
@@ -767,9 +797,10 @@ class CountingProxy:
         return self.values[item]
 
 
-@pytest.mark.parametrize("fwhm", [None, 6.0])
-@pytest.mark.parametrize("seed_kind", ["spheres", "mask"])
-@pytest.mark.parametrize("censored", [False, True])
+@pytest.mark.parametrize(
+    ("fwhm", "seed_kind", "censored"),
+    every_pair([None, 6.0], ["spheres", "mask"], [False, True]),
+)
 def test_scans_are_read_once(monkeypatch, fwhm, seed_kind, censored):
     run = make_run(31)
     seed, brain = maskers(run, fwhm=fwhm)
@@ -805,8 +836,11 @@ def test_file_is_decompressed_once(monkeypatch, tmp_path):
     assert len(opened) == 1
 
 
-@pytest.mark.parametrize(("order", "fwhm"), [("C", None), ("F", 6.0)])
-@pytest.mark.parametrize("dtype", ["i2", ">i4", "f4", "f8"])
+@pytest.mark.parametrize(
+    ("dtype", "order", "fwhm"),
+    in_turn(["f4", "f8", "i2", ">i4"], [("C", None), ("F", 6.0)])
+    + in_turn(["f8", "f4"], [("C", None), ("F", 6.0)]),
+)
 def test_images_in_memory_are_left_alone(dtype, order, fwhm):
     run = make_run(33)
     data = np.asarray(run.data.astype(dtype), order=order)
@@ -905,9 +939,14 @@ def test_labels_that_are_no_plain_means(options, reason):
 
 
 @pytest.mark.filterwarnings("ignore:.* voxels have no signal")
-@pytest.mark.parametrize("cleaning", [DETREND, {"standardize_confounds": False}])
 @pytest.mark.parametrize(
-    ("values", "background"), [([0, 1, 2], 0), ([7, 300, 5], 7), ([-1, 0, 4], -1)]
+    ("values", "background", "cleaning"),
+    [
+        ([0, 1, 2], 0, DETREND),
+        ([0, 1, 2], 0, AS_THEY_ARE),
+        ([7, 300, 5], 7, AS_THEY_ARE),
+        ([-1, 0, 4], -1, DETREND),
+    ],
 )
 def test_labels_as_seeds(assert_agree, values, background, cleaning):
     run = make_run(44)
@@ -987,8 +1026,10 @@ def own_map(seed, brain, img):
     return np.corrcoef(seeds, voxels, rowvar=False)[: seeds.shape[1], seeds.shape[1] :]
 
 
-@pytest.mark.parametrize("fwhm", [None, 6.0])
-@pytest.mark.parametrize("how", ["moved", "coarse", "cropped"])
+@pytest.mark.parametrize(
+    ("how", "fwhm"),
+    [("moved", None), ("moved", 6.0), ("coarse", 6.0), ("cropped", None)],
+)
 def test_run_that_is_not_on_the_grid_of_the_mask(how, fwhm):
     # nilearn clips what overshoots: with large means some voxels would be constant.
     run = make_run(36, shape=(13, 13, 13), mean=10)
