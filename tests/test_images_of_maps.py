@@ -121,15 +121,15 @@ def test_two_spaces_in_one_header(sample_box):
     np.testing.assert_allclose(img.header.get_qform(), turned, atol=1e-4)
 
 
-@pytest.mark.parametrize("brain", ["mask", "labels"])
 @pytest.mark.parametrize(
-    ("field", "value", "expected"),
+    ("field", "value", "expected", "brain"),
     [
-        ("quatern_b", 1e26, (MNI, 0)),  # no turn
-        ("quatern_b", np.nan, (MNI, 0)),
-        ("qoffset_x", np.inf, (MNI, 0)),
-        ("qform_code", 17, (MNI, 0)),  # no code
-        ("sform_code", 17, (0, SCANNER)),
+        ("quatern_b", 1e26, (MNI, 0), "mask"),  # no turn
+        ("quatern_b", np.nan, (MNI, 0), "labels"),
+        ("qoffset_x", np.inf, (MNI, 0), "mask"),
+        ("qform_code", 17, (MNI, 0), "labels"),  # no code
+        ("sform_code", 17, (0, SCANNER), "mask"),
+        ("sform_code", 17, (0, SCANNER), "labels"),
     ],
 )
 def test_spoilt_codes_and_turns_say_nothing(

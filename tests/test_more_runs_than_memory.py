@@ -190,11 +190,23 @@ def test_partial_fit_is_that_of_all_rows_at_once(data):
 # An array that is there
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", ["array", "memmap", "columns", "part"])
-def test_an_array_is_filled(data, tmp_path, dtype, kind):
+@pytest.fixture(scope="module")
+def fitted(data):
+    """An estimator of these runs, and their map."""
     sbc = make(data).fit(data.runs[:1])
-    z = sbc.transform(data.runs)
+    return sbc, sbc.transform(data.runs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        ("array", np.float64),
+        *((kind, np.float32) for kind in ("array", "memmap", "columns")),
+        *((kind, np.float64) for kind in ("memmap", "part")),
+    ],
+)
+def test_an_array_is_filled(fitted, tmp_path, dtype, kind):
+    sbc, z = fitted
     if kind == "memmap":
         out = np.memmap(tmp_path / "z", dtype, "w+", shape=z.shape)
     elif kind == "columns":

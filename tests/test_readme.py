@@ -20,6 +20,7 @@ import nilearn.reporting
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import IncrementalPCA
 from sklearn.model_selection import GridSearchCV
@@ -181,7 +182,8 @@ def wishes(readme, tmp_path_factory):
         "y": data.y,
         "brain": brain,
         "seed": seed,
-        "pipeline": names["pipeline"],
+        # Of a run one map a seed, which serves every fold.
+        "pipeline": clone(names["pipeline"]).set_params(map__memory=folder),
         "sbc": SeedCorrelationMap(seed, brain).fit([named, *data.runs[1:]]),
         "two": SeedCorrelationMap(two, brain).fit(data.runs),
         "later": SeedCorrelationMap(maskers.GivenSignals(), brain),

@@ -84,9 +84,8 @@ def placed(masker, places):
     return clone(masker).set_params(**{masker._where: places})
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_maps_are_those_of_each_run_s_own_places(own, n_jobs):
-    sbc = SeedCorrelationMap(own.masker, own.brain, n_jobs=n_jobs)
+def test_maps_are_those_of_each_run_s_own_places(own):
+    sbc = SeedCorrelationMap(own.masker, own.brain)
     z = sbc.fit_transform(own.runs)
     for row, run, places in zip(z, own.runs, own.places, strict=True):
         expected = SeedCorrelationMap(placed(own.masker, places), own.brain)
@@ -100,6 +99,16 @@ def test_maps_are_those_of_each_run_s_own_places(own, n_jobs):
     np.testing.assert_allclose(
         sbc.correlations_.ravel(), np.tanh(z.mean(axis=0)), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("own", ["tables", "masks"], indirect=True)
+def test_jobs_play_no_part(own):
+    alone, together = (
+        SeedCorrelationMap(own.masker, own.brain, n_jobs=n_jobs) for n_jobs in (None, 2)
+    )
+    z = alone.fit_transform(own.runs)
+    np.testing.assert_array_equal(together.fit_transform(own.runs), z)
+    assert together.seed_names_ == alone.seed_names_
 
 
 def test_on_a_surface(surface):
@@ -125,6 +134,7 @@ def test_rows_of_the_report_are_of_each_run_s_places(own):
     )
 
 
+@pytest.mark.parametrize("own", ["tables", "masks", "labels"], indirect=True)
 def test_a_cache_tells_places_apart(own, tmp_path, readings):
     runs = [
         Run(save(run.img, tmp_path / f"{i}.nii"), t_r=1.5, seed_places=run.seed_places)
@@ -146,6 +156,7 @@ def test_a_cache_tells_places_apart(own, tmp_path, readings):
     assert readings == []  # all of it lies in the brain, which is kept
 
 
+@pytest.mark.parametrize("own", ["tables", "masks", "labels"], indirect=True)
 def test_prepared(own, tmp_path):
     sbc = SeedCorrelationMap(
         own.masker, own.brain, memory=tmp_path / "cache", memory_level=2
@@ -196,6 +207,11 @@ def test_nothing_is_drawn_of_seeds_that_lie_elsewhere_in_each_run(own, sample_bo
     sbc = SeedCorrelationMap(own.masker, own.brain).fit(own.runs)
     seed = SeedInImage(sbc, 0, grid_of(sample_box.mask_img))
     assert (seed.sphere(), seed.region(), seed.voxels()) == ((None, 0), None, None)
+
+
+@pytest.mark.parametrize("own", ["coordinates", "labels"], indirect=True)
+def test_a_map_is_drawn_without_them(own, sample_box):
+    sbc = SeedCorrelationMap(own.masker, own.brain).fit(own.runs)
     plot_seed_map(sbc, bg_img=sample_box.mask_img, cut_coords=(0, -52, 18)).close()
 
 

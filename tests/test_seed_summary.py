@@ -59,11 +59,10 @@ def summarise(signals, summary):
 def expected_r(nilearn_signals, run, members, summary, brain, fwhm=None, **cleaning):
     """Return r of summaries of nilearn's signals of voxels, `(n_seeds, n_voxels)`."""
     voxelwise = SurfaceMasker if hasattr(run.img, "mesh") else NiftiMasker
-    series = []
-    for which in members:
-        masker = voxelwise(image_like(run.img, which), **cleaning)
-        masker.set_params(smoothing_fwhm=fwhm)
-        series.append(summarise(nilearn_signals(masker, run), summary))
+    inside = np.any(members, axis=0)
+    masker = voxelwise(image_like(run.img, inside), **cleaning)
+    signals = nilearn_signals(masker.set_params(smoothing_fwhm=fwhm), run)
+    series = [summarise(signals[:, which[inside]], summary) for which in members]
     voxels = nilearn_signals(brain, run)
     r = np.corrcoef(np.transpose(series), voxels, rowvar=False)
     return r[: len(series), len(series) :]

@@ -883,14 +883,14 @@ def test_a_folder_in_the_place_of_a_file(
     out = tmp_path / "out"
     (out / name).mkdir(parents=True)
     (out / "sbc_z.pdf").write_text("of before")
-    monkeypatch.setattr(SeedCorrelationMap, "fit_transform", None)
     arguments = [small / "bold.nii.gz", *seed_arguments(simulated, "here")]
-    line = fail(capsys, *arguments, "--out", out)
+    with monkeypatch.context() as patch:
+        patch.setattr(SeedCorrelationMap, "fit_transform", None)
+        line = fail(capsys, *arguments, "--out", out)
     assert f"{str(out / name)!r} is a folder" in line
     assert "Move it away" in line
     assert sorted(path.name for path in out.iterdir()) == sorted([name, "sbc_z.pdf"])
     assert (out / "sbc_z.pdf").read_text() == "of before"
-    monkeypatch.undo()
     shutil.move(out / name, tmp_path / "away")
     assert main([*map(str, arguments), "--out", str(out)]) == 0
 

@@ -105,8 +105,10 @@ def assert_maps(prepared, sbc, run, **options):
 # The r of fit
 
 
-@pytest.mark.parametrize("with_cache", [False, True])
-@pytest.mark.parametrize(("summary", "measure"), every_pair(SUMMARIES, MEASURES))
+@pytest.mark.parametrize(
+    ("summary", "measure", "with_cache"),
+    every_pair(SUMMARIES, MEASURES, [False, True]),
+)
 def test_every_summary_and_measure(make, data, folder, summary, measure, with_cache):
     run, sbc = data.runs[0], make(**on_disk(folder) if with_cache else {})
     options = {"seed_summary": summary, "measure": measure}

@@ -8,7 +8,7 @@ from importlib.resources import files
 import nibabel as nib
 import numpy as np
 import pytest
-from _browser import PATIENCE
+from _browser import PATIENCE, give_size
 from matplotlib import image as mpl_image
 
 from browsers import LARGE, PHONE, WIDE, Page
@@ -67,16 +67,6 @@ class Reported(Page):
         png = self.element(name).screenshot_as_png
         rgb = mpl_image.imread(io.BytesIO(png), format="png")[..., :3]
         return int((np.abs(rgb[..., 0] - rgb[..., 2]) > 0.25).sum())
-
-
-@pytest.fixture(scope="module")
-def summary(fitted, two_runs):
-    return summarise(fitted, two_runs)
-
-
-@pytest.fixture(scope="module")
-def html(summary):
-    return render(summary)
 
 
 def check_pictures(page):
@@ -172,11 +162,12 @@ def test_keys_move_the_crosshair(browser, html, tmp_path):
 
 
 @needs_viewer
-@pytest.mark.parametrize("size", [WIDE, LARGE, PHONE])
-def test_nothing_sticks_out(browser, html, tmp_path, size):
-    page = Reported(browser, html, tmp_path, size)
+def test_nothing_sticks_out(browser, html, tmp_path):
+    page = Reported(browser, html, tmp_path, PHONE)
     page.wait_for_viewer()
-    check_width(page, size)
+    for size in (PHONE, WIDE, LARGE):
+        give_size(browser, *size)
+        check_width(page, size)
 
 
 @needs_viewer

@@ -27,9 +27,9 @@ from sbc_estimators.maskers import GivenSignals
 EVIL = "</title><script>alert('$x$ &amp;')</script>"
 
 
-@pytest.fixture(scope="module")
-def page(fitted, two_runs):
-    return render(summarise(fitted, two_runs))
+@pytest.fixture
+def page(html):
+    return html
 
 
 @pytest.fixture(scope="module")

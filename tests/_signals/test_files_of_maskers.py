@@ -17,7 +17,7 @@ from nilearn.maskers import (
 )
 from nilearn.surface import SurfaceImage
 
-from helpers import words
+from helpers import every_pair, words
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.maskers import RegionSeeds, SphereSeeds
 
@@ -70,9 +70,10 @@ def everywhere(data):
     return changed(data.mask_img, 100 + noise), changed(data.mask_img, mask)
 
 
-@pytest.mark.parametrize("shift", SHIFTS)
-@pytest.mark.parametrize("strategy", ["mean", "median"])
-@pytest.mark.parametrize("name", ["labels_img", "mask_img", "both"])
+@pytest.mark.parametrize(
+    ("shift", "name", "strategy"),
+    every_pair(SHIFTS, ["labels_img", "mask_img", "both"], ["mean", "median"]),
+)
 def test_regions_off_by_a_rounding_are_on_the_grid(simulated, shift, strategy, name):
     """nilearn resampled them, and lost those at the edge, with a warning."""
     img, mask = everywhere(simulated)
