@@ -34,6 +34,11 @@ from sbc_estimators.datasets import load_sample_run, make_runs
 MULTI_MASKERS = (MultiNiftiMasker, MultiNiftiLabelsMasker, MultiNiftiMapsMasker)
 
 
+def pytest_collection_modifyitems(items):
+    """Let tests come first at which joblib ends its processes, which others share."""
+    items.sort(key=lambda item: item.get_closest_marker("ends_processes") is None)
+
+
 def _set_blas_threads(n_threads):
     """Set the threads of each BLAS library, and let any thread set them afterwards."""
     for library in ThreadpoolController().select(user_api="blas").lib_controllers:

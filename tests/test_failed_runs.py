@@ -282,6 +282,7 @@ def opened(files):
     ]
 
 
+@pytest.mark.ends_processes
 @pytest.mark.filterwarnings("ignore:A worker stopped", "ignore:.*resource_tracker")
 def test_others_go_on_where_a_worker_is_killed(data, files):
     paths = [str(path) for path in files]

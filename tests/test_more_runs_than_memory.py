@@ -166,7 +166,9 @@ def n_mapped(folder):
     return len({line for line in lines if str(folder) in line})
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(
+    "n_jobs", [None, pytest.param(2, marks=pytest.mark.ends_processes)]
+)
 def test_whoever_stops_early_leaves_nothing_behind(data, n_jobs):
     sbc = make(data, n_jobs=n_jobs).fit(data.runs)
     with warnings.catch_warnings():
@@ -205,7 +207,7 @@ def fitted(data):
         *((kind, np.float64) for kind in ("memmap", "part")),
     ],
 )
-def test_an_array_is_filled(fitted, tmp_path, dtype, kind):
+def test_an_array_is_filled(data, fitted, tmp_path, dtype, kind):
     sbc, z = fitted
     if kind == "memmap":
         out = np.memmap(tmp_path / "z", dtype, "w+", shape=z.shape)

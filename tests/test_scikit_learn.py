@@ -559,8 +559,8 @@ def test_grid_search_in_processes(any_four):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.ends_processes
 def test_file_that_a_process_cannot_open_names_the_run(data, tmp_path, monkeypatch):
-    # The last test in processes: joblib ends them all at an error.
     path = save(data.runs[1].img, tmp_path / "run.nii.gz")
     mapping = many.Attempts.maps
 
