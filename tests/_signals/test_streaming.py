@@ -25,7 +25,7 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
-from helpers import every_pair, in_turn, read_in_blocks
+from helpers import OwnVoxels, every_pair, in_turn, read_in_blocks
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays import streaming as _streaming
 from sbc_estimators._images import volume as _volume
@@ -1106,16 +1106,12 @@ def test_surface(surface):
     assert paths == ("streamed", "streamed")
 
 
-class OwnMasker(NiftiMasker):
-    """A masker that nobody here has seen."""
-
-
 def test_masker_of_another_make():
     run = make_run(40)
     seed, brain = maskers(run, {"detrend": True}, fwhm=6.0)
-    own = OwnMasker(run.mask_img, smoothing_fwhm=6.0, detrend=True, standardize=None)
+    own = OwnVoxels(run.mask_img, smoothing_fwhm=6.0, detrend=True, standardize=None)
     paths = paths_of(seed, own, image_of(run))
-    reason = "reference: OwnMasker is none of nilearn's own maskers, nor of ours"
+    reason = "reference: OwnVoxels is none of nilearn's own maskers, nor of ours"
     assert paths == ("streamed", reason)
     r = SeedCorrelationMap(seed, own).fit(image_of(run)).correlations_
     expected = SeedCorrelationMap(seed, brain).fit(image_of(run)).correlations_
