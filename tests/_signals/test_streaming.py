@@ -173,8 +173,7 @@ def both(monkeypatch):
             if block_bytes is not None:
                 read_in_blocks(patch, block_bytes)
             streamed = SeedCorrelationMap(seed, brain, **options).fit(run)
-        one_thread = threadpool_limits(1, user_api="blas")
-        with monkeypatch.context() as patch, one_thread:
+        with monkeypatch.context() as patch:
             patch.setattr(
                 OnVolume, "extract", extract_in_float64(OnVolume.lay, OnVolume.extract)
             )
