@@ -25,14 +25,17 @@ def open_page(options):
     check_viewer()
     (source,) = find_sources(options)
     estimator = make_estimator(options, source).fit(source.run)
-    return Explorer(estimator, source.run, None, 0, _origins(options, source))
+    return Explorer(estimator, source.run, None, 0, origins_of(options, source))
 
 
-def _origins(options, source):
+def origins_of(options, source):
     """Return in which words a run was given whose confounds are in memory by now."""
     code = {}
     if source.confounds is not None and options.strategy is None:
         code["confounds"] = _code_of_confounds(options, source)
+    if source.mesh is not None:
+        left, right = (str(path.absolute()) for path in options.mesh)
+        code["mesh"] = f"PolyMesh({left!r}, {right!r})"
     return Origins(code, tuple(_words(options, source)))
 
 

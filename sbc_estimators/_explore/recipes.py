@@ -43,6 +43,13 @@ SAVE = {
 """How a map is saved, by the kind of its grid."""
 
 
+IMPORTS = {
+    "pd.": "import pandas as pd",
+    "PolyMesh(": "from nilearn.surface import PolyMesh",
+}
+"""What code that makes a thing needs, by what stands in it."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to make the map on the page again.
@@ -92,7 +99,7 @@ def recipe(sbc, runs, space, origins):
     python = {
         part.name: _python(sbc, runs, space, part, origins) for part in space.parts
     }
-    reason = "" if origins.command else _why_no_command(sbc, runs, space)
+    reason = _why_no_command(sbc, runs, space, origins)
     if reason:
         return Recipe(python, why_no_command=reason)
     words = origins.command or _words(sbc, runs[0])
@@ -137,9 +144,8 @@ def _bring(code, origins):
     """Return the lines that make, or ask for, what no file of the run holds."""
     known = {k: text for k, text in origins.code.items() if k in code.missing}
     lines = [f"{name} = {text}" for name, text in known.items()]
-    if any("pd." in line for line in lines):
-        lines.insert(0, "import pandas as pd")
-    return lines + code.asked(known)
+    imports = [own for mark, own in IMPORTS.items() if mark in "".join(lines)]
+    return [*imports, *lines, *code.asked(known)]
 
 
 def _brain(code, sbc):
@@ -198,10 +204,12 @@ def _asked_mask(sbc):
 # The command
 
 
-def _why_no_command(sbc, runs, space):
+def _why_no_command(sbc, runs, space, origins):
     """Return why `sbc-map` cannot make the map, or an empty text."""
     if space.cortex is not None:
-        return "sbc-map takes volumes: copy the Python."
+        return "sbc-map has no option for seeds of vertices: copy the Python."
+    if origins.command:
+        return ""
     if len(runs) > 1:
         return "sbc-map maps each run by itself: choose a run, or copy the Python."
     run, mask = runs[0], _asked_mask(sbc)

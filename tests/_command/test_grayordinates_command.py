@@ -9,6 +9,13 @@ import pytest
 
 from grayordinate_helpers import labels_of, save, simulated_acquisition
 from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._command.estimators import make_estimator
+from sbc_estimators._command.exploring import origins_of
+from sbc_estimators._command.inputs import find_sources
+from sbc_estimators._command.options import understood
+from sbc_estimators._explore.recipes import recipe
+from sbc_estimators._explore.spaces import space_of
+from sbc_estimators._images.opening import open_scans
 from sbc_estimators.maskers import GrayordinateMasker, RegionSeeds, SphereSeeds
 
 WIDE = ("--band", "0", "inf")
@@ -145,3 +152,23 @@ def test_a_mesh_that_is_none(data, files, tmp_path, call, mesh_words):
     assert "not two surfaces that nilearn can open, left and right: " in errors
     status, _, errors = call(run, *words, "--mesh", mesh_words[1])
     assert "--mesh needs two files, as in --mesh L.midthickness" in errors
+
+
+def test_the_page_tells_where_the_mesh_comes_from(data, files, mesh_words):
+    words, _ = seed_words(data)
+    run = [files / "rest.dtseries.nii", *words, *mesh_words, "--explore"]
+    given = understood(list(map(str, run)))
+    (source,) = find_sources(given)
+    sbc = make_estimator(given, source).fit(source.run)
+    space = space_of(sbc, open_scans(source.func).grid)
+    found = recipe(sbc, [source.run], space, origins_of(given, source))
+    for part in ("volume", "cortex"):
+        code = found.python[part].replace("(@X@, @Y@, @Z@)", str(data.seeds[1]))
+        for mark, value in (("RADIUS", "6"), ("VERTEX", "20"), ("SUMMARY", "mean")):
+            code = code.replace(f"@{mark}@", value)
+        code = code.replace("@HEMISPHERE@", "left")
+        made = {}
+        exec(code.rpartition("sbc.inverse_transform")[0], made)
+        assert made["sbc"].n_seeds_ == 1
+        assert made["sbc"].brain_masker_.smoothing_fwhm == 6
+    assert found.why_no_command.startswith("sbc-map has no option for seeds of vert")

@@ -17,6 +17,8 @@ from sbc_estimators.maskers import GrayordinateMasker, SphereSeeds, SurfaceSeeds
 
 NOTHING = Origins()
 
+NO_VERTICES = "sbc-map has no option for seeds of vertices: copy the Python."
+
 ASKED = r"\n# Only in memory, so bring your own:\n"
 
 
@@ -147,7 +149,7 @@ def test_a_surface_has_no_command(surface):
     seeds = SurfaceSeeds([vertex], 0.5, hemisphere="left")
     sbc = SeedCorrelationMap(seeds, SurfaceMasker(surface.mask_img)).fit(surface.run)
     found = recipe(sbc, [surface.run], space_of(sbc, grid_of(surface.img)), NOTHING)
-    assert found.why_no_command == "sbc-map takes volumes: copy the Python."
+    assert found.why_no_command == NO_VERTICES
     line = 'seed = SurfaceSeeds([@VERTEX@], radius=@RADIUS@, hemisphere="@HEMISPHERE@")'
     assert line in found.python["cortex"]
     assert re.search(ASKED + r"#   img: .*\n#   mask_img: ", found.python["cortex"])
@@ -249,7 +251,7 @@ def test_the_script_makes_the_map_of_grayordinates(
     sbc = SeedCorrelationMap(seeds, brain).fit(runs)
     space = space_of(sbc, grid_of(acquired.img))
     found = recipe(sbc, runs, space, NOTHING)
-    assert found.why_no_command == "sbc-map takes volumes: copy the Python."
+    assert found.why_no_command == NO_VERTICES
     marks = {"VERTEX": str(acquired.seeds[0]), "HEMISPHERE": "left"}
     marks |= dict(zip("XYZ", map(repr, acquired.seeds[1]), strict=True))
     assert [*found.python] == [part.name for part in space.parts]
