@@ -323,6 +323,13 @@ class Own(TransformerMixin, BaseEstimator):
         return np.asarray(X)
 
 
+class OwnParcel(Own):
+    """The same, which calls the brain a region."""
+
+    def __init__(self, labels_img=None):
+        self.labels_img = self.mask_img = labels_img
+
+
 def _volume_kinds(box):
     """Return pairs of maskers of a volume by name."""
     spheres = NiftiSpheresMasker(box.seeds[:2], radius=6)
@@ -338,12 +345,13 @@ def _volume_kinds(box):
         "maps as brain": (spheres, NiftiMapsMasker(box.maps_img)),
         "another package": (Own(box.mask_img), brain),
         "no image": (spheres, Own(box.mask_img)),
+        "its parcel": (spheres, OwnParcel(box.mask_img)),
     }
 
 
 VOLUME_KINDS = (
     *("labels", "regions", "a mask", "maps", "given signals"),
-    *("parcels", "maps as brain", "another package", "no image"),
+    *("parcels", "maps as brain", "another package", "no image", "its parcel"),
 )
 
 
@@ -413,6 +421,13 @@ def test_regions_of_the_brain_are_named_and_sorted(sample_box, no_pictures):
     for peak, region in zip(peaks, order, strict=True):
         voxel = np.linalg.inv(sample_box.labels_img.affine) @ [*peak["place"], 1]
         assert data[tuple(np.rint(voxel[:3]).astype(int))] == labels[region]
+
+
+def test_a_parcel_of_another_package_is_a_region(sample_box, no_pictures):
+    seeds, brain = _volume_kinds(sample_box)["its parcel"]
+    found = summarise(SeedCorrelationMap(seeds, brain).fit(sample_box.run))
+    assert found["unit"] == "regions"
+    assert found["details"][0]["peaks"][0]["name"] == "signal0"
 
 
 @pytest.mark.parametrize("measure", ["partial", "semipartial"])
