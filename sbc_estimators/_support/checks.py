@@ -40,7 +40,7 @@ def check_lengths(value, name, words=(), *, or_none=False):
     if not isinstance(value, list | tuple | np.ndarray) or np.ndim(value) != 1:
         return check_length(value, name, or_none=or_none)
     if len(value) != 3:
-        expected = "one length in mm for all axes or three, one each"
+        expected = "one length in mm for all axes, three (one each)"
         raise _refused(name, expected, value, or_none)
     each = f"{name}, of {value!r}: each"
     return [check_length(own, each, or_none=True) for own in value]

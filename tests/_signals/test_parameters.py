@@ -25,7 +25,7 @@ WRONG = {
     # Meant none, or ended within, or never.
     "smoothing_fwhm": [
         *[(value, LENGTH) for value in (-4, np.nan, np.inf, "6", 1e9, True, 6j)],
-        ([1, 2], "one length in mm for all axes or three"),
+        ([1, 2], r"for all axes, three \(one each\) or None, got"),
         ([4, -4, 4], "each must be a length"),
         (np.array([4, np.nan, 4]), "each must be a length"),
     ],
