@@ -87,9 +87,6 @@ class Maps:
     def is_of_regions(self):
         """Whether the brain masker averages over parcels or weighted maps."""
         brain = adapter_of(self.sbc.brain_masker_, "brain_masker")
-        if brain.element == "signal":
-            # Of a masker that nobody knows, parameters tell what it has.
-            return not {"labels_img", "maps_img"}.isdisjoint(brain.parameters)
         return brain.element in ("region", "map")
 
     def place(self, position):

@@ -14,6 +14,14 @@ from .adapters import Adapter
 from .nilearn_own import OnSurface, OnVolume, saying_what_failed
 from .parameters import CHECKS
 
+TOLD_BY = {
+    "seeds": "sphere",
+    "labels_img": "region",
+    "maps_img": "map",
+    "mask_img": "voxel",
+}
+"""What the signals of a masker of another package are of, by a parameter it has."""
+
 
 class Ours(Adapter):
     """Our own places of seeds: cleaned as the brain masker says, never smoothed."""
@@ -177,8 +185,13 @@ class Foreign(Adapter):
     """A masker of another package, which does everything itself."""
 
     path = "reference"
-    element = "signal"
     is_known = False
+
+    @property
+    def element(self):
+        """What each signal is of, as its parameters tell."""
+        told = (own for name, own in TOLD_BY.items() if name in self.parameters)
+        return next(told, "signal")
 
     def check_run(self, run):
         """Leave it to the masker."""

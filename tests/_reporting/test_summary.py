@@ -427,7 +427,7 @@ def test_a_parcel_of_another_package_is_a_region(sample_box, no_pictures):
     seeds, brain = _volume_kinds(sample_box)["its parcel"]
     found = summarise(SeedCorrelationMap(seeds, brain).fit(sample_box.run))
     assert found["unit"] == "regions"
-    assert found["details"][0]["peaks"][0]["name"] == "signal0"
+    assert found["details"][0]["peaks"][0]["name"] == "region0"
 
 
 @pytest.mark.parametrize("measure", ["partial", "semipartial"])
