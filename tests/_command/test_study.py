@@ -226,6 +226,14 @@ def test_ctrl_c(pair, one_seed, tmp_path, call, monkeypatch):
     assert errors == "sbc-map: stopped: the same command goes on with what is left\n"
     status, _, errors = call(pair.func("01", 1), *WIDE, *one_seed, "--out", tmp_path)
     assert (status, errors) == (130, "sbc-map: stopped\n")
+
+
+@pytest.mark.usefixtures("viewer")
+def test_ctrl_c_before_a_page(pair, one_seed, call, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SeedCorrelationMap, "fit", interrupted)
     words = [pair.func("01", 1), *WIDE, *one_seed, "--explore"]
     assert call(*words)[::2] == (130, "sbc-map: stopped\n")
 

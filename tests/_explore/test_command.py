@@ -81,6 +81,7 @@ def opened(options, monkeypatch):
     return open_run(run, 0).confounds, left["confounds"]
 
 
+@pytest.mark.usefixtures("viewer")
 @pytest.mark.parametrize("columns", [[], ["--columns", "a,a_derivative1"]])
 def test_changes_from_scan_to_scan_are_filled_as_the_command_does(
     sample, tmp_path, monkeypatch, columns
@@ -95,6 +96,7 @@ def test_changes_from_scan_to_scan_are_filled_as_the_command_does(
     assert copied["a_derivative1"][0] == copied["a_derivative1"][1]
 
 
+@pytest.mark.usefixtures("viewer")
 @pytest.mark.parametrize("separator", [",", ";", "\t", " "])
 @pytest.mark.parametrize("columns", [[], ["--columns", "a,b"]])
 def test_tables_are_copied_as_they_were_read(

@@ -45,6 +45,7 @@ def text_of(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", bare))
 
 
+@pytest.mark.usefixtures("viewer")
 def test_a_report_has_both_parts(data, tmp_path):
     sbc = fitted(data, data.mesh)
     report = sbc.generate_report(Run(data.img, data.confounds))
@@ -96,6 +97,7 @@ def test_peaks_on_a_mesh_are_those_of_clusters(data):
     np.testing.assert_allclose(peaks[1]["place"], xyz, atol=0.006)
 
 
+@pytest.mark.usefixtures("viewer")
 def test_maps_of_one_part(data):
     cortex = fitted(data, structures="cortex")
     maps = Maps.of(cortex)
