@@ -12,7 +12,7 @@ from .._images.opening import read_still
 from .._reporting.backgrounds import greys
 from .._support.messages import file_of
 from ..plotting._backgrounds import mean_of_first_scans, says_fslr, says_mni
-from .spaces import SurfaceSpace
+from .spaces import SurfaceSpace, differences
 
 AROUND = 25.0
 """Millimetres around the brain mask within which a background is shown."""
@@ -53,7 +53,8 @@ class Anatomy:
     ----------
     parts : dict of str to ndarray
         ``background`` (0 to 255), ``vertices``, ``faces``, ``shade`` (0 to 255) and
-        ``place_of_vertex`` (-1 for none), as far as there are such.
+        ``place_of_vertex`` (-1 for none; steps from one to the next), as far as there
+        are such.
     config : dict
         What the page must know of them, as JSON has it.
     places : dict of str to tuple of 3 float
@@ -241,7 +242,7 @@ def _cortex(own, shade, places):
         "vertices": shown,
         "faces": own.faces,
         "shade": shade,
-        "place_of_vertex": places,
+        "place_of_vertex": differences(places),
     }
     return parts, {"cortex": {**own.config(), "shifts": shifts}}
 

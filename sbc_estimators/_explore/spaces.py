@@ -172,8 +172,15 @@ class Space:
         ``header`` is what a file of one map holds before its numbers. Those of the
         cortex are the anatomy's.
         """
-        voxels = {} if self.volume is None else {"place_of_voxel": self.volume.places}
-        return voxels | _header(self.grid)
+        header = _header(self.grid)
+        if self.volume is None:
+            return header
+        return {"place_of_voxel": differences(self.volume.places), **header}
+
+
+def differences(places):
+    """Return places as steps from one to the next, which are fewer bytes in a file."""
+    return np.diff(places, prepend=places.dtype.type(0))
 
 
 def _header(grid):

@@ -313,12 +313,16 @@ function takeToken() {
 
 async function openSpace() {
   const numbers = async (name, Kind) => new Kind(await state.source.part(name));
+  const summedUp = async (name) => {
+    let sum = 0;
+    return (await numbers(name, Int32Array)).map((step) => (sum += step));
+  };
   const { anatomy, space } = CONFIG;
   const parts = anatomy.cortex && {
     vertices: await numbers("vertices", Float32Array), faces: await numbers("faces", Uint32Array),
-    shade: await numbers("shade", Uint8Array), placeOfVertex: await numbers("place_of_vertex", Int32Array),
+    shade: await numbers("shade", Uint8Array), placeOfVertex: await summedUp("place_of_vertex"),
   };
-  const volume = space.volume && new VolumeSpace(space.volume, await numbers("place_of_voxel", Int32Array));
+  const volume = space.volume && new VolumeSpace(space.volume, await summedUp("place_of_voxel"));
   const cortex = space.cortex && new SurfaceSpace(anatomy.cortex, parts);
   state.space = new Space(volume, cortex);
   if (volume) {
