@@ -130,9 +130,7 @@ class SpatialMap:
         if self.weights is None:
             return _fill(out, rows, to_members, crew)
         sums = self.sums
-        return _fill(
-            out, rows, lambda row: sums @ to_members(row).astype(np.float64), crew
-        )
+        return _fill(out, rows, lambda row: sums @ to_members(row).astype(float), crew)
 
     def _to_members(self, positions):
         """Return what makes values at the members of those at positions."""
@@ -248,8 +246,7 @@ def smoothing_matrices(fwhm, affine, shape):
     Returns
     -------
     matrices : list of ndarray of shape (n, n), or None
-        ``matrix @ values`` smooths values along that axis; None where no axis is
-        smoothed.
+        ``matrix @ values`` smooths along that axis; None where no axis is smoothed.
     """
     if fwhm is None or not np.any([width or 0 for width in np.ravel(fwhm)]):
         return None
@@ -260,10 +257,7 @@ def smoothing_matrices(fwhm, affine, shape):
 
 @lru_cache(maxsize=32)
 def _along_axis(fwhm, affine, axis, n):
-    """Return the matrix that smooths `n` voxels along one axis, not to be written to.
-
-    Kept, as a grid search lays the same masker on the same grid again and again.
-    """
+    """Return the matrix that smooths `n` voxels along one axis; kept, so read-only."""
     # The other two axes have one voxel, which reflection at the borders keeps as it is.
     line = [n if i == axis else 1 for i in range(3)]
     impulses = nibabel.Nifti1Image(np.eye(n).reshape(*line, n), np.array(affine))
@@ -422,10 +416,8 @@ def smoothing_weights(voxels, matrices, shape):
     weights : sparse array of shape (n_inputs, n_voxels)
         ``raw[inputs] @ weights`` are the smoothed values.
     """
-    (x, in_x), (y, in_y), (z, in_z) = [
-        _band(matrix, rows)
-        for matrix, rows in zip(matrices, np.unravel_index(voxels, shape), strict=True)
-    ]
+    rows = np.unravel_index(voxels, shape)
+    (x, in_x), (y, in_y), (z, in_z) = map(_band, matrices, rows)
     flat = (x[:, :, None, None] * shape[1] + y[:, None, :, None]) * shape[2]
     flat = (flat + z[:, None, None, :]).reshape(len(voxels), -1)
     weights = in_x[:, :, None, None] * in_y[:, None, :, None] * in_z[:, None, None, :]
