@@ -7,7 +7,6 @@ the one authority on what cleaning means.
 
 import inspect
 import re
-import warnings
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from scipy import linalg
 from scipy.interpolate import CubicSpline
 
 from .._support.checks import check_each, check_positive
+from .._support.messages import ignoring
 from .correlation import cleaned_signals, column_norms, of_one_size, typical_values
 from .dimensions import in_bands
 
@@ -268,8 +268,7 @@ def check_cleaning(parameters, n_scans, kept, confounds=None):
 def _cleaned_probes(parameters, n_scans, kept, n_probes, confounds):
     """Return random signals, cleaned and centred."""
     probes = np.random.default_rng(0).standard_normal((len(kept), n_probes))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what there is to say comes with the matrix
+    with ignoring():  # what there is to say comes with the matrix
         left = clean_kept(parameters, probes, n_scans, kept, confounds)
     return left - left.mean(axis=0)
 
@@ -362,9 +361,8 @@ def _clean_block(parameters, signals, kept, confounds):
             weights = _spline_weights(n_scans, kept, inside)
         signals = weights @ signals
         confounds = None if confounds is None else weights @ confounds
-    with warnings.catch_warnings():
-        # nilearn 0.13 announces another scale of confounds; only their space matters.
-        warnings.filterwarnings("ignore", "From release 0.14.0, confounds will be")
+    # nilearn 0.13 announces another scale of confounds; only their space matters.
+    with ignoring("From release 0.14.0, confounds will be"):
         return clean(
             signals,
             detrend=parameters.detrend,

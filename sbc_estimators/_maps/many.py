@@ -4,7 +4,6 @@ import contextlib
 import math
 import os
 import tempfile
-import warnings
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from .._arrays.correlation import fisher_z, inverse_fisher_z
-from .._support.messages import describe_run, file_of, some_of, warn
+from .._support.messages import describe_run, file_of, ignoring, some_of, warn
 from ..runs._opened import open_run, warn_of_doubts
 from .mapping import map_run
 from .reports import warn_of_map
@@ -179,8 +178,7 @@ class Attempts:
 def _failing(function, opened):
     """Return the runs for which a function raises an error, one by one."""
     fallen = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the same is said of those that pass
+    with ignoring():  # the same is said of those that pass
         for run in opened:
             try:
                 function([run])
@@ -246,8 +244,7 @@ def _of_batch(function, mapper, batch, skips, folder):
                 yield next(runs), result
                 del result
         except GeneratorExit:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", r"\d+ tasks", UserWarning)
+            with ignoring(r"\d+ tasks"):
                 results.close()
             raise
 

@@ -1,6 +1,5 @@
 """Maps of seeds as a report shows them: where their seeds and their peaks are."""
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +13,7 @@ from .._arrays.correlation import fisher_z
 from .._images.meshes import edge_lengths
 from .._images.opening import grid_of
 from .._signals.kinds import adapter_of
+from .._support.messages import ignoring
 from ..plotting._grayordinate_views import mesh_of
 from ..plotting._seeds import SeedInImage
 from .grayordinates import has_cortex, highest_vertices, parts_of
@@ -158,8 +158,7 @@ def _peaks_in_volume(image, threshold):
         image = image.slicer[..., 0]
     voxel = float(np.prod(voxel_sizes(image.affine)))
     least = max(1, round(LEAST_CLUSTER / voxel))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there are none
+    with ignoring():  # that there are none
         table = get_clusters_table(
             image, threshold, least, two_sided=True, min_distance=12.0
         )

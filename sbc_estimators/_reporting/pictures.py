@@ -2,13 +2,13 @@
 
 import base64
 import io
-import warnings
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from .. import plotting
+from .._support.messages import ignoring
 from ..plotting._grayordinate_views import size_of_picture
 from ..plotting._volume_views import MAP_SIZE
 from .images import GRAYORDINATES, SURFACE, VOLUME
@@ -46,9 +46,8 @@ def map_picture(maps, position, bg_img, threshold):
     options = {"title": "", "figure": figure, "threshold": threshold}
     if maps.kind == VOLUME:
         options["bg_img"] = "auto" if bg_img is None else bg_img
-    with warnings.catch_warnings():
-        # That nilearn finds no cut through a weak map is no news of the maps.
-        warnings.simplefilter("ignore")
+    # That nilearn finds no cut through a weak map is no news of the maps.
+    with ignoring():
         plotting.plot_seed_map(maps.sbc, seed=position, **options)
     return _as_webp(figure)
 

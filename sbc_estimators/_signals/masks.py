@@ -1,10 +1,10 @@
 """The mask that nilearn computes over runs, from their mean scans alone."""
 
-import warnings
-
 import numpy as np
 from nilearn.maskers import MultiNiftiMasker
 from sklearn.base import clone
+
+from .._support.messages import ignoring
 
 
 def computed_mask(masker, name, runs):
@@ -54,8 +54,7 @@ def _why_no_mask(masker, name, runs, means):
     """Return the words that say in which of the runs there is no brain to be found."""
     strategy = f"nilearn's mask_strategy={masker.mask_strategy!r}"
     cure = f"Pass mask_img to {name}, or another mask_strategy."
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the same once more
+    with ignoring():  # the same once more
         for run, mean in zip(runs, means, strict=True):
             if _mask_of(masker, [mean]) is None:
                 return f"{run.where}: {strategy} finds no brain in it. {cure}"

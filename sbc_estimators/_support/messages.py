@@ -4,6 +4,7 @@ import difflib
 import inspect
 import os
 import re
+import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,6 +144,23 @@ def is_said_by_us(error):
 def _is_ours(module):
     """Whether a module is one of this package's."""
     return module.partition(".")[0] == __name__.partition(".")[0]
+
+
+_FILTERS = threading.RLock()
+"""Python's filters of warnings are one list for all threads."""
+
+
+@contextmanager
+def ignoring(*words):
+    """Leave out warnings that begin with one of some patterns, or all without any.
+
+    One thread at a time does so: of two, the last would set the filters to what the
+    first had made of them.
+    """
+    with _FILTERS, warnings.catch_warnings():
+        for pattern in words or ("",):
+            warnings.filterwarnings("ignore", pattern)
+        yield
 
 
 _SHOWN: set[tuple] = set()

@@ -1,9 +1,10 @@
 """nilearn's plotting, imported when something is drawn."""
 
-import warnings
 from contextlib import contextmanager
 
 import matplotlib
+
+from .._support.messages import ignoring
 
 LEAST_SHOWN = 1e-6
 """A map's values below are nothing to nilearn, and so to us."""
@@ -11,8 +12,7 @@ LEAST_SHOWN = 1e-6
 
 def nilearn_plotting():
     """Return nilearn.plotting, imported without its changes and words on backends."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "You are using the 'agg'", UserWarning)
+    with matplotlib.rc_context(), ignoring("You are using the 'agg'"):
         import nilearn.plotting
     return nilearn.plotting
 
@@ -20,9 +20,7 @@ def nilearn_plotting():
 @contextmanager
 def weak_maps_are_no_news():
     """Leave out what nilearn says where nothing of a map is beyond a threshold."""
-    with warnings.catch_warnings():
-        for words in ("Could not determine cut coords", "empty mask"):
-            warnings.filterwarnings("ignore", words, UserWarning)
+    with ignoring("Could not determine cut coords", "empty mask"):
         yield
 
 

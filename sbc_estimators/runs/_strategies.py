@@ -10,7 +10,7 @@ from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 
 from .._images.opening import MIN_SCANS
 from .._support.disks import READ_ERRORS
-from .._support.messages import some_of, warn
+from .._support.messages import ignoring, some_of, warn
 
 OPTIONS = tuple(inspect.signature(load_confounds).parameters)[2:]
 """Arguments of `load_confounds` after the files and the components."""
@@ -165,10 +165,8 @@ def load(file, strategy, where):
         If nilearn cannot load them.
     """
     try:
-        with warnings.catch_warnings():
-            # About the rounding of means, which cleaning takes out again.
-            warnings.filterwarnings("ignore", "Numerical issues were encountered")
-            warnings.filterwarnings("ignore", "All volumes were marked")  # see below
+        # Rounding of means, which cleaning takes out again; and what is said below.
+        with ignoring("Numerical issues were encountered", "All volumes were marked"):
             confounds, sample_mask = strategy.call(file)
     except (LookupError, TypeError, *READ_ERRORS) as error:
         raise ValueError(

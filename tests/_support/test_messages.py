@@ -1,6 +1,9 @@
 """What errors are about is said once, around them; whose errors they are is seen."""
 
 import json
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from sbc_estimators._arrays.correlation import fisher_z
 from sbc_estimators._images.grids import SeedPlaceError
 from sbc_estimators._support.checks import check_switch
-from sbc_estimators._support.messages import is_said_by_us, naming
+from sbc_estimators._support.messages import ignoring, is_said_by_us, naming
 from sbc_estimators._support.tables import read_table
 
 
@@ -79,3 +82,37 @@ def test_whose_an_error_is():
     assert not is_said_by_us(caught(fisher_z, np.array("x")))
     assert not is_said_by_us(ValueError("raised by nobody"))
     assert not is_said_by_us(KeyError("no class that we raise"))
+
+
+@pytest.mark.parametrize(("words", "passes"), [((), False), (("one", "two"), True)])
+def test_what_is_ignored(words, passes):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with ignoring(*words):
+            warnings.warn("one and all", UserWarning, stacklevel=1)
+            warnings.warn("all and one", FutureWarning, stacklevel=1)
+        warnings.warn("one more", UserWarning, stacklevel=1)
+    expected = ["all and one"] * passes + ["one more"]
+    assert [str(warning.message) for warning in heard] == expected
+
+
+def test_filters_of_warnings_stay_where_threads_overlap():
+    before = list(warnings.filters)
+    one_is_in, other_is_in = threading.Event(), threading.Event()
+
+    def one():
+        with ignoring("one"):
+            one_is_in.set()
+            other_is_in.wait(0.2)
+
+    def other():
+        one_is_in.wait()
+        with ignoring("other"):
+            other_is_in.set()
+            first.result()
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:
+        first = pool.submit(one)
+        pool.submit(other).result()
+        after = list(warnings.filters)
+    assert after == before
