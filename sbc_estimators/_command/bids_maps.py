@@ -8,7 +8,6 @@ from typing import Any
 from sklearn.base import clone
 
 from .._arrays.correlation import fisher_z
-from .._images.opening import open_scans
 from .._reporting.bids import endings_of, files_of_kind, write_target
 from .._reporting.bids_sidecars import targets_to_fit
 from .._support.files import read_json, replacing, write_figure, write_table
@@ -68,8 +67,7 @@ class MapsInBids:
 
     def paths(self):
         """Return the files that will be written."""
-        kind = open_scans(self.source.func).grid.kind
-        paths = []
+        kind, paths = self.source.kind, []
         for own in self.targets:
             paths += [*files_of_kind(kind, own, self.out), own.sidecar(self.out)]
         return [*paths, *self._beside()]

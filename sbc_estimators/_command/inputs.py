@@ -41,14 +41,12 @@ class Source:
         The scans that are kept, None for all.
     shape : tuple of int
         Of the image.
-    kind : str
-        Of the image, as its grid names it.
+    grid : Grid
+        Of the image.
     smoothing : float
         Full width at half maximum in mm, 0 for none.
     mesh : PolyMesh or None
         Along which cortex is smoothed, and on which it is drawn.
-    is_drawn : bool
-        Whether maps can be drawn: cortex alone cannot, without a mesh.
     t_r : float or None
         In seconds.
     t_r_source : str
@@ -61,10 +59,9 @@ class Source:
     confounds: Any
     sample_mask: Any
     shape: tuple
-    kind: str
+    grid: Any
     smoothing: float
     mesh: Any
-    is_drawn: bool
     t_r: float | None
     t_r_source: str
 
@@ -72,6 +69,16 @@ class Source:
     def run(self):
         """The `Run`, whose repetition time is left to the maskers."""
         return Run(self.func, self.confounds, self.sample_mask)
+
+    @property
+    def kind(self):
+        """Of the image, as its grid names it."""
+        return self.grid.kind
+
+    @property
+    def is_drawn(self):
+        """Whether maps can be drawn: cortex alone cannot, without a mesh."""
+        return self.mesh is not None or self.grid.part(VOLUME) is not None
 
 
 def find_sources(options):
@@ -105,6 +112,7 @@ def find_sources(options):
 def _checked(options, given, mesh):
     """Return the `Source` of a run that was found."""
     scans = _opened(given.func, "FUNC")
+    _check_kind(options, scans.grid.kind)
     smoothing = _smoothing(options, scans.grid.kind)
     kept = _kept_scans(given, scans.n_scans)
     if given.confounds is not None:
@@ -119,10 +127,9 @@ def _checked(options, given, mesh):
         given.confounds,
         kept,
         scans.shape,
-        scans.grid.kind,
+        scans.grid,
         smoothing,
         mesh,
-        mesh is not None or scans.grid.part(VOLUME) is not None,
         t_r,
         t_r_source,
     )
@@ -143,25 +150,26 @@ def _read_mesh(paths):
             ) from error
 
 
-def _smoothing(options, kind):
-    """Return the width of smoothing in mm, where options go with a kind of image.
-
-    Raises
-    ------
-    ValueError
-        If one of them is for images of another kind.
-    """
-    if kind == VOLUME and options.mesh is not None:
-        raise ValueError(f"--mesh is for grayordinates (.dtseries.nii), this is {kind}")
-    if kind != VOLUME:
-        for name in ("mask", "mask_seeds"):
-            if getattr(options, name):
-                raise ValueError(f"{option(name)} is for volumes, this is {kind}")
-        if options.mesh is None and options.smoothing:
+def _check_kind(options, kind):
+    """Raise ValueError where an option is for images of another kind."""
+    if kind == VOLUME:
+        if options.mesh is not None:
             raise ValueError(
-                "--smoothing needs --mesh, along which cortex is smoothed; give both, "
-                "or --smoothing 0"
+                f"--mesh is for grayordinates (.dtseries.nii), this is {kind}"
             )
+        return
+    for name in ("mask", "mask_seeds"):
+        if getattr(options, name):
+            raise ValueError(f"{option(name)} is for volumes, this is {kind}")
+    if options.mesh is None and options.smoothing:
+        raise ValueError(
+            "--smoothing needs --mesh, along which cortex is smoothed; give both, "
+            "or --smoothing 0"
+        )
+
+
+def _smoothing(options, kind):
+    """Return the width of smoothing in mm, 0 for none."""
     if options.smoothing is not None:
         return options.smoothing
     return DEFAULT_SMOOTHING if kind == VOLUME or options.mesh else 0.0

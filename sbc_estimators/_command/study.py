@@ -9,7 +9,6 @@ import pandas as pd
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
-from .._images.opening import open_scans
 from .._reporting.bids import DESCRIPTION, write_description
 from .._reporting.bids_names import has_person, places_of
 from .._reporting.tables import run_labels
@@ -117,10 +116,10 @@ def _seeds(options, sources):
     """Return the names of the seeds in each run, which must hold all of them."""
     names, by_grid = [], {}
     for own in sources:
-        grid = open_scans(own.func).grid
-        if grid.key not in by_grid:
-            by_grid[grid.key] = names_in(make_seeds(options), own.func, grid)
-        names.append(by_grid[grid.key])
+        key = own.grid.key
+        if key not in by_grid:
+            by_grid[key] = names_in(make_seeds(options), own.func, own.grid)
+        names.append(by_grid[key])
     return names
 
 

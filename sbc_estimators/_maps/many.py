@@ -50,12 +50,12 @@ class FailedRun:
         """The words that name the run in errors."""
         return describe_run(self.position, self.img)
 
-
-def failed(position, run, error):
-    """Return a `FailedRun` that holds nothing of the error but what it says."""
-    # Frames hold the scans that were in hand.
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return FailedRun(position, file_of(run.img) or None, error)
+    @classmethod
+    def of(cls, position, run, error):
+        """Return one that holds nothing of the error but what it says."""
+        # Frames hold the scans that were in hand.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        return cls(position, file_of(run.img) or None, error)
 
 
 class Attempts:
@@ -83,7 +83,7 @@ class Attempts:
             except Exception as error:
                 if not self.skips:
                     raise
-                fallen.append(failed(position, run, error))
+                fallen.append(FailedRun.of(position, run, error))
         self._leave_out(fallen, opened)
         for run in opened:
             warn_of_doubts(run)
@@ -183,7 +183,7 @@ def _failing(function, opened):
             try:
                 function([run])
             except Exception as error:  # of any kind, as it is told
-                fallen.append(failed(run.position, run.run, error))
+                fallen.append(FailedRun.of(run.position, run.run, error))
     return fallen
 
 
@@ -257,7 +257,7 @@ def _attempt(function, mapper, run, skips, folder):
         except Exception as error:  # of any kind, as it is told
             if not skips:
                 raise
-            return failed(run.position, run.run, error)
+            return FailedRun.of(run.position, run.run, error)
 
 
 @contextlib.contextmanager
@@ -296,7 +296,7 @@ def _killed(folder, batch):
         "because memory ran out. Use a smaller n_jobs, or look for what is special "
         "about them."
     )
-    return [failed(run.position, run.run, error) for run in runs]
+    return [FailedRun.of(run.position, run.run, error) for run in runs]
 
 
 # Many maps as one, and as rows

@@ -19,7 +19,14 @@ from .._arrays.streaming import look_up, lookup
 from .._signals.adapters import Adapter
 from .._signals.kinds import adapter_of_clone
 from .._signals.reading import Positions, read_positions, seeds_of
-from .._signals.sides import Plan, Side, plan_brain, plan_run, side_of
+from .._signals.sides import (
+    Plan,
+    Side,
+    differences_in_words,
+    plan_brain,
+    plan_run,
+    side_of,
+)
 from .._support.checks import check_option
 from .._support.entries import SpoiltEntryError
 from .._support.messages import naming
@@ -423,12 +430,8 @@ def _check_alike(seeds, brain):
         )
     differing = seeds.cleaning.differences(brain.cleaning)
     if differing:
-        pairs = ", ".join(
-            f"{name} ({getattr(seeds.cleaning, name)!r} and "
-            f"{getattr(brain.cleaning, name)!r})"
-            for name in differing
-        )
+        words = differences_in_words(seeds.cleaning, brain.cleaning, differing)
         raise ValueError(
             "seeds of a prepared run are cleaned like the brain, but seed_masker and "
-            f"brain_masker differ in {pairs}. Set both alike, or use fit_transform."
+            f"brain_masker differ in {words}. Set both alike, or use fit_transform."
         )

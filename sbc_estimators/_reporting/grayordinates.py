@@ -2,25 +2,7 @@
 
 import numpy as np
 
-from .._images.meshes import SurfaceGrid
 from .._images.opening import read_still
-from ..plotting._grayordinate_views import hemispheres_of
-from .images import SURFACE, VOLUME
-
-
-def parts_of(image, mesh):
-    """Return a map's cortex and its voxels as images, by kind, as far as it has them.
-
-    Without a mesh there is no image of the cortex.
-    """
-    still, parts = read_still(image, "map"), {}
-    cortex, volume = still.grid.cortex, still.grid.volume
-    if cortex is not None and mesh is not None:
-        own = hemispheres_of(mesh, cortex, "mesh")
-        parts[SURFACE] = own.image_of(still.part(SurfaceGrid.kind).values)
-    if volume is not None:
-        parts[VOLUME] = volume.image_of(still.part(volume.kind).values)
-    return parts
 
 
 def has_cortex(image):

@@ -5,9 +5,13 @@ import os
 import nibabel
 import numpy as np
 
+from .._images.grayordinates import GrayordinateGrid
+from .._images.grids import VolumeGrid
+from .._images.meshes import SurfaceGrid
 from .._images.opening import grid_of
 
-VOLUME, SURFACE, GRAYORDINATES = "a volume", "a surface", "a CIFTI image"
+VOLUME, SURFACE = VolumeGrid.kind, SurfaceGrid.kind
+GRAYORDINATES = GrayordinateGrid.kind
 """Kinds of images, as grids name them."""
 
 

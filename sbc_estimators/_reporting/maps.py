@@ -14,9 +14,9 @@ from .._images.meshes import edge_lengths
 from .._images.opening import grid_of
 from .._signals.kinds import adapter_of
 from .._support.messages import ignoring
-from ..plotting._grayordinate_views import mesh_of
+from ..plotting._grayordinate_views import mesh_of, parts_of
 from ..plotting._seeds import SeedInImage
-from .grayordinates import has_cortex, highest_vertices, parts_of
+from .grayordinates import has_cortex, highest_vertices
 from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of, volume_data
 
 LEAST_CLUSTER = 250.0

@@ -9,13 +9,15 @@ from nilearn.maskers import (
 )
 
 from .._arrays.cleaning import CleaningParameters
-from .._images.grids import NotLinearError
+from .._images.grayordinates import GrayordinateGrid
+from .._images.grids import NotLinearError, VolumeGrid
+from .._images.meshes import SurfaceGrid
 from ..maskers import GrayordinateMasker
 
 DEFAULTS = {
-    "a volume": NiftiMasker,
-    "a surface": SurfaceMasker,
-    "a CIFTI image": GrayordinateMasker,
+    VolumeGrid.kind: NiftiMasker,
+    SurfaceGrid.kind: SurfaceMasker,
+    GrayordinateGrid.kind: GrayordinateMasker,
 }
 """The masker of all positions, by the kind of grid."""
 
@@ -178,24 +180,6 @@ class Adapter:
     def identity_in(self, run):
         """Return what determines the raw signals in a run, None if nobody knows."""
         return self.on(run.scans.grid).key
-
-    def extract(self, image, not_finite):
-        """Return raw signals of a masker that is no known map, and which are spoilt.
-
-        Parameters
-        ----------
-        image : Nifti1Image or SurfaceImage
-            The kept scans.
-        not_finite : Still or None
-            Which positions had a scan that was not finite, and are 0 now.
-
-        Returns
-        -------
-        signals : ndarray of shape (n_kept_scans, n_signals)
-        spoilt : ndarray of bool of shape (n_signals,) or None
-            Which had a scan that was not finite, where the signals do not show it.
-        """
-        raise NotImplementedError
 
     def names(self, n_signals, prefix):
         """Return a name for each signal; numbers where there are no others."""

@@ -16,8 +16,9 @@ from nilearn.maskers import (
 )
 
 from .._arrays.spatial import fitted_map, label_map, position_map
-from .._images.grids import NotLinearError
+from .._images.grids import NotLinearError, VolumeGrid
 from .._images.headers import space_of
+from .._images.meshes import SurfaceGrid
 from .._images.opening import key_of, read_still
 from .._support.checks import check_each
 from .._support.digests import digest
@@ -170,7 +171,21 @@ class Nilearn(Adapter):
             )
 
     def extract(self, image, not_finite):
-        """Return what the masker extracts from scans in memory, not cleaned."""
+        """Return what the masker extracts, not cleaned, and which signals are spoilt.
+
+        Parameters
+        ----------
+        image : Nifti1Image or SurfaceImage
+            The kept scans, in memory.
+        not_finite : Still or None
+            Which positions had a scan that was not finite, and are 0 now.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_kept_scans, n_signals)
+        spoilt : ndarray of bool of shape (n_signals,) or None
+            Which had a scan that was not finite, where the signals do not show it.
+        """
         own = on_places_of(image, {name: self.still(name) for name in IMAGES})
         maps = self.still("maps_img")
         if maps is not None and not self.masker.allow_overlap:
@@ -259,7 +274,7 @@ def means_over(labels, wanted):
 class OnVolume(Nilearn):
     """nilearn's maskers of volumes."""
 
-    grid_kind = "a volume"
+    grid_kind = VolumeGrid.kind
 
     def fit(self, runs):
         """Fit to the grid of the first run, computing a mask where there is none."""
@@ -361,7 +376,7 @@ class OnVolume(Nilearn):
 class OnSurface(Nilearn):
     """nilearn's maskers of surfaces."""
 
-    grid_kind = "a surface"
+    grid_kind = SurfaceGrid.kind
 
     def _what_fit_needs(self, run, part):
         """Return the arguments for the masker's `fit`: none where there is no mesh."""

@@ -6,6 +6,7 @@ import inspect
 import numpy as np
 from sklearn.base import clone
 
+from .._images.grayordinates import GrayordinateGrid
 from .._images.grids import NotLinearError, Still
 from .._support.checks import check_each
 from .._support.digests import digest
@@ -159,7 +160,7 @@ class Given(Adapter):
 class Grayordinates(Adapter):
     """Our masker of CIFTI images."""
 
-    grid_kind = "a CIFTI image"
+    grid_kind = GrayordinateGrid.kind
 
     def check_parameters(self):
         """Raise ValueError where a parameter of the masker makes no sense."""

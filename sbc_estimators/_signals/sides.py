@@ -68,7 +68,7 @@ def _seen_by(adapters, opened):
 
 def _check_runs(seen, brain, opened, about):
     """Raise an error where runs do not go with maskers, fitted or not."""
-    done = {}
+    checked = set()
     for adapter, _ in seen:
         about.part = adapter.name
         adapter.check_parameters()
@@ -80,7 +80,7 @@ def _check_runs(seen, brain, opened, about):
             if adapter.is_known:
                 decides = adapter if adapter.has_own_cleaning else brain
                 about.part = decides.name
-                _check_cleaning(cleaning_of(adapter, brain, run), run, done)
+                _check_cleaning(cleaning_of(adapter, brain, run), run, checked)
 
 
 def _check_fitted(adapter, runs, about):
@@ -91,22 +91,22 @@ def _check_fitted(adapter, runs, about):
         adapter.in_run(run).check_fitted(run)
 
 
-def _check_cleaning(cleaning, run, done):
+def _check_cleaning(cleaning, run, checked):
     """Raise ValueError where cleaning makes no sense, or leaves nothing of a run.
 
     Runs that differ in their confounds alone are looked at one by one only where these
-    could take away all that is left; what is found of others is noted in a dict.
+    could take away all that is left; of others, cases that were checked are kept.
     """
     n_confounds = 0 if run.confounds is None else run.confounds.shape[1]
     place = (run.n_scans, run.kept)
     case = pickle.dumps((cleaning, *place, n_confounds))
-    if case not in done:
+    if case not in checked:
         told = ""
         if cleaning.t_r is None and cleaning.needs_t_r:
             told = " and ".join(map(str, told_times(run.run.img, run.scans.t_r)))
         cleaning.check(f" {told[0].upper()}{told[1:]}." if told else "")
-        done[case] = _leaves_enough(case)
-    if not done[case]:
+        checked.add(case)
+    if not _leaves_enough(case):
         check_cleaning(cleaning, *place, run.confounds)
 
 
@@ -158,19 +158,23 @@ def _warn_of_different_cleaning(seeds, brain):
         for name in vars(ours).keys() - adapter.parameters.keys()
     }
     differing = ours.differences(theirs)
-    pairs = [
-        f"{name} ({getattr(ours, name)!r} and {getattr(theirs, name)!r})"
-        for name in differing
-        if name not in unsaid
-    ]
-    if pairs:
+    told = [name for name in differing if name not in unsaid]
+    if told:
         is_shared = {"low_pass", "high_pass", "t_r"} >= set(differing)
         cure = "Set both alike"
         cure += ", or those of SeedCorrelationMap." if is_shared else "."
         warn(
-            f"seed_masker and brain_masker clean differently, in {', '.join(pairs)}. "
-            f"{cure}"
+            "seed_masker and brain_masker clean differently, in "
+            f"{differences_in_words(ours, theirs, told)}. {cure}"
         )
+
+
+def differences_in_words(ours, theirs, names):
+    """Return the words for what some parameters of two cleanings are."""
+    return ", ".join(
+        f"{name} ({getattr(ours, name)!r} and {getattr(theirs, name)!r})"
+        for name in names
+    )
 
 
 def _warn_of_drifts_removed_twice(seeds, brain, opened):

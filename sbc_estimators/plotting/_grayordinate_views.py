@@ -5,6 +5,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 from nilearn.surface import PolyMesh
 
+from .._images.grids import VolumeGrid
 from .._images.meshes import SurfaceGrid
 from .._images.opening import grid_of, read_still
 from .._support.messages import warn
@@ -30,19 +31,35 @@ def pictures_of_parts(picture, estimator, surf_mesh):
     ValueError
         If nothing can be drawn, or the mesh is of another size than the map's.
     """
-    still, grid = read_still(picture.img, "img"), picture.seed.grid
-    mesh = surf_mesh or mesh_of(estimator)
-    volume = surface = None
-    if grid.volume is not None:
-        img = grid.volume.image_of(still.part(grid.volume.kind).values)
-        volume = _on_part(picture, estimator, img)
-    if grid.cortex is not None and mesh is not None:
-        own = hemispheres_of(mesh, grid.cortex, "surf_mesh")
-        img = own.image_of(still.part(own.kind).values)
-        surface = _on_part(picture, estimator, img)
-    elif grid.cortex is not None:
+    parts = parts_of(picture.img, surf_mesh or mesh_of(estimator), "surf_mesh")
+    surface, volume = (
+        _on_part(picture, estimator, parts[kind]) if kind in parts else None
+        for kind in (SurfaceGrid.kind, VolumeGrid.kind)
+    )
+    if surface is None and picture.seed.grid.cortex is not None:
         _say_that_cortex_is_left_out(volume)
     return surface, volume
+
+
+def parts_of(img, mesh, name="mesh"):
+    """Return a map's cortex and its voxels as images, by kind, as far as it has them.
+
+    Parameters
+    ----------
+    img : Cifti2Image
+    mesh : PolyMesh or None
+        Without one there is no image of the cortex.
+    name : str
+        What the mesh is called in errors.
+    """
+    still, parts = read_still(img, "img"), {}
+    cortex, volume = still.grid.cortex, still.grid.volume
+    if cortex is not None and mesh is not None:
+        own = hemispheres_of(mesh, cortex, name)
+        parts[SurfaceGrid.kind] = own.image_of(still.part(SurfaceGrid.kind).values)
+    if volume is not None:
+        parts[VolumeGrid.kind] = volume.image_of(still.part(volume.kind).values)
+    return parts
 
 
 def size_of_picture(estimator):

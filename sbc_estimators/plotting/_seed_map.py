@@ -9,6 +9,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._arrays.correlation import fisher_z
+from .._images.grayordinates import GrayordinateGrid
+from .._images.grids import VolumeGrid
+from .._images.meshes import SurfaceGrid
 from .._images.opening import grid_of
 from .._support.checks import check_option
 from ._backgrounds import (
@@ -334,8 +337,8 @@ def _of_grayordinates(picture, estimator, of_volume, of_surface):
 
 
 KINDS = {
-    "a volume": (_of_volume, draw_volume),
-    "a surface": (_of_surface, draw_surface),
-    "a CIFTI image": (_of_grayordinates, draw_grayordinates),
+    VolumeGrid.kind: (_of_volume, draw_volume),
+    SurfaceGrid.kind: (_of_surface, draw_surface),
+    GrayordinateGrid.kind: (_of_grayordinates, draw_grayordinates),
 }
 """What completes and what draws a picture, by the kind of its grid."""
