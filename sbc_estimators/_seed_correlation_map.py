@@ -24,7 +24,7 @@ from ._support.messages import naming
 from ._support.store import Store, opened_memory
 from ._support.tables import whole_array
 from .runs._like_fit import BESIDE, CARRIED, carried, check_like_fit
-from .runs._opened import as_runs, index_of
+from .runs._opened import as_run, as_runs, index_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -538,7 +538,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
             As :meth:`transform`.
         """
         check_is_fitted(self)
-        mapper, (opened,) = self._like_fit(run, _one_run(run), {}, Attempts())
+        mapper, (opened,) = self._like_fit(run, [as_run(run)], {}, Attempts())
         return PreparedRun(mapper, opened)
 
     def inverse_transform(self, X: ArrayLike) -> Image:
@@ -788,7 +788,7 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
     def _signals(self, name, run):
         """Return one run's cleaned signals with unit variance."""
         self._check()
-        runs = _one_run(run)
+        runs = [as_run(run)]
         needed = CARRIED if name == "seed_masker" else BESIDE
         check_like_fit(self._in_fit, run, runs, {}, needed)
         mapper = self._fitted_mapper()
@@ -816,14 +816,6 @@ class SeedCorrelationMap(TransformerMixin, BaseEstimator):
         """Raise ValueError where a parameter makes no sense; some only `fit` uses."""
         names = "scale", "memory_level", "n_jobs", "verbose", "on_error"
         check_each({name: getattr(self, name) for name in (*names, *of_fit)}, CHECKS)
-
-
-def _one_run(run):
-    """Return a list of one `Run`, or raise ValueError where there are more."""
-    runs = as_runs(run)
-    if len(runs) != 1:
-        raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
-    return runs
 
 
 def _names_of_maps(seed_names, n_maps):

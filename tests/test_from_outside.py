@@ -12,7 +12,10 @@ from sklearn.base import BaseEstimator
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays.correlation import column_norms
 from sbc_estimators._arrays.spatial import mean_map
+from sbc_estimators._maps import mapping as _mapping
 from sbc_estimators._maps import seeds as _seeds
+from sbc_estimators._reporting.maps import Maps
+from sbc_estimators._reporting.methods import methods
 from sbc_estimators._signals import kinds as _kinds
 from sbc_estimators._signals.adapters import Adapter
 from sbc_estimators.maskers import SphereSeeds
@@ -157,6 +160,12 @@ def test_a_measure(sample_box, monkeypatch, tmp_path, n_seeds):
     np.testing.assert_allclose(r, expected, rtol=0, atol=TOLERANCE)
     (statistics,) = sbc.statistics(run)
     assert np.isfinite(statistics.z_score).all()
+    monkeypatch.setitem(_seeds.SUMMARIES, "middle", _seeds.SUMMARIES["median"])
+    monkeypatch.setitem(_mapping.SCALES, "twice", lambda r, dof: 2 * r)
+    sbc.set_params(seed_summary="middle", scale="twice")
+    text = methods(sbc.fit(run), Maps.of(sbc), [run])["text"]
+    for words in ("'middle' of its voxels", "measure 'lagged' of", "scale 'twice'"):
+        assert words in text
 
 
 def test_a_measure_that_is_not_there(sample_box):

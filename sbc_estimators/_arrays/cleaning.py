@@ -169,7 +169,10 @@ class CleaningParameters:
     def differences(self, other):
         """Return the names of the parameters in which two cleanings differ."""
         own, theirs = vars(self), vars(other)
-        return [name for name in own if not _equal(own[name], theirs[name])]
+        differing = [name for name in own if not _equal(own[name], theirs[name])]
+        if not self.needs_t_r and differing == ["t_r"]:
+            return []  # nobody looks at it
+        return differing
 
 
 def _equal(a, b):

@@ -64,8 +64,9 @@ class PreparedRun:
     reading of its positions, which are then kept.
 
     With a `memory` at `memory_level` 2 of the estimator the arrays lie in files there.
-    Pickled, a prepared run is what finds these files, and no arrays: it can be sent to
-    other processes that see them. Of an image that is no file, only seeds whose
+    Pickled, a prepared run is what finds these files, no signals: it can be sent to
+    other processes that see them. Of a surface its mesh goes along, of grayordinates
+    their places. Of an image that is no file, only seeds whose
     positions have been prepared can be mapped there.
 
     Examples

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import __version__
 from .._arrays.correlation import fisher_z
 from .._images.opening import as_maps, in_space
+from .._signals.kinds import adapter_of
 from .._support.checks import check_place
 from .._support.files import replacing, write_json, write_map
 from .._support.messages import naming
@@ -187,7 +188,8 @@ def _results(sbc, runs, stats, is_wanted):
 
 def _mapped(sbc, runs, stats):
     """Return the statistics of some runs, with "dof" where cleaning is known."""
-    is_known = not sbc.paths_["brain_masker"].startswith("reference")
+    maskers = sbc.seed_masker_, sbc.brain_masker_
+    is_known = all(adapter_of(masker, "masker").is_known for masker in maskers)
     if is_known or stats != ("effect",):
         return [
             {stat: getattr(found, field) for stat, (field, _) in STATS.items()}

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from .._images.opening import is_image, key_of
+from ..runs._opened import kept_scans
 from .bids_names import Place
 from .code import as_plain
-from .images import loaded
 from .tables import known
 from .used import (
     confound_names,
-    kept_scans,
     own,
     parameters,
     repetition_time,
@@ -211,11 +210,10 @@ def _path_of(value):
 
 def _scans(run):
     """Return how many scans a run has, and which of them were left out."""
-    n_scans, kept = loaded(run.img).shape[-1], kept_scans(run)
-    kept = np.arange(n_scans) if kept is None else kept
+    n_scans, kept = kept_scans(run)
     censored = np.setdiff1d(np.arange(n_scans), kept)
     return {
-        "NumberOfScans": int(n_scans),
+        "NumberOfScans": n_scans,
         "NumberOfKeptScans": len(kept),
         "CensoredScans": censored.tolist(),
     }

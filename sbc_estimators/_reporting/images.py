@@ -1,8 +1,5 @@
 """What kind of image a map is, and what is in it."""
 
-import os
-
-import nibabel
 import numpy as np
 
 from .._images.grayordinates import GrayordinateGrid
@@ -19,11 +16,6 @@ def kind_of(value):
     """Return the kind of an image in memory, None of what is no image."""
     grid = grid_of(value)
     return None if grid is None else grid.kind
-
-
-def loaded(img):
-    """Return the image in a file, with its numbers not read; an image as it is."""
-    return nibabel.load(img) if isinstance(img, str | os.PathLike) else img
 
 
 def volume_data(image):

@@ -74,7 +74,7 @@ def methods(sbc, maps, runs=None):
         _smoothing(sbc),
         _summary(sbc),
         _correlation(sbc, maps),
-        SCALE_WORDS[sbc.scale],
+        SCALE_WORDS.get(sbc.scale, f"Maps of single runs are on scale {sbc.scale!r}."),
         _without_signal(sbc, maps),
     ]
     text = " ".join(filter(None, sentences))
@@ -231,7 +231,9 @@ def _summary(sbc):
         return ""
     kind = kind_of(getattr(masker, "labels_img_", None)) if grid is None else grid.kind
     unit = "vertices" if element == "disc" or kind == SURFACE else "voxels"
-    words = SUMMARY_WORDS[sbc.seed_summary_].format(unit=unit)
+    summary = sbc.seed_summary_
+    others = f"the {summary!r} of its {{unit}} after cleaning"
+    words = SUMMARY_WORDS.get(summary, others).format(unit=unit)
     return f"The signal of a seed was {words}."
 
 
@@ -367,7 +369,8 @@ def _correlation(sbc, maps):
     """Return what the maps are."""
     where = "" if maps.unit == "regions" else " in the brain mask"
     targets = f"{sbc.n_voxels_:,} {maps.unit}{where}"
-    what = MEASURE_WORDS[sbc.measure_].format(targets=targets)
+    others = f"The measure {sbc.measure_!r} of each seed with each of {{targets}}"
+    what = MEASURE_WORDS.get(sbc.measure_, others).format(targets=targets)
     if sbc.n_runs_ == 1:
         mean = ""
     else:

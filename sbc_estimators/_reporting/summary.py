@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..plotting._colours import colour_limit
-from ..runs._opened import as_runs
+from ..runs._opened import as_runs, kept_scans
 from .backgrounds import as_image, background_of
 from .code import in_words
 from .formats import MINUS
@@ -32,7 +32,6 @@ from .tables import (
 )
 from .used import (
     confound_names,
-    kept_scans,
     parameters,
     repetition_time,
     versions,
@@ -282,8 +281,7 @@ def _series(sbc, mapped, position, labels):
 
 def _series_of_run(sbc, run, values, label):
     """Return a time series with its times, None where scans were censored."""
-    kept = kept_scans(run)
-    kept = np.arange(len(values)) if kept is None else kept
+    _, kept = kept_scans(run)
     n_scans = int(kept[-1]) + 1
     whole = np.full(n_scans, np.nan)
     whole[kept] = values

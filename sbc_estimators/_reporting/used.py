@@ -3,11 +3,9 @@
 import platform
 from importlib.metadata import version
 
-import numpy as np
-
 from .. import __version__
-from .._images.opening import sure_t_r
 from .._support.tables import table_of
+from ..runs._times import used_time
 
 LIBRARIES = ("nilearn", "numpy", "scipy", "scikit-learn", "nibabel", "pandas")
 
@@ -42,16 +40,7 @@ def own(masker, name=None):
 
 def repetition_time(sbc, run):
     """Return the repetition time of a run in seconds, None if nobody says it."""
-    told = own(sbc.brain_masker_, "t_r") if run.t_r is None else run.t_r
-    return sure_t_r(run.img) if told is None else told
-
-
-def kept_scans(run):
-    """Return the indices of the scans that a run keeps, None if it keeps all."""
-    if run.sample_mask is None:
-        return None
-    mask = np.asarray(run.sample_mask)
-    return np.flatnonzero(mask) if mask.dtype == bool else mask
+    return used_time(run, (sbc.brain_masker_, sbc.seed_masker_))
 
 
 def confound_names(run):

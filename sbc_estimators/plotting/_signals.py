@@ -8,7 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._images.opening import sure_t_r
+from ..runs._opened import as_run, kept_scans
+from ..runs._times import used_time
 from ._checks import check_place, check_text
 from ._colours import with_minus_signs
 from ._saving import check_output_file, closing, write
@@ -80,7 +81,7 @@ def plot_signals(
 
     Notes
     -----
-    Time is in seconds where the run, the estimator, the seed masker or the brain masker
+    Time is in seconds where the run, the brain masker, the seed masker or the image
     knows the repetition time, in this order, otherwise in scans. Lines break where
     scans are left out. Each line has unit variance; those of several seeds are stacked,
     first seed on top.
@@ -94,8 +95,9 @@ def plot_signals(
         signals = estimator.seed_signals(run)
     else:
         signals = _checked_signals(signals, len(names))
-    scans, signals = _with_gaps(signals, getattr(run, "sample_mask", None))
-    t_r = _repetition_time(estimator, run)
+    run = as_run(run)
+    scans, signals = _with_gaps(signals, run)
+    t_r = used_time(run, (estimator.brain_masker_, estimator.seed_masker_))
     with closing(keep=output_file is None):
         axes = _axes_for_signals(figure, axes, len(names))
         _draw_lines(axes, scans * (1 if t_r is None else t_r), signals, names)
@@ -138,12 +140,9 @@ def _checked_signals(signals, n_seeds):
     return signals
 
 
-def _with_gaps(signals, sample_mask):
+def _with_gaps(signals, run):
     """Return scan numbers, and the signals with NaN where scans were left out."""
-    if sample_mask is None:
-        return np.arange(len(signals)), signals
-    kept = np.asarray(sample_mask)
-    kept = np.flatnonzero(kept) if kept.dtype == bool else kept
+    _, kept = kept_scans(run)
     if len(kept) != len(signals):
         raise ValueError(
             f"signals must have a row for each of {len(kept)} kept scans of the run, "
@@ -153,18 +152,6 @@ def _with_gaps(signals, sample_mask):
     with_gaps = np.full((len(scans), signals.shape[1]), np.nan)
     with_gaps[kept - kept[0]] = signals
     return scans, with_gaps
-
-
-def _repetition_time(estimator, run):
-    """Return the repetition time in seconds of the run, or None if nobody knows it."""
-    if getattr(run, "t_r", None) is not None:
-        return run.t_r
-    if not isinstance(estimator.t_r, str):
-        return estimator.t_r
-    maskers = estimator.seed_masker_, estimator.brain_masker_
-    known = [getattr(masker, "t_r", None) for masker in maskers]
-    known = known[1] if known[0] is None else known[0]
-    return sure_t_r(getattr(run, "img", run)) if known is None else known
 
 
 def _axes_for_signals(figure, axes, n_seeds):

@@ -55,6 +55,14 @@ def as_runs(X, confounds=None, sample_mask=None):
     return [_joined(run, i, beside) for i, run in enumerate(runs)]
 
 
+def as_run(run):
+    """Return one run as a `Run`; ValueError where there are more."""
+    runs = as_runs(run)
+    if len(runs) != 1:
+        raise ValueError(f"run must be one run, got a sequence of {len(runs)}.")
+    return runs[0]
+
+
 def is_bare(X):
     """Return which runs in X are images alone, as a list of bool."""
     runs = [X] if _is_run(X) else _sequence_of_runs(X)
@@ -349,6 +357,12 @@ def _check_finite_confounds(array, scans, names):
         f"scans {shown}. Choose other columns, fill the values (fMRIPrep leaves the "
         "first scan of derivatives empty), or leave the scans out with sample_mask."
     )
+
+
+def kept_scans(run):
+    """Return how many scans a run has, and the indices of those that it keeps."""
+    n_scans = open_scans(run.img).n_scans
+    return n_scans, check_sample_mask(run.sample_mask, n_scans)
 
 
 def check_sample_mask(sample_mask, n_scans):

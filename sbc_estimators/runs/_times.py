@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nilearn.interfaces.bids import parse_bids_filename
 
+from .._images.opening import sure_t_r
 from ._bids import BoldImage, repetition_time, time_in
 
 ALIKE = 1e-3
@@ -41,6 +42,17 @@ class ToldTime:
 
     def __str__(self):
         return f"its {self.source} says {self.t_r:g} s"
+
+
+def used_time(run, maskers):
+    """Return the repetition time of a run in seconds, None if nobody says it.
+
+    The run's own comes first, then that of the first masker that has one, then that of
+    the image, where it is a sure source.
+    """
+    own = [run.t_r, *(getattr(masker, "t_r", None) for masker in maskers)]
+    told = next((t_r for t_r in own if t_r is not None), None)
+    return sure_t_r(run.img) if told is None else told
 
 
 def told_times(img, in_header):

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 import sbc_estimators
-from helpers import killed_at, times, tree
+from helpers import OwnSpheres, killed_at, times, tree
 from sbc_estimators import Run, SeedCorrelationMap, save_to_bids
 from sbc_estimators._reporting import bids
 from sbc_estimators._reporting.bids_names import places_of
@@ -432,6 +432,15 @@ class Brain(TransformerMixin, BaseEstimator):
         return self.as_image(np.asarray(X, np.float32))
 
 
+def test_seeds_that_clean_by_themselves(sample_box, study, tmp_path):
+    seeds = OwnSpheres(sample_box.seeds[:1], 6, standardize=None)
+    brain = NiftiMasker(sample_box.mask_img, standardize=None)
+    sbc = SeedCorrelationMap(seeds, brain).fit(study[0])
+    (path,) = save_to_bids(sbc, study[0], tmp_path)
+    found = sbc.brain_masker_.transform(nib.load(path))
+    np.testing.assert_array_equal(np.ravel(found), sbc.transform(study[0])[0])
+
+
 def own_brain(sample_box, study, as_image):
     """Return an estimator with a masker of another package as brain."""
     table = pd.DataFrame({"breath": np.sin(np.arange(200))})
@@ -497,9 +506,10 @@ def test_grayordinates_are_dscalar_files(tmp_path):
     nib.save(data.runs[0].img, tmp_path / name)
     seeds = SurfaceSeeds(data.seeds[::2], None, hemisphere="left", names=["V1", "PCC"])
     brain = GrayordinateMasker("cortex", detrend=True)
-    sbc = SeedCorrelationMap(seeds, brain).fit(tmp_path / name)
+    run = Run(tmp_path / name, sample_mask=np.delete(np.arange(80), [3, 79]))
+    sbc = SeedCorrelationMap(seeds, brain).fit(run)
     stats = ("effect", "zscore")
-    files = save_to_bids(sbc, tmp_path / name, tmp_path / "maps", stats=stats)
+    files = save_to_bids(sbc, run, tmp_path / "maps", stats=stats)
     stem = "sub-01_task-rest_space-fsLR_den-91k_seed-V1_stat-effect_statmap"
     assert files[0].name == f"{stem}.dscalar.nii"
     assert len(files) == 4
@@ -511,3 +521,5 @@ def test_grayordinates_are_dscalar_files(tmp_path):
     assert "V1" in name
     content = json.loads(files[0].with_name(f"{stem}.json").read_text())
     assert content["Files"] == [files[0].name]
+    assert (content["NumberOfScans"], content["NumberOfKeptScans"]) == (80, 78)
+    assert content["CensoredScans"] == [3, 79]

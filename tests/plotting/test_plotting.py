@@ -23,6 +23,7 @@ from nilearn.masking import apply_mask
 from sklearn.exceptions import NotFittedError
 
 from sbc_estimators import Run, SeedCorrelationMap
+from sbc_estimators._reporting.used import repetition_time
 from sbc_estimators.maskers import GivenSignals, RegionSeeds, SphereSeeds, SurfaceSeeds
 from sbc_estimators.plotting import _seed_marks, plot_seed_map, plot_signals
 
@@ -463,21 +464,31 @@ def test_one_seed_has_its_own_axis(sample_box):
 
 
 @pytest.mark.parametrize(
-    ("of_run", "of_estimator", "of_masker", "step", "label"),
+    ("of_run", "of_estimator", "of_maskers", "step", "label"),
     [
-        (3.0, 2.0, 1.0, 3.0, "time (s)"),
-        (None, 2.0, 1.0, 2.0, "time (s)"),
-        (None, "masker", 1.0, 1.0, "time (s)"),
-        (None, "masker", None, 1.0, "scan"),
+        (3.0, 2.0, (1.0, 1.0), 3.0, "time (s)"),
+        (None, 2.0, (1.0, 1.0), 2.0, "time (s)"),
+        (None, "masker", (4.0, 1.0), 1.0, "time (s)"),
+        (None, "masker", (4.0, None), 4.0, "time (s)"),
+        (None, "masker", (None, None), 1.0, "scan"),
     ],
 )
-def test_repetition_time(sample_box, of_run, of_estimator, of_masker, step, label):
-    masker = NiftiSpheresMasker(sample_box.seeds, radius=6, t_r=of_masker)
-    brain = NiftiMasker(sample_box.mask_img, t_r=of_masker)
+def test_repetition_time(sample_box, of_run, of_estimator, of_maskers, step, label):
+    masker = NiftiSpheresMasker(sample_box.seeds, radius=6, t_r=of_maskers[0])
+    brain = NiftiMasker(sample_box.mask_img, t_r=of_maskers[1])
     estimator = SeedCorrelationMap(masker, brain, t_r=of_estimator).fit(sample_box.img)
-    figure = plot_signals(estimator, Run(sample_box.img, t_r=of_run))
+    estimator.set_params(t_r=9.0)  # which the maps do not have
+    run = Run(sample_box.img, t_r=of_run)
+    figure = plot_signals(estimator, run)
     assert np.diff(_drawn(figure)[0].get_xdata()[:2]) == step
     assert figure.axes[0].get_xlabel() == label
+    assert (repetition_time(estimator, run) or 1.0) == step
+
+
+def test_a_picture_is_of_one_run(fitted, sample_box):
+    runs, signals = [sample_box.run] * 2, fitted.seed_signals(sample_box.run)
+    with pytest.raises(ValueError, match="run must be one run, got a sequence of 2"):
+        plot_signals(fitted, runs, signals=signals)
 
 
 @pytest.mark.parametrize("as_boolean", [False, True])
