@@ -157,11 +157,6 @@ def _fill(out, rows, function, crew):
 # Kinds of maps
 
 
-def position_map(positions):
-    """Return a map whose outputs are single positions."""
-    return SpatialMap(positions)
-
-
 def mean_map(places, lost=None):
     """Return a map of means, from the positions of each.
 

@@ -15,7 +15,6 @@ from .._signals.sides import members_in_brain, plan_run
 from .._support.checks import check_count, check_option, check_verbosity, is_integer
 from .._support.messages import describe_run, file_of, naming, run_in_warnings
 from .._support.threads import workers
-from ..runs._opened import SentRun
 from .seeds import (
     MEASURES,
     SUMMARIES,
@@ -205,8 +204,7 @@ def map_run(mapper, opened):
     RuntimeError
         If something else went wrong: names the run, and has the error as its cause.
     """
-    if isinstance(opened, SentRun):
-        opened = opened.here()
+    opened = opened.here()
     with naming(opened.where):
         plan = plan_run(mapper.seeds, mapper.brain, opened)
         if mapper.kept is not None:

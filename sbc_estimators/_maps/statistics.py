@@ -10,7 +10,6 @@ from .._signals.reading import read_run
 from .._signals.sides import plan_run
 from .._support.messages import naming
 from .._support.threads import workers
-from ..runs._opened import SentRun
 from .mapping import RunSignals
 from .seeds import summarised
 
@@ -29,8 +28,7 @@ def statistics_of_runs(mapper, opened, attempts, n_runs):
 
 def run_statistics(mapper, opened):
     """Return the statistics of one run's map, as the estimator promises them."""
-    if isinstance(opened, SentRun):
-        opened = opened.here()
+    opened = opened.here()
     with naming(opened.where):
         plan = plan_run(mapper.seeds, mapper.brain, opened)
         with workers() as crew:

@@ -4,15 +4,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import nilearn
 import numpy as np
 
-from .. import __version__
 from .._arrays.cleaning import CleaningOperator
 from .._arrays.correlation import CleanedSignals
 from .._arrays.dimensions import Bands, band_shares
 from .._arrays.streaming import look_up, lookup
-from .._images.opening import key_of
 from .._support.digests import digest
 from .._support.entries import SpoiltEntryError
 from .reading import Prepared
@@ -143,13 +140,13 @@ def map_key(plan, summary, measure):
     identities = [side.adapter.identity_in(side.run) for side in (seeds, brain)]
     if None in identities:
         return None
-    own = brain_key = side_key(plan, brain)
+    own = brain_key = brain.key
     if not plan.is_alike or seeds.run is not brain.run:
-        own = side_key(plan, seeds)
+        own = seeds.key
     # Seeds are told how much of them lies in the mask.
     mask = brain.adapter.still("mask_img")
     mask = None if mask is None else mask.key
-    return digest(brain_key, own, identities, mask, summary, measure)
+    return digest(brain_key, own, plan.tolerance, identities, mask, summary, measure)
 
 
 def prepared_key(plan, side):
@@ -165,36 +162,21 @@ def prepared_key(plan, side):
         is_smooth = side.path == "compiled"
         what = side.spatial.inputs, side.adapter.smoothing_fwhm if is_smooth else None
     how = side.adapter.name, plan.is_whole(side.run.scans)
-    return digest(side_key(plan, side), how, what)
-
-
-def run_key(run):
-    """Return the key of a run's kept scans."""
-    return digest(nilearn.__version__, __version__, run.scans.fingerprint, run.kept)
-
-
-def side_key(plan, side):
-    """Return the key of a side's signals but for what the masker does to space."""
-    confounds = plan.opened.confounds
-    if confounds is not None:
-        confounds = confounds[plan.opened.kept]
-    cleaning = [(name, key_of(value)) for name, value in vars(side.cleaning).items()]
-    run = run_key(side.run)
-    return digest(run, cleaning, confounds, plan.tolerance)
+    return digest(side.key, how, what, plan.tolerance)
 
 
 def _fill(writing, found, crew):
     """Write what is prepared to an entry, position by position."""
     operator, plain, outputs = found.operator, found.plain, found.outputs
-    _write(writing, "basis", operator.basis)
-    _write(writing, "projection", operator.projection)
+    writing.put("basis", operator.basis)
+    writing.put("projection", operator.projection)
     for name in BANDS:
-        _write(writing, name, getattr(operator.bands, name))
+        writing.put(name, getattr(operator.bands, name))
     if plain is not None:
         order = np.argsort(plain.positions)
-        _write(writing, "positions", plain.positions[order])
-        _write(writing, "means", plain.means[order])
-        _write(writing, "deviations", plain.deviations[order])
+        writing.put("positions", plain.positions[order])
+        writing.put("means", plain.means[order])
+        writing.put("deviations", plain.deviations[order])
         array = writing.array("plain", (len(order), len(plain)), plain.dtype)
         place = np.empty(len(order), np.intp)
         place[order] = np.arange(len(order))
@@ -205,14 +187,9 @@ def _fill(writing, found, crew):
 
         crew.map(fill, range(len(plain.slabs)))
     if outputs is not None:
-        _write(writing, "outputs", outputs.coordinates)
-        _write(writing, "norms", outputs.norms)
-        _write(writing, "shares", outputs.shares)
-
-
-def _write(writing, name, values):
-    """Write one array to an entry."""
-    writing.array(name, values.shape, values.dtype)[...] = values
+        writing.put("outputs", outputs.coordinates)
+        writing.put("norms", outputs.norms)
+        writing.put("shares", outputs.shares)
 
 
 def _from_entry(entry, key):

@@ -15,7 +15,7 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 
-from .._arrays.spatial import fitted_map, label_map, position_map
+from .._arrays.spatial import SpatialMap, fitted_map, label_map
 from .._images.grids import NotLinearError, VolumeGrid
 from .._images.headers import space_of
 from .._images.meshes import SurfaceGrid
@@ -209,6 +209,35 @@ class Nilearn(Adapter):
         _, wanted = self._regions()
         return [names.get(label, f"{label:g}") for label in wanted]
 
+    def _mask(self, grid):
+        """Return each position of a mask."""
+        self._why_not_here(grid, "mask_img")
+        return SpatialMap(np.flatnonzero(self.still("mask_img").values))
+
+    def _labels(self, grid):
+        """Return labelled regions, those that the mask leaves, ascending."""
+        strategy = self.masker.strategy
+        if strategy not in ("mean", "sum"):  # of which r is the same
+            raise NotLinearError(f"strategy={strategy!r} is no mean")
+        self._why_not_here(grid, "labels_img")
+        return means_over(*self._regions())
+
+    def _maps(self, grid):
+        """Return maps, those that the mask leaves anything of."""
+        self._why_not_here(grid, "maps_img")
+        still, mask = self.still("maps_img"), self.still("mask_img")
+        maps = still.values.reshape(len(still.values), -1)
+        if not self.masker.allow_overlap:
+            check_no_overlap(maps)
+        if mask is not None:
+            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
+            # On a surface nilearn keeps one of which nothing is left; it has no signal.
+            if not self.parameters.get("keep_masked_maps", True):
+                maps = maps[:, maps.any(axis=0)]
+        if not maps.any():
+            raise NotLinearError("no map is left")
+        return fitted_map(maps)
+
     def _regions(self):
         """Return the labels of positions, and those of the signals, ascending."""
         labels = self.still("labels_img").values
@@ -299,19 +328,6 @@ class OnVolume(Nilearn):
                     else f"the run is not on the grid of the {words}"
                 )
 
-    def _mask(self, grid):
-        """Return each voxel of a mask."""
-        self._why_not_here(grid, "mask_img")
-        return position_map(np.flatnonzero(self.still("mask_img").values))
-
-    def _labels(self, grid):
-        """Return labelled regions, those that the mask leaves, ascending."""
-        masker = self.masker
-        if masker.strategy != "mean":
-            raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
-        self._why_not_here(grid, "labels_img")
-        return means_over(*self._regions())
-
     def _regions(self):
         """Return the labels that the mask leaves, and those of the signals."""
         labels, wanted = super()._regions()
@@ -322,22 +338,6 @@ class OnVolume(Nilearn):
         if not self.masker.keep_masked_labels:
             wanted = wanted[np.isin(wanted, labels)]
         return labels, wanted
-
-    def _maps(self, grid):
-        """Return maps, those that the mask leaves anything of."""
-        masker = self.masker
-        self._why_not_here(grid, "maps_img")
-        still, mask = self.still("maps_img"), self.still("mask_img")
-        maps = still.values.reshape(len(still.values), -1)
-        if not masker.allow_overlap:
-            check_no_overlap(maps)
-        if mask is not None:
-            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
-            if not masker.keep_masked_maps:
-                maps = maps[:, maps.any(axis=0)]
-        if not maps.any():
-            raise NotLinearError("no map is left")
-        return fitted_map(maps)
 
     def _spheres(self, grid):
         """Return spheres."""
@@ -387,30 +387,6 @@ class OnSurface(Nilearn):
         """Raise NotLinearError where regions don't lie on a mesh."""
         if not grid.same_as(self.still(name).grid):
             raise NotLinearError("the run is on another mesh")
-
-    def _mask(self, grid):
-        """Return each vertex of a mask."""
-        self._why_not_here(grid, "mask_img")
-        return position_map(np.flatnonzero(self.still("mask_img").values))
-
-    def _labels(self, grid):
-        """Return labelled regions; the mask is in the labels of the fitted masker."""
-        masker = self.masker
-        if masker.strategy != "mean":
-            raise NotLinearError(f"strategy={masker.strategy!r} is no mean")
-        self._why_not_here(grid, "labels_img")
-        return means_over(*self._regions())
-
-    def _maps(self, grid):
-        """Return maps; one that the mask leaves nothing of stays, and has no signal."""
-        self._why_not_here(grid, "maps_img")
-        still, mask = self.still("maps_img"), self.still("mask_img")
-        maps = still.values.reshape(len(still.values), -1)
-        if not self.masker.allow_overlap:
-            check_no_overlap(maps)
-        if mask is not None:
-            maps = np.where(mask.values[:, np.newaxis] != 0, maps, 0)
-        return fitted_map(maps)
 
     def builders(self):
         """Return what lays each kind of masker on a grid."""

@@ -38,15 +38,15 @@ class Operators:
 
     def of(self, side):
         """Return what cleans a side, one and the same for two that are alike."""
-        key = "both" if self.plan.is_alike else side.adapter.name
-        if key not in self.known:
+        if side not in self.known:
             kept, tolerance = self.plan.opened.kept, self.plan.tolerance
-            self.known[key] = side.compiled().settled(tolerance, kept)
-        return self.known[key]
+            self.set(side, side.compiled().settled(tolerance, kept))
+        return self.known[side]
 
     def set(self, side, operator):
-        """Take note of a side's operator, had from elsewhere."""
-        self.known["both" if self.plan.is_alike else side.adapter.name] = operator
+        """Take note of what cleans a side, and so of one that is alike."""
+        alike = [self.plan.seeds, self.plan.brain] if self.plan.is_alike else []
+        self.known |= dict.fromkeys([side, *alike], operator)
 
 
 # Signals

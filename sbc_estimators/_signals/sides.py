@@ -3,11 +3,13 @@
 import pickle
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
+import nilearn
 import numpy as np
 
+from .. import __version__
 from .._arrays.cleaning import (
     ALIKE_TOLERANCE,
     check_cleaning,
@@ -15,6 +17,8 @@ from .._arrays.cleaning import (
     leaves_enough,
 )
 from .._images.grids import NotLinearError
+from .._images.opening import key_of
+from .._support.digests import digest
 from .._support.messages import naming, run_in_warnings, warn
 from ..runs._times import others_told, told_times
 
@@ -231,6 +235,16 @@ class Side:
     spatial: Any = None
     path: str = "streamed"
     told: str = "streamed"
+
+    @cached_property
+    def key(self):
+        """The key of the signals but for what the masker does to space."""
+        run, confounds = self.run, self.run.confounds
+        if confounds is not None:
+            confounds = confounds[run.kept]
+        cleaning = [(name, key_of(own)) for name, own in vars(self.cleaning).items()]
+        versions = nilearn.__version__, __version__
+        return digest(versions, run.scans.fingerprint, run.kept, cleaning, confounds)
 
     def compiled(self):
         """Return the `CleaningOperator` of the signals."""

@@ -132,7 +132,7 @@ class Store:
         """Keep arrays, a dict by name, and facts."""
         with self.writing(kind, key) as writing:
             for name, array in arrays.items():
-                writing.array(name, array.shape, array.dtype)[...] = array
+                writing.put(name, array)
             writing.facts = facts
 
     def warn_of(self, error):
@@ -220,6 +220,10 @@ class Writing:
             if self._draft is not None:
                 return self._draft.array(name, shape, dtype)
         return np.zeros(shape, dtype)
+
+    def put(self, name, values):
+        """Write an array that is there already."""
+        self.array(name, values.shape, values.dtype)[...] = values
 
     def put_in_place(self, path):
         """Make the file an entry, if there is one."""

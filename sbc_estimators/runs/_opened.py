@@ -223,6 +223,10 @@ class OpenedRun:
         """Names the image in messages, with the run that it is of."""
         return f"{self.where}, {self.part}" if self.part else self.where
 
+    def here(self):
+        """Return it: it is open, as a `SentRun` is not yet."""
+        return self
+
     def __reduce__(self):
         # A nibabel image takes its scans along to another process, a path does not.
         return SentRun, (replace(self.run, confounds=self.confounds), self.position)

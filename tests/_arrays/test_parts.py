@@ -16,14 +16,13 @@ from sbc_estimators._arrays.spatial import (
     SpatialMap,
     fitted_map,
     mean_map,
-    position_map,
 )
 
 COLUMNS = np.array([4, -1, 0, 3, -1, 1, 2])
 
 
 def test_moved_positions():
-    found = moved(position_map(np.array([0, 1, 2, 6])), COLUMNS)
+    found = moved(SpatialMap(np.array([0, 1, 2, 6])), COLUMNS)
     assert found.members.tolist() == [0, 2, 4]
     # Outputs stay where they were, and one has no member left.
     expected = [[0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]

@@ -13,7 +13,6 @@ from sbc_estimators._arrays.spatial import (
     fitted_map,
     label_map,
     mean_map,
-    position_map,
     smoothed_from,
     smoothing_matrices,
     smoothing_weights,
@@ -266,7 +265,7 @@ def test_no_maps_at_all():
 
 
 def test_positions_are_themselves():
-    spatial = position_map(np.array([2, 5]))
+    spatial = SpatialMap(np.array([2, 5]))
     values = draw(2).standard_normal((9, 3))
     np.testing.assert_array_equal(outputs_of(spatial, values), values[[2, 5]])
     np.testing.assert_array_equal(extents_of(spatial), np.eye(2))
@@ -327,7 +326,7 @@ def test_key_is_that_of_all_that_counts():
     ]
     maps = [
         plain,
-        position_map(plain.members),
+        SpatialMap(plain.members),
         mean_map([places[1], places[0]]),
         mean_map(places, lost=np.array([0, 1])),
         fitted_map(np.eye(10)[:, [3, 7]]),

@@ -343,7 +343,7 @@ MOVED = affine_of() + np.eye(4)[:, [3]] * 0 + np.outer([1, 0, 0, 0], [0, 0, 0, 1
 
 REASONS = {
     "median": (NiftiLabelsMasker(image(LABELS), strategy="median"), "is no mean"),
-    "sum": (NiftiLabelsMasker(image(LABELS), strategy="sum"), "is no mean"),
+    "maximum": (NiftiLabelsMasker(image(LABELS), strategy="maximum"), "is no mean"),
     "labels-grid": (
         NiftiLabelsMasker(image(LABELS, MOVED), resampling_target="labels"),
         "not on the grid of the labels",
@@ -390,7 +390,7 @@ def test_surface_labels_in_a_column(surface_run):
     assert (found.weights != expected.weights).nnz == 0
 
 
-@pytest.mark.parametrize("strategy", ["median", "sum"])
+@pytest.mark.parametrize("strategy", ["median", "maximum"])
 def test_surface_labels_that_are_no_means(surface_run, strategy):
     masker = SurfaceLabelsMasker(SURFACE_LABELS, strategy=strategy).fit()
     assert reason_of(masker, surface_run) == f"strategy={strategy!r} is no mean"

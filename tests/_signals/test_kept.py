@@ -803,7 +803,7 @@ def test_seeds_and_runs_count_whatever_their_form(make, data, folder):
     assert counts(folder) == {"maps": 1, "prepared": 1}
 
 
-@pytest.mark.parametrize("package", ["nilearn", "sbc_estimators._signals.kept"])
+@pytest.mark.parametrize("package", ["nilearn", "sbc_estimators._signals.sides"])
 def test_other_versions_compute_anew(make, data, folder, monkeypatch, package):
     make().fit(data.runs[0])
     monkeypatch.setattr(import_module(package), "__version__", "0.99")
