@@ -44,6 +44,15 @@ class Timings:
         """Return the median time of a contestant in seconds."""
         return statistics.median(self.seconds[name])
 
+    def less(self, name):
+        """Return the timings with those of a contestant taken off."""
+        return Timings(
+            {
+                other: [a - b for a, b in zip(own, self.seconds[name], strict=True)]
+                for other, own in self.seconds.items()
+            }
+        )
+
     def ratio(self, name, peer):
         """Return the median, smallest and largest ratio of two contestants a round."""
         pairs = zip(self.seconds[name], self.seconds[peer], strict=False)

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import nibabel
@@ -323,7 +322,7 @@ def _load(path):
 
     Raises FileNotFoundError without a file, and ValueError where it is no image.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(
             f"there is no file {os.fspath(path)!r}. Check the path; patterns such as "
             "'*' are not expanded."

@@ -66,7 +66,6 @@ class Adapter:
         self.parameters = masker.get_params(deep=False)
         if shared:
             self._set_shared(shared)
-            self.parameters = self.masker.get_params(deep=False)
         self.cleaning = CleaningParameters.of(self.parameters)
         self.smoothing_fwhm = self.parameters.get("smoothing_fwhm")
 
@@ -84,6 +83,7 @@ class Adapter:
                     "on the other masker alone."
                 )
         self.masker.set_params(**values)
+        self.parameters |= values
 
     def check_parameters(self):
         """Raise ValueError where a parameter of the masker makes no sense."""

@@ -105,7 +105,7 @@ class Nilearn(Adapter):
         """Fit to the grid of the first run, computing a mask where there is none."""
         scans = runs[0].scans
         part = self.part_of(scans.grid)
-        stills, given = read_files(self.masker.get_params(deep=False), part)
+        stills, given = read_files(vars(self.masker), part)
         if "mask_img" in stills and self.parameters.get("target_affine") is None:
             self.stills["mask_img"] = stills["mask_img"]
         with saying_what_failed(self.masker, runs[0].where), self._given(given):
@@ -114,12 +114,12 @@ class Nilearn(Adapter):
     @contextmanager
     def _given(self, values):
         """Let the masker have other values of parameters for a while."""
-        own = self.masker.get_params(deep=False)
+        own = {name: getattr(self.masker, name) for name in values}
         try:
-            self.masker.set_params(**values)
+            vars(self.masker).update(values)
             yield
         finally:
-            self.masker.set_params(**{name: own[name] for name in values})
+            vars(self.masker).update(own)
 
     def _what_fit_needs(self, run, part):
         """Return the arguments for the masker's `fit`: a grid, and no scans."""
