@@ -137,7 +137,7 @@ def test_few_modules_ask_what_kind_a_masker_is():
     assert "NiftiSpheresMasker" in askers["sbc_estimators/_signals/nilearn_own.py"]
 
 
-def test_what_an_image_is_is_asked_where_it_is_opened():
+def test_what_an_image_is_is_asked_by_the_class_of_its_format():
     askers = {}
     for path in MODULES:
         classes, attributes = asked(path)
@@ -145,8 +145,9 @@ def test_what_an_image_is_is_asked_where_it_is_opened():
         found += [name for name in attributes if name in ATTRIBUTES_OF_IMAGES]
         if found:
             askers[by_name(path)] = found
-    at_the_door = askers.pop("sbc_estimators/_images/opening.py")
-    assert {"mesh", "dataobj"} <= set(at_the_door)
+    own = {"cifti": "Cifti2Image", "surface": "mesh", "volume": "dataobj"}
+    for name, expected in own.items():
+        assert expected in askers.pop(f"sbc_estimators/_images/{name}.py")
     assert askers == {}
 
 

@@ -6,6 +6,7 @@ A file holds the whole time series of one grayordinate, then that of the next.
 from functools import cached_property
 
 import numpy as np
+from nibabel import Cifti2Image
 from nilearn.signal import high_variance_confounds
 from scipy import signal
 
@@ -90,6 +91,41 @@ class CiftiScans(Scans):
     is_t_r_sure = True
     doubts = ()
 
+    @staticmethod
+    def knows(value):
+        """Whether an object is an image as nibabel has them of CIFTI files."""
+        return isinstance(value, Cifti2Image)
+
+    @staticmethod
+    def check_run(image):
+        """Raise ValueError unless an image holds scans of grayordinates."""
+        types = axes_of(image)
+        if types != (SCANS, BRAIN):
+            what = _what_it_is(image)
+            raise ValueError(f"a run must be a .dtseries.nii, got a {what}")
+        step, unit = time_step_of(image)
+        if unit not in SECONDS_PER_UNIT:
+            raise ValueError(
+                f"the scans of the .dtseries.nii are {step:g} {unit} apart: they are "
+                "no time series. Write the repetition time to it in seconds."
+            )
+
+    @classmethod
+    def still(cls, image, missing):
+        """Return the `Still` of an image of one map, or of several."""
+        grid = cls(image).grid
+        with reading():
+            data = np.asarray(image.dataobj)
+        values = without_missing(data, missing).T
+        values = values[:, 0] if values.shape[1] == 1 else values
+        return Still(grid, values, names=_names_of_labels(image))
+
+    @classmethod
+    def as_maps(cls, image, names):
+        """Return an image of maps in float32, each with its name."""
+        data = np.asarray(image.dataobj, dtype=np.float32)
+        return cls(image).grid.image_of(data.T, names)
+
     def __init__(self, image):
         # The image is let go: its header takes ten times as much as what it tells.
         self.dataobj, self.files = image.dataobj, files_of(image)
@@ -173,44 +209,6 @@ class CiftiScans(Scans):
         # nilearn leaves out the lowest at the least: one of zeros.
         series = np.column_stack([self.series(highest, kept), np.zeros(len(kept))])
         return high_variance_confounds(series, percentile=100.0)
-
-
-def read_cifti(image, missing=0):
-    """Return the `Still` of a CIFTI image of one map, or of several.
-
-    What is not finite becomes `missing`.
-    """
-    scans = CiftiScans(image)
-    with reading():
-        data = np.asarray(image.dataobj)
-    values = without_missing(data, missing).T
-    values = values[:, 0] if values.shape[1] == 1 else values
-    return Still(scans.grid, values, names=_names_of_labels(image))
-
-
-def check_cifti_run(image):
-    """Raise ValueError unless a CIFTI image holds scans of grayordinates."""
-    types = axes_of(image)
-    if types != (SCANS, BRAIN):
-        raise ValueError(f"a run must be a .dtseries.nii, got a {_what_it_is(image)}")
-    step, unit = time_step_of(image)
-    if unit not in SECONDS_PER_UNIT:
-        raise ValueError(
-            f"the scans of the .dtseries.nii are {step:g} {unit} apart: they are no "
-            "time series. Write the repetition time to it in seconds."
-        )
-
-
-def cifti_like(image, values, affine=None):
-    """Return values of grayordinates as maps like another image."""
-    return CiftiScans(image).grid.image_of(values)
-
-
-def named_maps(image, names):
-    """Return a CIFTI image of maps in float32, each with its name."""
-    grid = CiftiScans(image).grid
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    return grid.image_of(data.T, names)
 
 
 def axes_of(image):

@@ -1,125 +1,25 @@
-"""The door: what an image is, is asked here and nowhere else."""
+"""The door: of what format an image is, the classes of `Scans` are asked here."""
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from numbers import Real
-from typing import Any
 
 import nibabel
 import numpy as np
 
 from .._support.messages import naming, warn, with_file
-from .cifti import (
-    CiftiScans,
-    check_cifti_run,
-    cifti_like,
-    named_maps,
-    read_cifti,
-)
-from .headers import are_one_grid, image_like
+from .cifti import CiftiScans
+from .headers import are_one_grid
 from .meshes import key_of_mesh
-from .surface import SurfaceScans, read_surface, surface_like
-from .volume import VolumeScans, read_volume
+from .surface import SurfaceScans
+from .volume import VolumeScans
 
 MIN_SCANS = 3
 """Fewest scans that can be correlated: the r of two scans is always 1 or -1."""
 
 
-@dataclass(frozen=True)
-class Format:
-    """How images of one kind are opened.
-
-    Attributes
-    ----------
-    is_one : callable
-        Tells whether an object is an image of this kind.
-    scans : callable
-        Makes the `Scans` of a run of it.
-    still : callable
-        Makes the `Still` of a mask or an atlas of it.
-    check_run : callable
-        Raises ValueError unless an image of it is one of scans.
-    maps : callable
-        Makes of an image of maps, and their names, one that files will hold in float32.
-    like : callable
-        Makes an image like another one of other values.
-    """
-
-    is_one: Any
-    scans: Any
-    still: Any
-    check_run: Any
-    maps: Any
-    like: Any
-
-
-def _is_cifti(img):
-    """Whether an object is an image as nibabel has them of CIFTI files."""
-    return isinstance(img, nibabel.Cifti2Image)
-
-
-def _is_surface(img):
-    """Whether an image is a SurfaceImage (or is made like one)."""
-    return hasattr(img, "mesh") and hasattr(img, "data")
-
-
-def _is_volume(img):
-    """Whether an object is an image as nibabel has them."""
-    return hasattr(img, "dataobj") and hasattr(img, "affine")
-
-
-def _check_volume_run(image):
-    """Raise ValueError unless an image has four dimensions."""
-    if len(image.shape) > 5 and tuple(image.shape[:4]) == (1, 1, 1, 1):
-        raise ValueError(
-            "a run must be a 4D image, got what is a CIFTI file, but for the ending of "
-            f"its name: shape {tuple(image.shape)}. CIFTI files end in .dtseries.nii "
-            "and are never compressed: unpack it, or rename it."
-        )
-    _check_dimensions(image.shape, 4)
-
-
-def _check_surface_run(image):
-    """Raise ValueError unless a SurfaceImage has two dimensions."""
-    _check_dimensions(image.shape, 2)
-
-
-def _volume_maps(img, names):
-    """Return a volume as files will hold it.
-
-    Some versions of nilearn leave a mask's integer type in the header.
-    """
-    img.set_data_dtype(np.float32)
-    return img
-
-
-def _surface_maps(img, names):
-    """Return a SurfaceImage as it is: it has no place for names."""
-    return img
-
-
-FORMATS = [
-    Format(_is_cifti, CiftiScans, read_cifti, check_cifti_run, named_maps, cifti_like),
-    Format(
-        _is_surface,
-        SurfaceScans,
-        read_surface,
-        _check_surface_run,
-        _surface_maps,
-        surface_like,
-    ),
-    Format(
-        _is_volume,
-        VolumeScans,
-        read_volume,
-        _check_volume_run,
-        _volume_maps,
-        image_like,
-    ),
-]
-"""All kinds of images, the first that knows one opens it."""
-
+FORMATS = (CiftiScans, SurfaceScans, VolumeScans)
+"""The classes of all kinds of images; the first that knows one opens it."""
 
 CURES = {
     nibabel.GiftiImage: " A .gii file holds one hemisphere and no mesh. Join both in "
@@ -150,7 +50,7 @@ def open_scans(img, is_run=True):
     form = _format_of(image, "img", "a path, a 4D nibabel image or a SurfaceImage")
     if is_run:
         form.check_run(image)
-    scans = form.scans(image)
+    scans = form(image)
     if is_run:
         check_enough_scans(scans.n_scans)
     return scans
@@ -203,13 +103,13 @@ def image_of(still, img, grid=None):
 
 def grid_of(value):
     """Return the grid of an image in memory, None of what is no image."""
-    forms = [form for form in FORMATS if form.is_one(value)]
-    return forms[0].scans(value).grid if forms else None
+    form = _known(value)
+    return None if form is None else form(value).grid
 
 
 def is_image(value):
     """Whether an object is an image in memory."""
-    return any(form.is_one(value) for form in FORMATS)
+    return _known(value) is not None
 
 
 def as_maps(img, names):
@@ -217,15 +117,13 @@ def as_maps(img, names):
 
     What is no image is returned as it is, and so are names where it has none.
     """
-    for form in FORMATS:
-        if form.is_one(img):
-            return form.maps(img, names)
-    return img
+    form = _known(img)
+    return img if form is None else form.as_maps(img, names)
 
 
 def in_space(img, space):
     """Return an image on the grid of another with what that says of its space."""
-    if space is None or not _is_volume(img):
+    if space is None or not VolumeScans.knows(img):
         return img
     if are_one_grid(img.affine, space.affine):
         # Not updated: headers round to float32.
@@ -240,9 +138,9 @@ def the_only(img):
 
     Of a SurfaceImage, without the axis of scans; of anything else, as it is.
     """
-    if _is_volume(img):
+    if VolumeScans.knows(img):
         return img.slicer[..., 0] if len(img.shape) == 4 else img
-    if _is_surface(img):
+    if SurfaceScans.knows(img):
         parts = img.data.parts.items()
         return type(img)(img.mesh, {name: part.reshape(-1) for name, part in parts})
     return img
@@ -263,36 +161,18 @@ def _loaded(img):
     return _load(img)
 
 
+def _known(value):
+    """Return the first format that knows an object, None if it is no image."""
+    return next((form for form in FORMATS if form.knows(value)), None)
+
+
 def _format_of(image, name, expected):
-    """Return the first format that knows an image."""
-    for form in FORMATS:
-        if form.is_one(image):
-            return form
+    """Return the first format that knows an image; raise TypeError if none does."""
+    form = _known(image)
+    if form is not None:
+        return form
     cure = CURES.get(type(image), "")
     raise TypeError(f"{name} must be {expected}, got {type(image).__name__}.{cure}")
-
-
-def _check_dimensions(shape, ndim):
-    """Raise ValueError unless a run has as many dimensions as its kind of image."""
-    names = {4: "a 4D image (x, y, z, scans)", 2: "of shape (vertices, scans)"}
-    if len(shape) != ndim:
-        cure = ""
-        if ndim == 4 and len(shape) < 4:
-            cure = " Join 3D volumes of one acquisition with nilearn.image.concat_imgs."
-        elif ndim == 4:
-            cure = _cure_of_many_dimensions(shape)
-        raise ValueError(
-            f"a run must be {names[ndim]}, got {len(shape)}D with shape "
-            f"{tuple(shape)}.{cure}"
-        )
-
-
-def _cure_of_many_dimensions(shape):
-    """Return how to take one 4D image out of one of more dimensions."""
-    axes = [axis for axis in range(3, len(shape)) if shape[axis] > 1]
-    time = axes[-1] if axes else len(shape) - 1
-    picks = [":" if axis < 3 or axis == time else "0" for axis in range(len(shape))]
-    return f" Take one 4D image out of it, such as img.slicer[{', '.join(picks)}]."
 
 
 def key_of(value):

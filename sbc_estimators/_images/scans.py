@@ -65,8 +65,13 @@ class Scans:
     yields each `Block` once; ``slabs(positions)``, which cuts positions into
     pieces that lie together in the file, as a list of (slab, places among the
     positions); ``take(block, slab)``, the kept numbers of a slab in a block,
-    ``(n_kept_in_block, n_positions)``; and ``image(kept)``, the kept scans in memory as
-    an image that maskers take, with a `Still` of the positions that are not finite.
+    ``(n_kept_in_block, n_positions)``; and ``image_of(kept)``, the kept scans in memory
+    as an image that maskers take, with a `Still` of the positions that are not finite.
+
+    Of an image before it is opened, the class itself has ``knows(value)``, whether an
+    object is one of the format; ``check_run(image)``, which raises ValueError unless it
+    is one of scans; and ``still(image, missing)``, the `Still` of a mask, an atlas or
+    maps, in which what is not finite becomes ``missing`` (to nilearn it is 0).
     """
 
     space = None
@@ -84,6 +89,19 @@ class Scans:
         step, unit = self.time_step
         is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
         return step * SECONDS_PER_UNIT[unit] if is_told else None
+
+    @classmethod
+    def like(cls, image, values, affine=None):
+        """Return values of positions as an image like another one.
+
+        On another affine where it is given and images of the format have one.
+        """
+        return cls(image).grid.image_of(values)
+
+    @staticmethod
+    def as_maps(image, names):
+        """Return an image of maps as files hold it: as it is, without names."""
+        return image
 
     def high_variance_confounds(self, kept):
         """Return nilearn's confounds of high variance at the kept scans.

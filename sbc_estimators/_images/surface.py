@@ -28,6 +28,34 @@ class SurfaceScans(Scans):
     doubts = ()
     time_step = (0.0, "that of the format")
 
+    @staticmethod
+    def knows(value):
+        """Whether an object is a SurfaceImage (or is made like one)."""
+        return hasattr(value, "mesh") and hasattr(value, "data")
+
+    @staticmethod
+    def check_run(image):
+        """Raise ValueError unless an image has two dimensions."""
+        shape = tuple(image.shape)
+        if len(shape) != 2:
+            raise ValueError(
+                f"a run must be of shape (vertices, scans), got {len(shape)}D with "
+                f"shape {shape}."
+            )
+
+    @staticmethod
+    def still(image, missing):
+        """Return the `Still` of an image of one scan, or of maps.
+
+        Labels stored as a column, (n, 1), are values like any others.
+        """
+        parts = [np.asarray(part) for part in image.data.parts.values()]
+        values = np.concatenate([part.reshape(len(part), -1) for part in parts])
+        check_real(values.dtype)
+        values = without_missing(values, missing)
+        values = values[:, 0] if values.shape[1] == 1 else values
+        return Still(SurfaceGrid(image.mesh), values)
+
     def __init__(self, image):
         self.image = image
         self.grid = SurfaceGrid(image.mesh)
@@ -88,23 +116,3 @@ def _numbers_in(part):
     """Return the numbers of a part, which nilearn 0.13 may leave as objects."""
     part = np.asarray(part)
     return part.astype(np.float64) if part.dtype == object else part
-
-
-def surface_like(image, values, affine=None):
-    """Return values of vertices as an image on the mesh of another one."""
-    return SurfaceGrid(image.mesh).image_of(values)
-
-
-def read_surface(image, missing=0):
-    """Return the `Still` of a SurfaceImage of one scan, or of maps.
-
-    Labels stored as a column, (n, 1), are values like any others. What is not finite
-    becomes `missing`.
-    """
-    parts = [np.asarray(part) for part in image.data.parts.values()]
-    values = np.concatenate([part.reshape(len(part), -1) for part in parts])
-    check_real(values.dtype)
-    values = without_missing(values, missing)
-    return Still(
-        SurfaceGrid(image.mesh), values[:, 0] if values.shape[1] == 1 else values
-    )

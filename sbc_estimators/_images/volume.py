@@ -13,7 +13,7 @@ from nibabel.arrayproxy import ArrayProxy
 from .._support.digests import digest
 from .._support.disks import READ_ERRORS
 from .grids import Still, VolumeGrid
-from .headers import doubts_of, space_of, units_of
+from .headers import doubts_of, image_like, space_of, units_of
 from .scans import (
     Block,
     Scaling,
@@ -55,6 +55,53 @@ class VolumeScans(Scans):
         If an uncompressed file is shorter than its header says; what is in a
         compressed one shows when it is read.
     """
+
+    like = staticmethod(image_like)
+
+    @staticmethod
+    def knows(value):
+        """Whether an object is an image as nibabel has them."""
+        return hasattr(value, "dataobj") and hasattr(value, "affine")
+
+    @staticmethod
+    def check_run(image):
+        """Raise ValueError unless an image has four dimensions."""
+        shape = tuple(image.shape)
+        if len(shape) > 5 and shape[:4] == (1, 1, 1, 1):
+            raise ValueError(
+                "a run must be a 4D image, got what is a CIFTI file, but for the "
+                f"ending of its name: shape {shape}. CIFTI files end in .dtseries.nii "
+                "and are never compressed: unpack it, or rename it."
+            )
+        if len(shape) != 4:
+            raise ValueError(
+                f"a run must be a 4D image (x, y, z, scans), got {len(shape)}D with "
+                f"shape {shape}. {_cure_of_dimensions(shape)}"
+            )
+
+    @staticmethod
+    def still(image, missing):
+        """Return the `Still` of a volume of three dimensions, or four: maps."""
+        _check_axes(image)
+        check_whole(image.dataobj)
+        with reading():
+            data = np.asarray(image.dataobj)
+            _check_ends(image)
+        check_real(data.dtype)
+        data = without_missing(data, missing)
+        grid = VolumeGrid(tuple(image.shape[:3]), np.asarray(image.affine))
+        values = data.reshape(grid.n_positions, -1)
+        values = values[:, 0] if values.shape[1] == 1 else values
+        return Still(grid, values, tuple(doubts_of(image.header)))
+
+    @staticmethod
+    def as_maps(image, names):
+        """Return a volume of maps as files hold it.
+
+        Some versions of nilearn leave a mask's integer type in the header.
+        """
+        image.set_data_dtype(np.float32)
+        return image
 
     def __init__(self, image):
         self.image, self.dataobj = image, image.dataobj
@@ -195,26 +242,6 @@ class VolumeScans(Scans):
         return nibabel.Nifti1Image(data, self.image.affine), flags
 
 
-def read_volume(image, missing=0):
-    """Return the `Still` of a volume of three dimensions, or four: maps.
-
-    What is not finite becomes `missing`; to nilearn it is 0.
-    """
-    shape = image.shape
-    _check_axes(image)
-    check_whole(image.dataobj)
-    with reading():
-        data = np.asarray(image.dataobj)
-        _check_ends(image)
-    check_real(data.dtype)
-    data = without_missing(data, missing)
-    grid = VolumeGrid(tuple(shape[:3]), np.asarray(image.affine))
-    values = data.reshape(grid.n_positions, -1)
-    is_single = math.prod(shape[3:]) == 1
-    values = values[:, 0] if is_single else values
-    return Still(grid, values, tuple(doubts_of(image.header)))
-
-
 def check_real(dtype):
     """Raise TypeError where a mask or an atlas is complex, a colour or the like."""
     if dtype.kind not in "biuf":
@@ -338,6 +365,16 @@ def _mapped(dataobj, start, stop):
 
 
 # Checks
+
+
+def _cure_of_dimensions(shape):
+    """Return how to make one 4D image of one of more dimensions, or of fewer."""
+    if len(shape) < 4:
+        return "Join 3D volumes of one acquisition with nilearn.image.concat_imgs."
+    axes = [axis for axis in range(3, len(shape)) if shape[axis] > 1]
+    time = axes[-1] if axes else len(shape) - 1
+    picks = [":" if axis < 3 or axis == time else "0" for axis in range(len(shape))]
+    return f"Take one 4D image out of it, such as img.slicer[{', '.join(picks)}]."
 
 
 def _check_axes(image):
