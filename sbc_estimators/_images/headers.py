@@ -72,6 +72,27 @@ def image_like(image, values, affine=None):
     return like
 
 
+def write_map(img, path, description):
+    """Write maps as float32 NIfTI: 3D for one volume, else 4D.
+
+    The codes of the image's header, which say what space it is in, are kept.
+
+    Parameters
+    ----------
+    img : Nifti1Image of shape (x, y, z, n_maps)
+    path : Path
+    description : str
+        For the header, at most 79 letters.
+    """
+    data = np.asarray(img.dataobj, dtype=np.float32)
+    data = data[..., 0] if data.shape[-1] == 1 else data
+    out = nibabel.Nifti1Image(data, img.affine, img.header)
+    out.set_data_dtype(np.float32)
+    out.header.set_xyzt_units("mm")
+    out.header["descrip"] = description
+    nibabel.save(out, path)
+
+
 def storable(values):
     """Return values in a type that files and libraries know."""
     if values.dtype.kind == "b":

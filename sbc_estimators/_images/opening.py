@@ -17,7 +17,6 @@ from .volume import VolumeScans
 MIN_SCANS = 3
 """Fewest scans that can be correlated: the r of two scans is always 1 or -1."""
 
-
 FORMATS = (CiftiScans, SurfaceScans, VolumeScans)
 """The classes of all kinds of images; the first that knows one opens it."""
 

@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._arrays.correlation import fisher_z
+from .._images.headers import write_map
 from .._images.opening import as_maps, in_space
 from .._signals.kinds import adapter_of
 from .._support.checks import check_place
-from .._support.files import replacing, write_json, write_map
+from .._support.files import replacing, write_json
 from .._support.messages import naming
 from ..runs._opened import as_runs
 from .bids_names import places_of

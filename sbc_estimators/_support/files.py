@@ -6,7 +6,6 @@ import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
@@ -175,27 +174,6 @@ def _put(hidden, path):
     except FileNotFoundError:
         if not path.exists():
             raise
-
-
-def write_map(img, path, description):
-    """Write maps as float32 NIfTI: 3D for one volume, else 4D.
-
-    The codes of the image's header, which say what space it is in, are kept.
-
-    Parameters
-    ----------
-    img : Nifti1Image of shape (x, y, z, n_maps)
-    path : Path
-    description : str
-        For the header, at most 79 letters.
-    """
-    data = np.asarray(img.dataobj, dtype=np.float32)
-    data = data[..., 0] if data.shape[-1] == 1 else data
-    out = nibabel.Nifti1Image(data, img.affine, img.header)
-    out.set_data_dtype(np.float32)
-    out.header.set_xyzt_units("mm")
-    out.header["descrip"] = description
-    nibabel.save(out, path)
 
 
 def write_table(array, names, path):
