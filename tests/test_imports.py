@@ -100,6 +100,8 @@ KINDS_OF_IMAGES = re.compile(
     r"SurfaceImage|PolyMesh|\w*Nifti\w*Image|SpatialImage|Cifti2Image|GiftiImage"
 )
 
+KINDS_OF_GRIDS = re.compile(r"\w*Grid")
+
 ATTRIBUTES_OF_IMAGES = {"mesh", "dataobj", "affine", "set_data_dtype", "get_fdata"}
 """Those by which one tells what an image is."""
 
@@ -149,6 +151,16 @@ def test_what_an_image_is_is_asked_by_the_class_of_its_format():
     for name, expected in own.items():
         assert expected in askers.pop(f"sbc_estimators/_images/{name}.py")
     assert askers == {}
+
+
+def test_of_what_kind_a_grid_is_is_asked_by_grids():
+    askers = {
+        by_name(path): kinds
+        for path in MODULES
+        if (kinds := [k for k in asked(path)[0] if KINDS_OF_GRIDS.fullmatch(k)])
+    }
+    grids = {f"sbc_estimators/_images/{n}.py" for n in ("grids", "meshes")}
+    assert grids <= set(askers) <= grids | {"sbc_estimators/_images/grayordinates.py"}
 
 
 def test_only_public_names_of_other_packages():

@@ -185,7 +185,7 @@ def differences(places):
 
 def _header(grid):
     """Return the start of a file of a map, by name; surfaces have none."""
-    if isinstance(grid, SurfaceGrid):
+    if not grid.is_in_one_file:
         return {}
     img = grid.image_of(np.zeros(grid.n_positions, np.float32))
     header = getattr(img, "nifti_header", img.header)

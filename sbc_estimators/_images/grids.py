@@ -82,6 +82,9 @@ class Grid:
     a masker of that kind does: `part`, `spread` and `as_whole`.
     """
 
+    is_in_one_file = True
+    """Whether one file holds an image: of a surface, there is one a hemisphere."""
+
     def part(self, kind):
         """Return the grid of the part that is of a kind, None where it has none.
 
@@ -128,8 +131,6 @@ class VolumeGrid(Grid):
     shape : tuple of 3 int
     affine : ndarray of shape (4, 4)
         Takes voxels to mm.
-    n_positions : int
-        Number of voxels.
     """
 
     shape: tuple
@@ -188,8 +189,7 @@ class VolumeGrid(Grid):
     def covers(self, still):
         """Whether any position of a still that is not 0 lies within this grid."""
         values = still.values
-        is_set = values.any(axis=1) if values.ndim > 1 else values != 0
-        positions = np.flatnonzero(is_set)
+        positions = np.flatnonzero(values.any(axis=1) if values.ndim > 1 else values)
         if self.same_as(still.grid) or not isinstance(still.grid, VolumeGrid):
             return len(positions) > 0
         # A sample of all of space will mostly do.

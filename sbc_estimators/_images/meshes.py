@@ -32,6 +32,7 @@ class SurfaceGrid(Grid):
 
     kind = "a surface"
     element = "vertex"
+    is_in_one_file = False
     affine = None
 
     @property
