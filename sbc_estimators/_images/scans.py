@@ -110,6 +110,16 @@ class Scans:
         """
         return image.high_variance_confounds(self.image_of(kept)[0])
 
+    def with_high_variance(self, confounds, kept):
+        """Return confounds, or none, after those of high variance.
+
+        Computed of the kept scans, so that a censored one has no say.
+        """
+        computed = self.high_variance_confounds(kept)
+        full = np.zeros((self.n_scans, computed.shape[1]))
+        full[kept] = computed
+        return full if confounds is None else np.hstack([full, confounds])
+
     def series(self, positions, kept=None):
         """Return the raw signals of some positions in float64, 0 where not finite.
 

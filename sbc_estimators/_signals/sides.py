@@ -250,11 +250,7 @@ class Side:
         """Return the `CleaningOperator` of the signals."""
         run, confounds = self.run, self.run.confounds
         if self.cleaning.high_variance_confounds:
-            # From the kept scans, so that a censored one has no say.
-            computed = run.scans.high_variance_confounds(run.kept)
-            full = np.zeros((run.n_scans, computed.shape[1]))
-            full[run.kept] = computed
-            confounds = full if confounds is None else np.hstack([full, confounds])
+            confounds = run.scans.with_high_variance(confounds, run.kept)
         return compile_cleaning(self.cleaning, run.n_scans, run.kept, confounds)
 
 

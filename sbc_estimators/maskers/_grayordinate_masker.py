@@ -366,10 +366,7 @@ class GrayordinateMasker(TransformerMixin, BaseEstimator):
             cleaning = replace(cleaning, t_r=scans.t_r)
         cleaning.check()
         if self.high_variance_confounds:
-            computed = scans.high_variance_confounds(kept)
-            found = np.zeros((scans.n_scans, computed.shape[1]))
-            found[kept] = computed
-            confounds = found if confounds is None else np.hstack([found, confounds])
+            confounds = scans.with_high_variance(confounds, kept)
         cleaned = clean_kept(cleaning, signals, scans.n_scans, kept, confounds)
         if self.standardize in (None, False):
             return cleaned
