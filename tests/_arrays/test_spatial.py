@@ -166,11 +166,6 @@ def test_inputs_are_left_alone():
 # Outputs as weighted sums of members
 
 
-def draw(seed=1):
-    """Return a generator of numbers."""
-    return np.random.default_rng(seed)
-
-
 def members_of(spatial, values):
     """Return values at positions `(n_positions, n_rows)` as those of the members."""
     rows = values[spatial.inputs].T
@@ -232,7 +227,7 @@ def test_labels_in_the_order_wanted():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_are_means(seed):
-    rng = draw(seed)
+    rng = np.random.default_rng(seed)
     labels, values = rng.integers(-3, 9, 200), rng.standard_normal((200, 4))
     wanted = rng.permutation(np.unique(labels))[:5]
     expected = [values[labels == label].mean(axis=0) for label in wanted]
@@ -242,7 +237,7 @@ def test_labels_are_means(seed):
 
 @pytest.mark.parametrize("rank", [1, 3, 4])
 def test_maps_are_least_squares(rank):
-    rng = draw(9)
+    rng = np.random.default_rng(9)
     maps = rng.standard_normal((60, rank)) @ rng.standard_normal((rank, 4))
     maps[::3] = 0
     values = rng.standard_normal((60, 5))
@@ -266,7 +261,7 @@ def test_no_maps_at_all():
 
 def test_positions_are_themselves():
     spatial = SpatialMap(np.array([2, 5]))
-    values = draw(2).standard_normal((9, 3))
+    values = np.random.default_rng(2).standard_normal((9, 3))
     np.testing.assert_array_equal(outputs_of(spatial, values), values[[2, 5]])
     np.testing.assert_array_equal(extents_of(spatial), np.eye(2))
     assert spatial.sizes().tolist() == [1, 1]
@@ -281,7 +276,7 @@ def test_smoothing_comes_before(monkeypatch, most, dtype):
     plain = mean_map([np.array([3, 50]), np.array([50, 51, 119])])
     smoothing = SeparableSmoothing(smoothing_matrices(5.0, affine, shape), shape)
     spatial = SpatialMap(plain.members, plain.weights, smoothing)
-    volumes = draw(10).standard_normal((*shape, 3)).astype(dtype)
+    volumes = np.random.default_rng(10).standard_normal((*shape, 3)).astype(dtype)
     smoothed = nilearn_smooth(volumes.astype(np.float64), affine, 5.0).reshape(-1, 3)
     tolerance = 1e-6 if dtype == np.float32 else 1e-12
     values = volumes.reshape(-1, 3)
@@ -307,12 +302,13 @@ def test_other_positions_and_their_order_have_no_say(monkeypatch, most, fwhm):
     if fwhm is not None:
         matrices = smoothing_matrices(fwhm, make_affine(5), shape)
         smoothing = SeparableSmoothing(matrices, shape)
-    plain = label_map(draw(3).integers(0, 40, 210), [5, 7])
+    rng = np.random.default_rng(3)
+    plain = label_map(rng.integers(0, 40, 210), [5, 7])
     spatial = SpatialMap(plain.members, plain.weights, smoothing)
-    values = draw(4).standard_normal((210, 4))
+    values = rng.standard_normal((210, 4))
     expected = outputs_of(spatial, values)
     others = np.setdiff1d(np.arange(210), spatial.inputs)[::2]
-    positions = draw(5).permutation(np.concatenate([spatial.inputs, others]))
+    positions = rng.permutation(np.concatenate([spatial.inputs, others]))
     found = spatial.output_rows(positions, values[positions].T, ALONE, np.empty)
     np.testing.assert_allclose(found.T, expected, atol=1e-6)
 

@@ -53,15 +53,11 @@ def image(data, affine=None):
     return nib.Nifti1Image(data, affine_of() if affine is None else affine)
 
 
-def draw(seed=1):
-    """Return a generator of numbers."""
-    return np.random.default_rng(seed)
-
-
-LABELS = draw(1).integers(0, 5, (7, 6, 5)).astype(np.int16)
-MASK = (draw(2).random((7, 6, 5)) < 0.6).astype(np.int8)
+LABELS = np.random.default_rng(1).integers(0, 5, (7, 6, 5)).astype(np.int16)
+MASK = (np.random.default_rng(2).random((7, 6, 5)) < 0.6).astype(np.int8)
 NOT_3 = (LABELS != 3).astype(np.int8)
-MAPS = draw(3).standard_normal((7, 6, 5, 4)) * (draw(4).random((7, 6, 5, 4)) < 0.5)
+MAPS = np.random.default_rng(3).standard_normal((7, 6, 5, 4))
+MAPS *= np.random.default_rng(4).random(MAPS.shape) < 0.5
 POSITIVE = np.abs(MAPS)
 SEEDS = [(-1, 12, 17), (5, 16, 22)]
 
@@ -137,7 +133,7 @@ VOLUME = {
 
 def mesh_of(n_left=40, n_right=50):
     """Return a mesh of two parts with vertices anywhere."""
-    rng = draw(5)
+    rng = np.random.default_rng(5)
     parts = {}
     for name, n_vertices in (("left", n_left), ("right", n_right)):
         faces = np.arange(n_vertices - 2)[:, np.newaxis] + np.arange(3)
@@ -154,7 +150,7 @@ def surface(make, mesh=MESH):
     return SurfaceImage(mesh, parts)
 
 
-RNG = draw(6)
+RNG = np.random.default_rng(6)
 SURFACE_LABELS = surface(lambda n: RNG.integers(0, 6, n))
 SURFACE_MASK = surface(lambda n: RNG.random(n) < 0.6)
 SURFACE_MAPS = surface(lambda n: RNG.standard_normal((n, 3)))
@@ -173,7 +169,7 @@ SURFACE = {
 @pytest.fixture(scope="module")
 def surface_run():
     """A surface run of 8 scans; nilearn has maps in float32, so its numbers are."""
-    rng = draw(7)
+    rng = np.random.default_rng(7)
     return surface(lambda n: rng.standard_normal((n, 8)).astype(np.float32) + 0.0)
 
 
@@ -317,7 +313,7 @@ def test_voxels_with_negative_weights_alone(volume):
 
 
 def test_whole_numbers_are_averaged_in_float64():
-    data = draw(8).integers(0, 3, (7, 6, 5, 8)).astype(np.int16)
+    data = np.random.default_rng(8).integers(0, 3, (7, 6, 5, 8)).astype(np.int16)
     run = image(data)
     masker = fitted(NiftiLabelsMasker(image(LABELS)), run)
     spatial = map_of(masker, run)
