@@ -1,6 +1,8 @@
 """What tests share and pytest need not hand to them: plain functions and classes."""
 
+import base64
 import collections
+import gzip
 import hashlib
 import itertools
 import pickle
@@ -13,7 +15,7 @@ import numpy as np
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker, SurfaceMasker
 from nilearn.surface import SurfaceImage
 
-from sbc_estimators import SeedCorrelationMap
+from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.maskers import GrayordinateMasker
 
 
@@ -127,6 +129,36 @@ def image_like(img, array):
     return SurfaceImage(img.mesh, {"left": array[:n_left], "right": array[n_left:]})
 
 
+class CountingProxy:
+    """The data of an image, not in memory, which counts how often each scan is read."""
+
+    is_proxy = True
+
+    def __init__(self, values):
+        self.values = values
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+        self.n_reads = np.zeros(self.shape[-1], int)
+        self._scans = np.broadcast_to(np.arange(self.shape[-1]), self.shape)
+
+    def __array__(self, dtype=None, copy=None):
+        self.n_reads += 1
+        return np.array(self.values, dtype=dtype)
+
+    def __getitem__(self, item):
+        self.n_reads[np.unique(self._scans[item])] += 1
+        return self.values[item]
+
+    def __deepcopy__(self, memo):
+        return self  # nilearn copies images before it reads them
+
+
+def counted(img):
+    """Return a copy of an image whose data counts how often each scan is read."""
+    counting = nib.Nifti1Image(CountingProxy(np.asarray(img.dataobj)), img.affine)
+    counting.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
+    return counting
+
+
 def read_in_blocks(patch, n_bytes):
     """Let files be read so many bytes at a time, whatever else there is to consider."""
     sizes = {"BLOCK_BYTES": n_bytes, "BLOCK_SCANS": 0, "MAX_BLOCK_BYTES": 0}
@@ -142,7 +174,21 @@ def sphere(data, seed, radius):
     return inside.reshape(data.mask_img.shape)
 
 
-# Folders
+def drifting(run, folder, where):
+    """Return a run in a file in which some voxels drift, given a mask of them."""
+    img = nib.load(run.img)
+    drift = 2e4 * np.linspace(-1, 1, img.shape[3]) * where[..., np.newaxis]
+    scans = np.asarray(img.dataobj, np.float32) + drift.astype(np.float32)
+    path = save(nib.Nifti1Image(scans, img.affine), folder / "drift.nii.gz")
+    return Run(str(path), t_r=run.t_r)
+
+
+# Folders and pages
+
+
+def unpacked(text):
+    """Return the bytes of a part of a page."""
+    return gzip.decompress(base64.b64decode(text))
 
 
 def tree(folder):

@@ -17,7 +17,7 @@ from nilearn.maskers import (
 )
 from nilearn.surface import SurfaceImage
 
-from helpers import every_pair, in_turn
+from helpers import counted, every_pair, in_turn
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._support.tables import read_table
 from sbc_estimators.datasets import make_runs
@@ -417,33 +417,13 @@ def test_fit_transform_is_fit_then_transform(sbc, simulated):
     np.testing.assert_allclose(z[0], np.arctanh(r.ravel().astype(float)), rtol=1e-6)
 
 
-class CountingArray:
-    """An array that is not in memory, and counts how often each scan is read."""
-
-    def __init__(self, data):
-        self.data, self.shape, self.dtype = data, data.shape, data.dtype
-        self.ndim = data.ndim
-        self.reads = np.zeros(data.shape[-1], int)
-
-    def __getitem__(self, index):
-        part = self.data[index]
-        is_of_scans = isinstance(index, tuple) and Ellipsis in index
-        self.reads[index[-1] if is_of_scans else slice(None)] += 1
-        return part
-
-    def __array__(self, dtype=None, copy=None):
-        self.reads += 1
-        return np.array(self.data, dtype=dtype)
-
-
 def test_each_scan_is_read_once(sbc, simulated):
     """By fit_transform, and by transform."""
-    array = CountingArray(np.array(simulated.img.dataobj))
-    run = Run(nib.Nifti1Image(array, simulated.img.affine))
-    sbc.fit_transform([run])
-    np.testing.assert_array_equal(array.reads, 1)
-    sbc.transform(run)
-    np.testing.assert_array_equal(array.reads, 2)
+    img = counted(simulated.img)
+    sbc.fit_transform([Run(img)])
+    np.testing.assert_array_equal(img.dataobj.n_reads, 1)
+    sbc.transform(Run(img))
+    np.testing.assert_array_equal(img.dataobj.n_reads, 2)
 
 
 def test_another_run_may_be_transformed(voxels_sbc, runs):

@@ -25,7 +25,7 @@ from nilearn.signal import clean
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from helpers import OwnSpheres, OwnVoxels, every_pair, words
+from helpers import OwnSpheres, OwnVoxels, drifting, every_pair, words
 from sbc_estimators import PreparedRun, Run, SeedCorrelationMap
 from sbc_estimators._maps.seeds import MEASURES, SUMMARIES
 from sbc_estimators._support.entries import END
@@ -350,21 +350,12 @@ def test_scans_that_are_gone_are_not_missed(make, data, tmp_path):
         np.testing.assert_array_equal(prepared.map(), sbc.correlations_)
 
 
-def drifting(data, folder):
-    """Return a run in a file whose voxels behind drift."""
-    img = nib.load(data.runs[0].img)
-    behind = np.asarray(front(data.mask_img).dataobj) == 0
-    drift = 2e4 * np.linspace(-1, 1, 60) * behind[..., np.newaxis]
-    scans = np.asarray(img.dataobj, np.float32) + drift.astype(np.float32)
-    path = folder / "drift.nii.gz"
-    nib.save(nib.Nifti1Image(scans, img.affine), path)
-    return Run(str(path), t_r=2.0)
-
-
 @pytest.mark.parametrize("fwhm", [None, 5.0])
 def test_seeds_that_drift(make, data, tmp_path, folder, fwhm):
     brain = NiftiMasker(front(data.mask_img), smoothing_fwhm=fwhm, **BAND)
-    run, sbc = drifting(data, tmp_path), make(brain_masker=brain, **on_disk(folder))
+    behind = np.asarray(front(data.mask_img).dataobj) == 0
+    run = drifting(data.runs[0], tmp_path, behind)
+    sbc = make(brain_masker=brain, **on_disk(folder))
     seeds = SphereSeeds([(0, -12, 0), (0, 4, 0), (0, 16, 0)], radius=4)
     with sbc.fit(run).prepare(run) as prepared:
         assert_maps(prepared, sbc, run, seed_masker=seeds)

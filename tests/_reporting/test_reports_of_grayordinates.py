@@ -1,7 +1,5 @@
 """Reports of maps of grayordinates: their voxels, and their cortex."""
 
-import base64
-import gzip
 import re
 
 import nibabel as nib
@@ -10,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from grayordinate_helpers import CORTEX, column_of, save, simulated_acquisition
+from helpers import unpacked
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._images.opening import grid_of
 from sbc_estimators._reporting.backgrounds import as_image, background_of
@@ -126,11 +125,6 @@ def test_a_seed_is_where_it_is(data):
 
 
 # The viewer
-
-
-def unpacked(text):
-    """Return the bytes of a part."""
-    return gzip.decompress(base64.b64decode(text))
 
 
 @pytest.mark.usefixtures("viewer")

@@ -1,7 +1,6 @@
 """What a page holds for the viewer: maps as they are, as fine as there is room for."""
 
 import base64
-import gzip
 import itertools
 import warnings
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from nilearn.maskers import NiftiMasker, NiftiSpheresMasker, SurfaceMasker
 
+from helpers import unpacked
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._reporting import viewer
 from sbc_estimators._reporting.backgrounds import as_image, background_of, greys
@@ -20,11 +20,6 @@ from sbc_estimators.maskers import SurfaceSeeds
 from sbc_estimators.plotting._backgrounds import TEMPLATE
 
 needs_viewer = pytest.mark.usefixtures("viewer")
-
-
-def unpacked(text):
-    """Return the bytes of a part."""
-    return gzip.decompress(base64.b64decode(text))
 
 
 def as_volume(text):

@@ -31,6 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
+from helpers import drifting
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays import dimensions as _dimensions
 from sbc_estimators._images.opening import open_scans
@@ -303,23 +304,13 @@ def test_seeds_beside_the_brain_are_read_once(make, data, folder, readings):
         assert_same(sbc, clone(sbc).set_params(memory=None).fit(run))
 
 
-def drifting(data, folder, where):
-    """Return a run in a file in which some voxels drift, given a mask of them."""
-    img = nib.load(data.runs[0].img)
-    drift = 2e4 * np.linspace(-1, 1, 60) * where[..., np.newaxis]
-    scans = np.asarray(img.dataobj, np.float32) + drift.astype(np.float32)
-    path = folder / "drift.nii.gz"
-    nib.save(nib.Nifti1Image(scans, img.affine), path)
-    return Run(str(path), t_r=2.0)
-
-
 @pytest.mark.parametrize("where", ["brain", "seeds", "seeds beside"])
 def test_signals_that_drift_are_the_same_to_the_last_bit(
     make, data, tmp_path, readings, where
 ):
     mask = np.asarray(data.mask_img.dataobj) != 0
     low = np.asarray(half_of(data.mask_img, 1).dataobj) != 0
-    run = drifting(data, tmp_path, {"brain": low}.get(where, mask & ~low))
+    run = drifting(data.runs[0], tmp_path, {"brain": low}.get(where, mask & ~low))
     options = {"seed_masker__seeds": data.seeds[:3]}
     if where != "seeds":
         options["brain_masker__smoothing_fwhm"] = None

@@ -25,7 +25,7 @@ from nilearn.maskers import (
 )
 from threadpoolctl import threadpool_limits
 
-from helpers import OwnVoxels, every_pair, in_turn, read_in_blocks
+from helpers import OwnVoxels, counted, every_pair, in_turn, read_in_blocks
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators._arrays import streaming as _streaming
 from sbc_estimators._images import volume as _volume
@@ -776,26 +776,6 @@ def test_same_bits_in_parallel():
 # What is read, and what is left alone
 
 
-class CountingProxy:
-    """The data of an image, which counts how often each scan is read."""
-
-    is_proxy = True
-
-    def __init__(self, values):
-        self.values = values
-        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
-        self.n_reads = np.zeros(values.shape[3], dtype=int)
-
-    def __array__(self, dtype=None, copy=None):
-        self.n_reads += 1
-        return np.array(self.values, dtype=dtype)
-
-    def __getitem__(self, item):
-        scans = item[3] if isinstance(item, tuple) and len(item) == 4 else item[-1]
-        self.n_reads[scans] += 1
-        return self.values[item]
-
-
 @pytest.mark.parametrize(
     ("fwhm", "seed_kind", "censored"),
     every_pair([None, 6.0], ["spheres", "mask"], [False, True]),
@@ -805,9 +785,8 @@ def test_scans_are_read_once(monkeypatch, fwhm, seed_kind, censored):
     seed, brain = maskers(run, fwhm=fwhm)
     if seed_kind == "mask":
         seed = NiftiMasker(run.mask_img, **DETREND)
-    img = nib.Nifti1Image(CountingProxy(run.data), run.affine)
+    img = counted(image_of(run))
     read_in_blocks(monkeypatch, 6 * run.data[..., 0].nbytes)
-    img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
     kept = np.arange(1, 70, 2) if censored else None
     sbc = SeedCorrelationMap(seed, brain).fit(Run(img, sample_mask=kept))
     assert sbc.paths_ == STREAMED
@@ -976,8 +955,7 @@ def test_high_variance_confounds(assert_agree, seed_cleaning, brain_cleaning, fw
 @pytest.mark.parametrize("cleaning", [BAND, HIGH_VARIANCE])
 def test_high_variance_confounds_alone_are_read_before(monkeypatch, cleaning):
     run = make_run(31)
-    img = nib.Nifti1Image(CountingProxy(run.data), run.affine)
-    img.dataobj.n_reads[:] = 0  # nibabel has looked at a voxel for its type
+    img = counted(image_of(run))
     SeedCorrelationMap(*maskers(run, cleaning)).fit(img)
     n_times = 2 if "high_variance_confounds" in cleaning else 1
     assert img.dataobj.n_reads.tolist() == [n_times] * run.n_scans
