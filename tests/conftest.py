@@ -284,19 +284,6 @@ def default_maps(tmp_path_factory):
     return folder / "sbc_map"
 
 
-@pytest.fixture(scope="session")
-def save_copy():
-    """The function ``(img, path) -> None`` that writes an image in memory.
-
-    nibabel would note the file in an image that other tests share.
-    """
-
-    def save(img, path):
-        nib.save(nib.Nifti1Image(img.dataobj, img.affine, img.header), path)
-
-    return save
-
-
 @pytest.fixture
 def routing():
     """Turn scikit-learn's metadata routing on."""

@@ -19,7 +19,7 @@ from nilearn.maskers import (
     SurfaceMasker,
 )
 
-from helpers import every_pair, in_turn
+from helpers import every_pair, in_turn, save
 from sbc_estimators import Run, SeedCorrelationMap
 from sbc_estimators.datasets import load_sample_run
 
@@ -528,12 +528,12 @@ def test_a_mean_that_cleaning_mixes_in(
 
 
 @pytest.mark.parametrize("source", ["file", "proxy", "array"])
-def test_ways_to_hold_a_run(nilearn_r, sample_box, save_copy, tmp_path, source):
+def test_ways_to_hold_a_run(nilearn_r, sample_box, tmp_path, source):
     """A path, an image that nibabel has not read, and one in memory."""
-    save_copy(sample_box.img, tmp_path / "bold.nii.gz")
+    path = save(sample_box.img, tmp_path / "bold.nii.gz")
     run = {
-        "file": str(tmp_path / "bold.nii.gz"),
-        "proxy": nib.load(tmp_path / "bold.nii.gz"),
+        "file": str(path),
+        "proxy": nib.load(path),
         "array": sample_box.img,
     }[source]
     _check(nilearn_r, sample_box, spheres(8), voxels(smoothing_fwhm=6), run=run)

@@ -34,11 +34,11 @@ def in_memory(img):
 
 
 @pytest.fixture(scope="module")
-def files(simulated, save_copy, tmp_path_factory):
+def files(simulated, tmp_path_factory):
     """A simulated run and its mask in files."""
     folder = tmp_path_factory.mktemp("it's here")
-    save_copy(simulated.img, folder / "bold.nii")
-    save_copy(simulated.mask_img, folder / "mask.nii")
+    nib.save(in_memory(simulated.img), folder / "bold.nii")
+    nib.save(in_memory(simulated.mask_img), folder / "mask.nii")
     return folder
 
 

@@ -4,17 +4,9 @@ import nibabel as nib
 import numpy as np
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from scipy.sparse.csgraph import floyd_warshall
-from sklearn.base import clone
 
 TOLERANCE = 1e-10
 NAMES = {1: "back", 2: "middle", 3: "front", 4: "top"}
-
-
-def nilearn_signals(masker, run):
-    """Return what a nilearn masker makes of a run, not standardized."""
-    masker = clone(masker).set_params(standardize=None)
-    masker.fit(run)
-    return masker.transform(run)
 
 
 # Volumes

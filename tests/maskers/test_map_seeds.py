@@ -3,7 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from masker_helpers import mask_of, moved, nilearn_signals
+from masker_helpers import mask_of, moved
 from nilearn.maskers import (
     NiftiMapsMasker,
     NiftiMasker,
@@ -28,15 +28,15 @@ def surface_maps(cortex, n_maps=2):
     return SurfaceImage(mesh, parts)
 
 
-def test_signals_are_nilearn_s(sample_box, cortex):
+def test_signals_are_nilearn_s(nilearn_signals, sample_box, cortex):
     for mask_img in (None, mask_of(sample_box, 1, 2)):
         masker = NiftiMapsMasker(sample_box.maps_img, mask_img=mask_img)
         found = MapSeeds(sample_box.maps_img, mask_img=mask_img)
-        expected = nilearn_signals(masker, sample_box.img)
+        expected = nilearn_signals(masker, sample_box.run)
         np.testing.assert_allclose(found.fit_transform(sample_box.img), expected)
     maps_img = surface_maps(cortex)
     found = MapSeeds(maps_img).fit_transform(cortex.img)
-    expected = nilearn_signals(SurfaceMapsMasker(maps_img), cortex.img)
+    expected = nilearn_signals(SurfaceMapsMasker(maps_img), cortex.run)
     np.testing.assert_allclose(found, expected)
 
 

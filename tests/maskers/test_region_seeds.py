@@ -12,7 +12,6 @@ from masker_helpers import (
     mask_like,
     mask_of,
     moved,
-    nilearn_signals,
     other_atlas,
     scaled,
 )
@@ -21,7 +20,7 @@ from nilearn.maskers import NiftiLabelsMasker, SurfaceLabelsMasker
 from nilearn.surface import SurfaceImage
 from sklearn.base import clone
 
-from helpers import words
+from helpers import save, words
 from sbc_estimators.maskers import RegionSeeds
 
 
@@ -39,13 +38,13 @@ def mean_within(img, is_inside):
 
 
 @pytest.mark.parametrize("options", [{}, {"mask_img": True}, {"background_label": 2}])
-def test_all_regions_are_those_of_nilearn(sample_box, options):
+def test_all_regions_are_those_of_nilearn(nilearn_signals, sample_box, options):
     if "mask_img" in options:
         options = {**options, "mask_img": sample_box.mask_img}
     ours = RegionSeeds(sample_box.labels_img, **options)
     theirs = NiftiLabelsMasker(sample_box.labels_img, **options)
     found = ours.fit_transform(sample_box.img)
-    expected = nilearn_signals(theirs, sample_box.img)
+    expected = nilearn_signals(theirs, sample_box.run)
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
 
 
@@ -61,11 +60,11 @@ def test_all_regions_are_those_of_nilearn(sample_box, options):
         (pd.Series([2, 1]), [2, 1]),
     ],
 )
-def test_only_chosen_regions_become_seeds(sample_box, regions, labels):
+def test_only_chosen_regions_become_seeds(nilearn_signals, sample_box, regions, labels):
     seeds = RegionSeeds(sample_box.labels_img, regions, lut=NAMES)
     found = seeds.fit_transform(sample_box.img)
     everything = nilearn_signals(
-        NiftiLabelsMasker(sample_box.labels_img), sample_box.img
+        NiftiLabelsMasker(sample_box.labels_img), sample_box.run
     )
     expected = everything[:, np.array(labels) - 1]
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
@@ -203,8 +202,7 @@ def test_outside_of_an_atlas_is_background_whatever_its_label(sample_box):
     assert [0] in seeds.labels_
 
 
-@pytest.mark.filterwarnings("ignore:Resampling labels")
-def test_atlas_of_another_grid(sample_box):
+def test_atlas_of_another_grid(nilearn_signals, sample_box):
     affine = sample_box.labels_img.affine.copy()
     affine[:3, :3] *= 0.7
     affine[:3, 3] += 1.3
@@ -213,18 +211,17 @@ def test_atlas_of_another_grid(sample_box):
     atlas = nib.Nifti1Image(labels, affine)
     found = RegionSeeds(atlas, [3, 1]).fit_transform(sample_box.img)
     theirs = NiftiLabelsMasker(atlas)
-    expected = nilearn_signals(theirs, sample_box.img)[:, [2, 0]]
+    expected = nilearn_signals(theirs, sample_box.run)[:, [2, 0]]
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
 
 
-@pytest.mark.filterwarnings("ignore:After applying mask")
-def test_atlas_and_mask_of_other_grids(sample_box):
+def test_atlas_and_mask_of_other_grids(nilearn_signals, sample_box):
     options = {"mask_img": sample_box.coarse_mask_img}
     seeds = RegionSeeds(sample_box.labels_img, **options)
     with pytest.warns(UserWarning, match="2 of 4 regions"):
         found = seeds.fit_transform(sample_box.img)
     theirs = NiftiLabelsMasker(sample_box.labels_img, **options)
-    expected = nilearn_signals(theirs, sample_box.img)
+    expected = nilearn_signals(theirs, sample_box.run)
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
 
 
@@ -250,12 +247,12 @@ def test_lost_regions_are_left_out_of_all(sample_box):
 
 
 @pytest.fixture
-def masks(sample_box, save_copy, tmp_path):
+def masks(sample_box, tmp_path):
     """Return the paths of masks of regions 1, 2 and 3."""
-    paths = [tmp_path / f"{NAMES[n]}.v2_mask.nii.gz" for n in (1, 2, 3)]
-    for label, path in enumerate(paths, 1):
-        save_copy(mask_of(sample_box, label), path)
-    return paths
+    return [
+        save(mask_of(sample_box, n), tmp_path / f"{NAMES[n]}.v2_mask.nii.gz")
+        for n in (1, 2, 3)
+    ]
 
 
 def test_masks_are_seeds(sample_box, masks):
@@ -293,11 +290,11 @@ def test_masks_may_share_voxels_and_have_grids_of_their_own(sample_box):
 # Regions of a surface
 
 
-def test_surface_regions_are_those_of_nilearn(cortex):
+def test_surface_regions_are_those_of_nilearn(nilearn_signals, cortex):
     for options in ({}, {"mask_img": cortex.mask_img}, {"background_label": 2}):
         found = RegionSeeds(cortex.labels_img, **options).fit_transform(cortex.img)
         theirs = SurfaceLabelsMasker(cortex.labels_img, **options)
-        expected = nilearn_signals(theirs, cortex.img)
+        expected = nilearn_signals(theirs, cortex.run)
         np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
 
 

@@ -4,12 +4,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from masker_helpers import TOLERANCE, mask_like, nilearn_signals
+from masker_helpers import TOLERANCE, mask_like
 from nilearn.image import new_img_like
 from nilearn.maskers import NiftiSpheresMasker
 from sklearn.base import clone
 
-from helpers import words
+from helpers import save, words
+from sbc_estimators import Run
 from sbc_estimators.maskers import SphereSeeds
 
 
@@ -22,24 +23,24 @@ from sbc_estimators.maskers import SphereSeeds
         (30, {"allow_overlap": True}),
     ],
 )
-def test_spheres_are_those_of_nilearn(sample_box, radius, options):
+def test_spheres_are_those_of_nilearn(nilearn_signals, sample_box, radius, options):
     if "mask_img" in options:
         options = {**options, "mask_img": sample_box.mask_img}
     ours = SphereSeeds(sample_box.seeds, radius, **options)
     theirs = NiftiSpheresMasker(sample_box.seeds, radius=radius, **options)
     found = ours.fit_transform(sample_box.img)
-    expected = nilearn_signals(theirs, sample_box.img)
+    expected = nilearn_signals(theirs, sample_box.run)
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
 
 
 @pytest.mark.parametrize("container", [list, tuple, np.array, pd.Series])
-def test_each_sphere_has_its_own_radius(sample_box, container):
+def test_each_sphere_has_its_own_radius(nilearn_signals, sample_box, container):
     radii = [6.0, 12, 0]
     seeds = SphereSeeds(sample_box.seeds, container(radii))
     found = seeds.fit_transform(sample_box.img)
     for i, (seed, radius) in enumerate(zip(sample_box.seeds, radii, strict=True)):
         alone = NiftiSpheresMasker([seed], radius=radius or None)
-        expected = nilearn_signals(alone, sample_box.img)[:, 0]
+        expected = nilearn_signals(alone, sample_box.run)[:, 0]
         np.testing.assert_allclose(found[:, i], expected, rtol=TOLERANCE)
     assert seeds.radii_ == radii
 
@@ -51,23 +52,23 @@ def test_small_spheres_hold_their_seed(sample_box):
     np.testing.assert_array_equal(found, voxels)
 
 
-def test_spheres_of_whole_numbers_are_averaged_in_float64(sample_box):
+def test_spheres_of_whole_numbers_are_averaged_in_float64(nilearn_signals, sample_box):
     img = sample_box.img
     whole = nib.Nifti1Image(np.rint(img.get_fdata() / 50).astype(np.int16), img.affine)
     floats = nib.Nifti1Image(whole.get_fdata(), img.affine)
     seeds = SphereSeeds(sample_box.seeds, 8.0)
-    expected = nilearn_signals(NiftiSpheresMasker(sample_box.seeds, radius=8.0), floats)
+    theirs = NiftiSpheresMasker(sample_box.seeds, radius=8.0)
+    expected = nilearn_signals(theirs, Run(floats))
     np.testing.assert_allclose(seeds.fit_transform(whole), expected, rtol=TOLERANCE)
 
 
-def test_spheres_from_files(sample_box, save_copy, tmp_path):
-    paths = tmp_path / "bold.nii.gz", tmp_path / "mask.nii.gz"
-    save_copy(sample_box.img, paths[0])
-    save_copy(sample_box.mask_img, paths[1])
-    seeds = SphereSeeds(sample_box.seeds, 8.0, mask_img=str(paths[1]))
+def test_spheres_from_files(sample_box, tmp_path):
+    path = save(sample_box.img, tmp_path / "bold.nii.gz")
+    mask_path = save(sample_box.mask_img, tmp_path / "mask.nii.gz")
+    seeds = SphereSeeds(sample_box.seeds, 8.0, mask_img=str(mask_path))
     expected = clone(seeds).set_params(mask_img=sample_box.mask_img)
     expected = expected.fit_transform(sample_box.img)
-    np.testing.assert_allclose(seeds.fit_transform(paths[0]), expected)
+    np.testing.assert_allclose(seeds.fit_transform(path), expected)
 
 
 # One seed in several places
