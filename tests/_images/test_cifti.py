@@ -211,8 +211,9 @@ def test_fingerprint_follows_the_file(data, tmp_path):
 
 def test_fingerprint_in_memory_follows_numbers_and_places(data):
     series = SeriesAxis(0, 2, 40)
-    same = of_axes(series, data.axis, data=data.matrix.copy())
-    assert CiftiScans(same).fingerprint == CiftiScans(same).fingerprint
+    same = of_axes(series, data.axis, data=data.matrix)
+    copy = of_axes(series, data.axis, data=data.matrix.copy())
+    assert CiftiScans(copy).fingerprint == CiftiScans(same).fingerprint
     changed = data.matrix.copy()
     changed[3, 8] += 1
     assert CiftiScans(same).fingerprint != (
