@@ -93,8 +93,10 @@ def test_three_screens():
 
 def test_command_and_its_picture_come_first_then_python_then_tests():
     run, test = blocks("bash")
-    parts = [run, "](benchmarks/sample_pcc_z.png)", blocks("python")[0], test]
-    places = [README.index(part) for part in parts]
+    picture, python = "](benchmarks/sample_pcc_z.png)", blocks("python")[0]
+    headings = ["## Start", "## The same in Python", "## Tests"]
+    assert re.findall("^## .*", README, re.MULTILINE)[:3] == headings
+    places = [README.index(part) for part in (run, picture, python, test)]
     assert places == sorted(places)
 
 
