@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from .._seed_correlation_map import SeedCorrelationMap
 from .._signals.adapters import DEFAULTS
+from .._signals.kinds import adapter_of
 from .._support.messages import naming
 from ..maskers import RegionSeeds, SphereSeeds
 
@@ -108,8 +109,8 @@ def report_threshold(options):
 
 def centres_of(seed_masker, n_seeds):
     """Return the centre of each seed in mm, None of what is no single sphere."""
-    sphere = getattr(seed_masker, "sphere", lambda position: None)
-    spheres = [sphere(position) for position in range(n_seeds)]
+    adapter = adapter_of(seed_masker, "seed_masker")
+    spheres = [adapter.sphere(position) for position in range(n_seeds)]
     return [None if own is None else own[0] for own in spheres]
 
 

@@ -9,6 +9,7 @@ from .._images.meshes import SurfaceGrid
 from .._maps.seeds import SUMMARIES
 from .._reporting.tables import run_labels
 from .._reporting.used import repetition_time
+from .._signals.kinds import adapter_of
 from .._support.messages import file_of
 from .recipes import recipe
 
@@ -81,8 +82,9 @@ def named_places(sbc, space, anatomy):
 
 def _own_spheres(sbc, space):
     """Yield the estimator's seeds that are one sphere or disc each, by name."""
+    seeds = adapter_of(sbc.seed_masker_, "seed_masker")
     for position, name in enumerate(sbc.seed_names_):
-        sphere = space.sphere_of(sbc.seed_masker_, position)
+        sphere = space.sphere_of(seeds, position)
         if sphere is not None:
             yield name, sphere
 

@@ -167,7 +167,8 @@ def _mask(sbc, part, runs):
     """Return the lines that make the mask of seeds, where nothing else has made it."""
     if not _is_masked(sbc, part) or _asked_mask(sbc) is not None:
         return []
-    if hasattr(sbc.brain_masker_, "structures"):
+    adapter = adapter_of(sbc.brain_masker_, "brain_masker")
+    if adapter.grid_kind == GrayordinateGrid.kind:
         ones = "np.ones(brain.n_elements_)"
         return [f"mask_img = brain.fit({runs[0]}.img).inverse_transform({ones})"]
     any_seed = "SphereSeeds([(@X@, @Y@, @Z@)])"
@@ -179,7 +180,8 @@ def _mask(sbc, part, runs):
 
 def _is_masked(sbc, part):
     """Whether seeds in a part need a mask to be made of places alone."""
-    takes_all = getattr(sbc.brain_masker_, "structures", "some") is None
+    adapter = adapter_of(sbc.brain_masker_, "brain_masker")
+    takes_all = adapter.still("mask_img") is None
     return part.grid.kind == VolumeGrid.kind and not takes_all
 
 

@@ -16,7 +16,6 @@ from .._images.grids import VolumeGrid
 from .._images.meshes import FARTHEST_VERTEX, SurfaceGrid, nearest_vertex
 from .._images.opening import grid_of, read_still
 from .._images.structures import SUBCORTEX
-from .._signals.kinds import adapter_of
 from .._support.messages import in_mm
 from ..maskers import SphereSeeds, SurfaceSeeds
 from ..plotting._grayordinate_views import hemispheres_of, mesh_of
@@ -150,13 +149,13 @@ class Space:
         own = next(part for part in self.parts if place in part.places)
         return own.seed(place, self.point(place), radius)
 
-    def sphere_of(self, seed_masker, position):
-        """Return place and radius in mm of a fitted masker's seed, or None.
+    def sphere_of(self, seeds, position):
+        """Return place and radius in mm of one of an adapter's seeds, or None.
 
         That of a sphere or disc which has its centre in the map.
         """
         for part in self.parts:
-            centre, radius = part.sphere_of(seed_masker, position) or (None, 0)
+            centre, radius = part.sphere_of(seeds, position) or (None, 0)
             place = -1 if centre is None else part.place_at(centre)
             if place >= 0:
                 return place, radius
@@ -251,9 +250,9 @@ class VolumeSpace(Part):
         """Return a seed masker of the voxels that are places, around one."""
         return SphereSeeds([point], radius, mask_img=self.mask_img)
 
-    def sphere_of(self, seed_masker, position):
-        """Return centre and radius in mm of a fitted masker's seed, or None."""
-        sphere = adapter_of(seed_masker, "seed_masker").sphere(position)
+    def sphere_of(self, seeds, position):
+        """Return centre and radius in mm of one of an adapter's seeds, or None."""
+        sphere = seeds.sphere(position)
         return sphere and (tuple(map(float, sphere[0])), float(sphere[1]))
 
     def config(self):
@@ -320,19 +319,16 @@ class SurfaceSpace(Part):
             [vertex - start], radius, hemisphere=part, mesh=self.grid.mesh
         )
 
-    def sphere_of(self, seed_masker, position):
-        """Return centre and radius in mm of a fitted masker's seed, or None."""
-        # Discs, of all seeds, are places with a hemisphere each.
-        sides = getattr(seed_masker, "hemispheres_", None)
-        places = getattr(seed_masker, "places_", None)
-        if sides is None or places is None or len(places[position]) != 1:
+    def sphere_of(self, seeds, position):
+        """Return centre and radius in mm of one of an adapter's seeds, or None."""
+        if seeds.element != "disc" or len(seeds.placed()[position][0]) != 1:
             return None
-        (place,), (side,) = places[position], sides[position]
+        (place,), (side,), radius = seeds.placed()[position]
         if isinstance(place, int):
             if side not in self.grid.starts:
                 return None
             place = tuple(self.coordinates[self.grid.starts[side] + place].tolist())
-        return place, seed_masker.radii_[position]
+        return place, radius
 
     def config(self):
         """Return what the page must know of the mesh, as JSON has it."""

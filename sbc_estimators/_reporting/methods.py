@@ -162,9 +162,9 @@ def _seeds(sbc, maps):
     is_many = len(names) > MOST_NAMED
     element = adapter.element
     if element in ("sphere", "disc"):
-        what = _sized(element if one else f"{element}s", masker)
-        where = "" if is_many else f" around {joined(_centres(names, masker))}"
-        return f"{subject} {'a ' * one}{what}{placed_by_runs(masker) or where}."
+        what = _sized(element if one else f"{element}s", adapter)
+        where = "" if is_many else f" around {joined(_centres(names, adapter))}"
+        return f"{subject} {'a ' * one}{what}{placed_by_runs(adapter) or where}."
     said = "" if is_many else joined(names)
     signals = f"the signals of {type(masker).__name__}"
     if adapter.path == "given":
@@ -176,13 +176,12 @@ def _seeds(sbc, maps):
     }
     words = words.get(element, f"single {maps.unit}")
     words = words.replace("the regions  ", "regions ").replace(" ()", "")
-    return f"{subject} {words}{placed_by_runs(masker)}."
+    return f"{subject} {words}{placed_by_runs(adapter)}."
 
 
-def placed_by_runs(masker):
+def placed_by_runs(adapter):
     """Return the words for places that each run brought, "" for others."""
-    is_new = getattr(masker, "takes_places", False)
-    return ", placed anew in each run" if is_new else ""
+    return ", placed anew in each run" if adapter.takes_places else ""
 
 
 def _atlas(masker):
@@ -193,21 +192,24 @@ def _atlas(masker):
     return "of an atlas or mask"
 
 
-def _sized(what, masker):
+def _sized(what, adapter):
     """Return the words for spheres or discs with their radius."""
-    radii = getattr(masker, "radii_", None) or [own(masker, "radius") or 0]
+    radii = [adapter.parameters.get("radius") or 0]
+    if adapter.placed() is not None:
+        radii = [radius for _, _, radius in adapter.placed()]
     if max(radii) == 0:
         return {"s": "single voxels"}.get(what[-1], "single voxel")
     along = " along the surface" if what.startswith("disc") else ""
     return f"{what} of {spanned(radii)} mm radius{along}"
 
 
-def _centres(names, masker):
+def _centres(names, adapter):
     """Return where seeds are, with their names if these say more than that."""
-    places = getattr(masker, "places_", None)
-    if places is None:
-        places = [[seed] for seed in getattr(masker, "seeds_", [()] * len(names))]
-    return [_placed(name, own) for name, own in zip(names, places, strict=True)]
+    placed = adapter.placed()
+    if placed is None:
+        return names
+    pairs = zip(names, placed, strict=True)
+    return [_placed(name, places) for name, (places, _, _) in pairs]
 
 
 def _placed(name, places):
@@ -275,9 +277,9 @@ def _steps(masker, confounds):
 
     None where it has no cleaning of its own, the name of its class where only it knows.
     """
-    parameters = own(masker)
-    package = type(masker).__module__.partition(".")[0]
-    if package not in ("nilearn", "sbc_estimators"):
+    adapter = adapter_of(masker, "masker")
+    parameters = adapter.parameters
+    if not adapter.is_known:
         return type(masker).__name__
     if "detrend" not in parameters:
         return None

@@ -57,6 +57,9 @@ class Adapter:
     has_own_cleaning = True
     """Whether the masker says how its signals are cleaned; else the other side does."""
 
+    takes_places = False
+    """Whether each run brings the places of its seeds."""
+
     is_known = True
     """Whether what the masker does is known: a matrix cleans what it extracts."""
 
@@ -68,6 +71,11 @@ class Adapter:
             self._set_shared(shared)
         self.cleaning = CleaningParameters.of(self.parameters)
         self.smoothing_fwhm = self.parameters.get("smoothing_fwhm")
+
+    @property
+    def mesh(self):
+        """Along which the masker measures or smooths, None without one."""
+        return self.parameters.get("mesh")
 
     def __getstate__(self):
         # Maps and images are large, and made again where they are needed.
@@ -194,8 +202,20 @@ class Adapter:
     def seed_table(self):
         """Return what a table of seeds tells beside their places, or None."""
 
+    def placed(self):
+        """Return what spheres or discs are made of, None for other seeds.
+
+        For each seed its places, the hemisphere of each or None in a volume, and its
+        radius in mm. A place is coordinates in mm, or the number of a vertex.
+        """
+
     def sphere(self, position):
         """Return centre and radius in mm of one sphere, None for other seeds."""
+        placed = self.placed()
+        if self.element != "sphere" or placed is None or self.takes_places:
+            return None
+        places, _, radius = placed[position]
+        return (places[0], radius) if len(places) == 1 else None
 
     def image_of(self, position, n_signals):
         """Return the image in which one signal is 1 and others are 0, or None."""

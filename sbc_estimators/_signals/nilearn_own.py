@@ -362,12 +362,12 @@ class OnVolume(Nilearn):
             return [coordinates(seed) for seed in self.masker.seeds_]
         return super()._own_names()
 
-    def sphere(self, position):
-        """Return centre and radius in mm of one sphere, None for other seeds."""
-        if isinstance(self.masker, NiftiSpheresMasker):
-            centre = tuple(float(value) for value in self.masker.seeds_[position])
-            return centre, self.masker.radius or 0
-        return None
+    def placed(self):
+        """Return what spheres are made of, None for other seeds."""
+        if not isinstance(self.masker, NiftiSpheresMasker):
+            return None
+        centres = [tuple(map(float, seed)) for seed in self.masker.seeds_]
+        return [([centre], [None], self.masker.radius or 0) for centre in centres]
 
 
 # Surfaces

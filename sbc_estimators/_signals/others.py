@@ -35,6 +35,11 @@ class Ours(Adapter):
         """What each signal is of."""
         return self.masker._element
 
+    @property
+    def takes_places(self):
+        """Whether each run brings the places of its seeds."""
+        return self.masker.takes_places
+
     def _set_shared(self, values):
         """Leave the cleaning to the brain masker, which this is not, or cleans."""
         if self.name == "brain_masker":
@@ -45,7 +50,7 @@ class Ours(Adapter):
 
         All else is left to the grid, which refuses what cannot be laid on it.
         """
-        if not self.masker.takes_places:
+        if not self.takes_places:
             return
         if self.name == "brain_masker":
             raise TypeError(
@@ -57,7 +62,7 @@ class Ours(Adapter):
 
     def in_run(self, run):
         """Return the adapter of the seeds with the places that a run brings."""
-        if not self.masker.takes_places:
+        if not self.takes_places:
             return self
         masker = self.masker.with_places(run.run.seed_places)
         return type(self)(self.name, masker)
@@ -65,7 +70,7 @@ class Ours(Adapter):
     def fit(self, runs):
         """Fit to the grid of the first run, or to the places that it brings."""
         run = runs[0]
-        if self.masker.takes_places:
+        if self.takes_places:
             with naming(run.where):
                 self.masker.fit(run.run.seed_places)
             return
@@ -87,14 +92,18 @@ class Ours(Adapter):
         """Return what a table of seeds tells beside their places, or None."""
         return getattr(self.masker, "seed_table_", None)
 
-    def sphere(self, position):
-        """Return centre and radius in mm of one sphere, None for other seeds."""
-        place = getattr(self.masker, "sphere", None)
-        return place(position) if place and not self.masker.takes_places else None
+    def placed(self):
+        """Return what spheres or discs are made of, None for other seeds."""
+        if self.element not in ("sphere", "disc"):
+            return None
+        places, radii = self.masker.places_, self.masker.radii_
+        sides = [[None] * len(own) for own in places]
+        sides = self.masker.hemispheres_ if self.element == "disc" else sides
+        return list(zip(places, sides, radii, strict=True))
 
     def image_of(self, position, n_signals):
         """Return the image in which one seed is 1; None where each run has its own."""
-        if self.masker.takes_places:
+        if self.takes_places:
             return None
         return super().image_of(position, n_signals)
 

@@ -8,6 +8,7 @@ from nilearn.surface import PolyMesh
 from .._images.grids import VolumeGrid
 from .._images.meshes import SurfaceGrid
 from .._images.opening import grid_of, read_still
+from .._signals.kinds import adapter_of
 from .._support.messages import warn
 from ._colours import Paper
 from ._seeds import SeedInImage
@@ -108,9 +109,9 @@ def _on_part(picture, estimator, img):
 
 def mesh_of(estimator):
     """Return the mesh along which a masker measures or smooths, None without one."""
-    maskers = estimator.brain_masker_, estimator.seed_masker_
-    meshes = [masker.get_params(deep=False).get("mesh") for masker in maskers]
-    return next((mesh for mesh in meshes if mesh is not None), None)
+    brain = adapter_of(estimator.brain_masker_, "brain_masker")
+    seeds = adapter_of(estimator.seed_masker_, "seed_masker")
+    return seeds.mesh if brain.mesh is None else brain.mesh
 
 
 def hemispheres_of(mesh, cortex, name):

@@ -14,6 +14,7 @@ from sbc_estimators._explore.spaces import Space, SurfaceSpace, VolumeSpace, spa
 from sbc_estimators._images.grids import VolumeGrid
 from sbc_estimators._images.meshes import SurfaceGrid
 from sbc_estimators._images.opening import grid_of, read_still
+from sbc_estimators._signals.kinds import adapter_of
 from sbc_estimators.maskers import GrayordinateMasker, SphereSeeds, SurfaceSeeds
 
 OBLIQUE = np.array([[2, 0.3, 0, -9], [-0.3, 2, 0.1, -8], [0, 0.1, 3, -7], [0, 0, 0, 1]])
@@ -169,10 +170,9 @@ def test_seeds_of_grayordinates_are_discs_and_spheres(acquired):
     members = sphere.fit_on(grid).on(grid).members
     assert acquired.is_voxel[members].all()
     assert len(members) > 1
-    assert space.sphere_of(sbc.seed_masker_, 0) == (
-        column_of(acquired.axis, "left", acquired.seeds[0]),
-        0.0,
-    )
+    seeds = adapter_of(sbc.seed_masker_, "seed_masker")
+    place = column_of(acquired.axis, "left", acquired.seeds[0])
+    assert space.sphere_of(seeds, 0) == (place, 0.0)
 
 
 def test_no_place_far_from_both(acquired):
