@@ -321,9 +321,10 @@ class SurfaceSpace(Part):
 
     def sphere_of(self, seeds, position):
         """Return centre and radius in mm of one of an adapter's seeds, or None."""
-        if seeds.element != "disc" or len(seeds.placed()[position][0]) != 1:
+        placed = seeds.placed() if seeds.element == "disc" else None
+        if placed is None or len(placed[position][0]) != 1:
             return None
-        (place,), (side,), radius = seeds.placed()[position]
+        (place,), (side,), radius = placed[position]
         if isinstance(place, int):
             if side not in self.grid.starts:
                 return None

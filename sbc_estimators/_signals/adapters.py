@@ -203,7 +203,9 @@ class Adapter:
         """Return what a table of seeds tells beside their places, or None."""
 
     def placed(self):
-        """Return what spheres or discs are made of, None for other seeds.
+        """Return what spheres or discs are made of.
+
+        None for other seeds, and where each run brings its own.
 
         For each seed its places, the hemisphere of each or None in a volume, and its
         radius in mm. A place is coordinates in mm, or the number of a vertex.
@@ -212,7 +214,7 @@ class Adapter:
     def sphere(self, position):
         """Return centre and radius in mm of one sphere, None for other seeds."""
         placed = self.placed()
-        if self.element != "sphere" or placed is None or self.takes_places:
+        if self.element != "sphere" or placed is None:
             return None
         places, _, radius = placed[position]
         return (places[0], radius) if len(places) == 1 else None

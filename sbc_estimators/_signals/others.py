@@ -94,7 +94,7 @@ class Ours(Adapter):
 
     def placed(self):
         """Return what spheres or discs are made of, None for other seeds."""
-        if self.element not in ("sphere", "disc"):
+        if self.takes_places or self.element not in ("sphere", "disc"):
             return None
         places, radii = self.masker.places_, self.masker.radii_
         sides = [[None] * len(own) for own in places]
