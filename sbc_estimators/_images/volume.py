@@ -30,8 +30,8 @@ from .streams import (
     skip,
 )
 
-BLOCK_BYTES = 2**24
-"""Raw bytes of the scans that are read at a time."""
+BLOCK_BYTES = 2**23
+"""Raw bytes of the scans that are read at a time, while those before are summed up."""
 
 BLOCK_SCANS, MAX_BLOCK_BYTES = 48, 2**28
 """As many scans at the least, if they are not larger: each block has its overhead."""

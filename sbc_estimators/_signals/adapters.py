@@ -205,10 +205,9 @@ class Adapter:
     def placed(self):
         """Return what spheres or discs are made of.
 
-        None for other seeds, and where each run brings its own.
-
         For each seed its places, the hemisphere of each or None in a volume, and its
-        radius in mm. A place is coordinates in mm, or the number of a vertex.
+        radius in mm. A place is coordinates in mm, or the number of a vertex. None for
+        other seeds, and where each run brings its own.
         """
 
     def sphere(self, position):
