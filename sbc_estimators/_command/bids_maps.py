@@ -10,7 +10,13 @@ from sklearn.base import clone
 from .._arrays.correlation import fisher_z
 from .._reporting.bids import endings_of, files_of_kind, write_target
 from .._reporting.bids_sidecars import targets_to_fit
-from .._support.files import read_json, replacing, write_figure, write_table
+from .._support.files import (
+    read_json,
+    replacing,
+    write_figure,
+    write_json,
+    write_table,
+)
 from .estimators import keep_in_mask, make_estimator, report_threshold, threshold_of
 from .pictures import draw_map, draw_signals
 from .rows import quality_rows, run_row
@@ -20,6 +26,9 @@ STATS = {"fisher_z": ("effect",), "z_score": ("zscore", "variance")}
 
 SIGNALS = tuple(f"desc-seeds_timeseries.{end}" for end in ("tsv", "png", "pdf"))
 """The files of the seeds' time series: a table and its picture."""
+
+RECORD = "desc-seeds_timeseries.json"
+"""Says of which maps the files beside them are, as other seeds' have the same names."""
 
 PICTURED = ("effect", "zscore")
 """Of which there are pictures."""
@@ -76,7 +85,25 @@ class MapsInBids:
         """Return the files beside maps: pictures, time series, and the report."""
         pictures = [path for own in self.targets for path in self._pictures(own)]
         report = [self.report] if self.report else []
-        return [*pictures, *self._signals(), *report]
+        further = [*self._signals(), *report]
+        return [*pictures, *further, *([self._record] if further else [])]
+
+    @property
+    def _record(self):
+        """The file that says of which maps time series and report are."""
+        return self._file(RECORD)
+
+    @property
+    def _told_of_maps(self):
+        """What that file holds."""
+        seeds = dict.fromkeys(own.content["Seed"] for own in self.targets)
+        keys = [own.content["Key"] for own in self.targets]
+        return {"Description": "Time series of seeds", "Seeds": [*seeds], "Keys": keys}
+
+    def _is_of_these(self):
+        """Whether time series and report are those of these maps."""
+        has_further = self._signals() or self.report is not None
+        return not has_further or read_json(self._record) == self._told_of_maps
 
     def _pictures(self, target):
         """Return the files of a map's picture, none where it is not drawn."""
@@ -97,7 +124,8 @@ class MapsInBids:
 
     def is_done(self):
         """Whether all is there, from the same sources, parameters and versions."""
-        return not self._missing() and _are_files(self._beside())
+        is_there = not self._missing() and _are_files(self._beside())
+        return is_there and self._is_of_these()
 
     def _missing(self):
         """Return what is still to be written."""
@@ -105,16 +133,18 @@ class MapsInBids:
 
     def make(self):
         """Map the run, and write what is not there."""
-        missing = self._missing()
-        if missing:  # a report is that of the maps beside it
+        missing, is_of_these = self._missing(), self._is_of_these()
+        if missing or not is_of_these:  # a report is that of the maps beside it
             self._file("report.html").unlink(missing_ok=True)
+            self._record.unlink(missing_ok=True)
         sbc = make_estimator(self.options, self.source)
         run = run_of(self.source)
         if self.options.mask_seeds:
             keep_in_mask(sbc, run)
         results = self._fitted(sbc, run)
         (self.out / self.targets[0].place.folder).mkdir(parents=True, exist_ok=True)
-        if self.has_pictures and (missing or not _are_files(self._signals())):
+        is_kept = is_of_these and not missing and _are_files(self._signals())
+        if self.has_pictures and not is_kept:
             self._write_signals(sbc, run)
         told, endings = _told(sbc), endings_of(sbc)
         for target in self.targets:
@@ -126,6 +156,9 @@ class MapsInBids:
                 write_target(sbc, target, maps[target.seed], own, self.out, endings)
         if self.report is not None:
             self._write_report(sbc, run)
+        if self._signals() or self.report is not None:
+            with replacing(self._record) as file:
+                write_json(self._told_of_maps, file)
 
     def _fitted(self, sbc, run):
         """Fit the estimator to the run, and return its maps by statistic."""

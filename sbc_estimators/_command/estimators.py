@@ -107,11 +107,10 @@ def report_threshold(options):
     return options.threshold if options.scale == "fisher_z" else None
 
 
-def centres_of(seed_masker, n_seeds):
-    """Return the centre of each seed in mm, None of what is no single sphere."""
+def spheres_of(seed_masker, n_seeds):
+    """Return centre and radius of each seed in mm, None of what is no single sphere."""
     adapter = adapter_of(seed_masker, "seed_masker")
-    spheres = [adapter.sphere(position) for position in range(n_seeds)]
-    return [None if own is None else own[0] for own in spheres]
+    return [adapter.sphere(position) for position in range(n_seeds)]
 
 
 def in_file_name(name):

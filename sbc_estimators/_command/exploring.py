@@ -1,8 +1,11 @@
 """What `sbc-map --explore` does: one run on a page."""
 
+import numpy as np
+import pandas as pd
+
 from .._explore.explorer import Explorer, check_viewer
 from .._explore.recipes import Origins, cleaning_words
-from .._support.tables import separator_in
+from .._support.tables import read_table, separator_in
 from .confounds import DERIVATIVE
 from .estimators import make_estimator
 from .inputs import find_sources
@@ -45,9 +48,28 @@ def _code_of_confounds(options, source):
     are_filled = any(DERIVATIVE in name for name in columns)
     if options.confounds and options.columns is None and not are_filled:
         return repr(str(path))  # all of the table, as it is
-    separator = separator_in(path).replace(" ", r"\s+")
-    table = f"pd.read_csv({str(path)!r}, sep={separator!r})[{columns!r}]"
+    how = {"sep": separator_in(path).replace(" ", r"\s+")}
+    if not _is_read(path, how, source.confounds):
+        names = list(map(str, read_table(path, "--confounds").columns))
+        how |= {"comment": "#", "header": None, "names": names}
+    words = "".join(f", {name}={value!r}" for name, value in how.items())
+    table = f"pd.read_csv({str(path)!r}{words})[{columns!r}]"
     return f"{table}.bfill(limit=1)" if are_filled else table
+
+
+def _is_read(path, how, confounds):
+    """Whether pandas finds the same in a table, below the first row, which is filled.
+
+    To pandas a row of numbers is a header, and so is a line of comment.
+    """
+    try:
+        table = pd.read_csv(path, **how)[list(confounds)]
+        found = table.apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    except (KeyError, ValueError):
+        return False
+    wanted = confounds.to_numpy(float)
+    is_like = found.shape == wanted.shape
+    return is_like and np.allclose(found[1:], wanted[1:], rtol=1e-9, equal_nan=True)
 
 
 def _words(options, source):

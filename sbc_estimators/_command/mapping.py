@@ -22,11 +22,11 @@ from .._support.files import (
 )
 from ..maskers._places import coordinates
 from .estimators import (
-    centres_of,
     in_file_name,
     keep_in_mask,
     make_estimator,
     report_threshold,
+    spheres_of,
     threshold_of,
 )
 from .inputs import NO_CONFOUNDS
@@ -55,11 +55,17 @@ DESCRIPTIONS = {
 """What headers of files say."""
 
 QUANTITIES = {
-    "fisher_z": "Fisher z of the Pearson correlation with each seed",
-    "z_score": "z score of the Pearson correlation with each seed, standard normal "
-    "where nothing correlates",
+    "fisher_z": "Fisher z of the {} with each seed",
+    "z_score": "z score of the {} with each seed, standard normal where nothing "
+    "correlates",
 }
 """What the sidecar says of the maps, by their scale."""
+
+MEASURED = {
+    "partial": "partial correlation",
+    "semipartial": "semipartial correlation",
+}
+"""What a measure of several seeds is called, if it is no Pearson correlation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,15 +285,17 @@ def _summarize(options, source, estimator):
     report, qualities = run_row(estimator), quality_rows(estimator)
     maps = fisher_z(estimator.correlations_)
     names = estimator.seed_names_
-    centres = centres_of(estimator.seed_masker_, len(names))
+    spheres = spheres_of(estimator.seed_masker_, len(names))
+    measured = "Pearson correlation"
+    if len(names) > 1:
+        measured = MEASURED.get(options.measure, measured)
     return {
-        "quantity": QUANTITIES[options.scale],
+        "quantity": QUANTITIES[options.scale].format(measured),
         "func": source.func.absolute(),
         "shape": source.shape,
         "mask": source.mask and source.mask.absolute(),
         "confounds_file": source.confounds_file and source.confounds_file.absolute(),
         "confounds": [] if source.confounds is None else list(source.confounds),
-        "radius_mm": options.radius,
         "smoothing_mm": source.smoothing,
         "threshold": threshold_of(options),
         "high_pass_hz": estimator.high_pass,
@@ -303,7 +311,7 @@ def _summarize(options, source, estimator):
             _summarize_seed(*seed)
             for seed in zip(
                 names,
-                centres,
+                spheres,
                 qualities,
                 estimator.correlations_,
                 maps,
@@ -318,11 +326,13 @@ def _summarize(options, source, estimator):
     }
 
 
-def _summarize_seed(name, centre, quality, r, z):
-    """Return a seed's name, centre in mm, its quality, and the ranges of its map."""
+def _summarize_seed(name, sphere, quality, r, z):
+    """Return a seed's name, its sphere in mm, its quality, and the range of its map."""
+    centre, radius = (None, None) if sphere is None else sphere
     return {
         "name": name,
         "centre_mm": centre,
+        "radius_mm": radius,
         **{key: _known(quality[key]) for key in QUALITIES},
         "r_min": float(r.min()),
         "r_max": float(r.max()),

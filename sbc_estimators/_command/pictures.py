@@ -8,7 +8,7 @@ from ..maskers._places import coordinates
 from ..plotting._grayordinate_views import size_of_picture
 from ..plotting._signals import signals_size
 from ..plotting._volume_views import MAP_SIZE
-from .estimators import centres_of
+from .estimators import spheres_of
 
 WORDS = {"fisher_z": "Fisher z", "z_score": "z score"}
 """What maps show, by their scale."""
@@ -34,8 +34,8 @@ def draw_map(estimator, kind, rows, position, threshold):
     size = size_of_picture(estimator) if kind == GRAYORDINATES else MAP_SIZE
     figure = Figure(figsize=size)
     words, seed_masker = WORDS[estimator.scale], estimator.seed_masker_
-    centre = centres_of(seed_masker, estimator.n_seeds_)[position]
-    place = "" if centre is None else f" {coordinates(centre)}"
+    sphere = spheres_of(seed_masker, estimator.n_seeds_)[position]
+    place = "" if sphere is None else f" {coordinates(sphere[0])}"
     shown = {"title": f"{estimator.seed_names_[position]}{place}: {words}"}
     if estimator.scale == "z_score":
         shown["label"] = f"{words}\n|z| > {threshold:g}"

@@ -219,9 +219,11 @@ def _write_tables(out, runs, mapped):
         seed_rows += [{**first, **seed, **last} for seed in seeds]
     tables = pd.DataFrame(run_rows), pd.DataFrame(seed_rows)
     for name, table in zip(OF_ALL_RUNS[:2], tables, strict=True):
-        if len(table):
-            with replacing(out / name) as file:
-                table.to_csv(file, sep="\t", index=False, na_rep="n/a")
+        if not len(table):
+            (out / name).unlink(missing_ok=True)  # of another time
+            continue
+        with replacing(out / name) as file:
+            table.to_csv(file, sep="\t", index=False, na_rep="n/a")
     return tables
 
 

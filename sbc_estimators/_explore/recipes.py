@@ -121,7 +121,7 @@ def _python(sbc, runs, space, part, origins):
         for name, run, suffix in zip(names, runs, suffixes, strict=True)
     ]
     fitted = _together(names)
-    code.needed.add(("sbc_estimators", "SeedCorrelationMap"))
+    code.imported("sbc_estimators", "SeedCorrelationMap")
     body += [
         *_brain(code, sbc),
         *_mask(sbc, part, names),

@@ -30,22 +30,33 @@ class Code:
 
     Attributes
     ----------
-    needed : set of (str, str)
-        Modules and names to be imported.
+    needed : dict of str to (str, str)
+        What is imported, by its name in the code: module and name there.
     missing : dict of str to str
         Names that stand for what code cannot say, and what these are.
     """
 
     def __init__(self):
-        self.needed = set()
+        self.needed = {}
         self.missing = {}
 
     def imports(self):
         """Return the lines that import what is needed."""
         by_module = {}
-        for module, name in sorted(self.needed):
-            by_module.setdefault(module, []).append(name)
+        for known_as, (module, name) in sorted(
+            self.needed.items(), key=lambda own: (*own[1], own[0])
+        ):
+            words = name if known_as == name else f"{name} as {known_as}"
+            by_module.setdefault(module, []).append(words)
         return [f"from {m} import {', '.join(names)}" for m, names in by_module.items()]
+
+    def imported(self, module, name):
+        """Import a name; return it, or another one where it is taken."""
+        known_as, count = name, 1
+        while self.needed.setdefault(known_as, (module, name)) != (module, name):
+            count += 1
+            known_as = f"{name}_{count}"
+        return known_as
 
     def asked(self, known=()):
         """Return the lines of comment that ask for what is missing, but for some."""
@@ -65,7 +76,7 @@ class Code:
         if isinstance(value, BaseEstimator):
             return self.estimator(value, name)
         try:
-            return _written(value)
+            return _written(_absolute(value))
         except TypeError:
             return self.file(value, name)
 
@@ -85,8 +96,8 @@ class Code:
             for name, value in given.items()
             if value is not None
         }
-        self.needed.add(("sbc_estimators", "Run"))
-        return self.call("Run", [given.pop("img")], given)
+        name = self.imported("sbc_estimators", "Run")
+        return self.call(name, [given.pop("img")], given)
 
     def _part_of_run(self, value, name):
         """Return the code of what belongs to a run, of which any text is a path."""
@@ -103,8 +114,8 @@ class Code:
 
     def made(self, kind, places, given):
         """Return the code that makes an object of a class, which is imported."""
-        self.needed.add((_module_of(kind), kind.__name__))
-        return self.call(kind.__name__, places, given)
+        name = self.imported(_module_of(kind), kind.__name__)
+        return self.call(name, places, given)
 
     def call(self, name, places, given):
         """Return the code of a call, on one line if it is short.
@@ -138,6 +149,14 @@ def path_of(value):
     """Return the absolute path of a file, or of the file an image is from, or None."""
     file = file_of(value)
     return str(Path(file).absolute()) if file else None
+
+
+def _absolute(value):
+    """Return a value with the absolute paths of the files that texts in it name."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_absolute, value))
+    is_file = isinstance(value, str) and os.path.isfile(value)
+    return path_of(value) if is_file else value
 
 
 def not_defaults(estimator):

@@ -131,15 +131,16 @@ def check_tables(images, names, strategy):
 def table_of_image(image):
     """Return the table of confounds that lies where nilearn looks, None without one.
 
-    Its name has the image's entities or some of them.
+    Its name has the image's entities or some of them; of several, the one that has
+    most is meant.
     """
-    own = {**image.entities, "desc": "confounds"}
-    for path in sorted(Path(image.file).parent.glob("*desc-confounds_*.tsv")):
+    own, found = {**image.entities, "desc": "confounds"}, []
+    for path in Path(image.file).parent.glob("*desc-confounds_*.tsv"):
         name = parse_bids_filename(path)
         is_table = name["suffix"] in ("timeseries", "regressors") and path.is_file()
         if is_table and name["entities"].items() <= own.items():
-            return path
-    return None
+            found.append((len(name["entities"]), path))
+    return max(found)[1] if found else None
 
 
 def load(file, strategy, where):

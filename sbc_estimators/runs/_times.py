@@ -130,6 +130,10 @@ def _stems(name):
 
 
 def _root(path):
-    """Return the topmost folder whose sidecars hold for a file."""
+    """Return the topmost folder whose sidecars hold for a file.
+
+    That of a dataset that says that it is one, else the one with folders of people.
+    """
     roots = [folder for folder in path.parents if (folder / ROOT).is_file()]
+    roots += [own.parent for own in path.parents if own.name.startswith("sub-")]
     return roots[0] if roots else path.parent

@@ -208,6 +208,7 @@ def test_default_says_what_was_done(default, sample):
     assert (said["t_r_s"], said["t_r_source"]) == (1.5, "sidecar")
     (seed,) = said["seeds"]
     assert (seed["name"], seed["centre_mm"]) == ("PCC", [0, -52, 18])
+    assert seed["radius_mm"] == 8
     ranges = {key: [seed[f"{key}_min"], seed[f"{key}_max"]] for key in ("r", "z")}
     np.testing.assert_allclose(ranges["z"], [z.min(), z.max()], rtol=1e-6)
     np.testing.assert_allclose(np.arctanh(ranges["r"]), ranges["z"], rtol=1e-4)
@@ -756,6 +757,21 @@ def test_version(capsys):
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_sidecars_tell_measure_and_radii(small, simulated, tmp_path, n_seeds):
+    table = pd.DataFrame(simulated.seeds[:n_seeds], columns=list("xyz"))
+    table["name"], table["radius"] = list("ab")[:n_seeds], [4, 5.5][:n_seeds]
+    table.to_csv(tmp_path / "seeds.tsv", sep="\t", index=False)
+    words = [small / "bold.nii.gz", "--mask", small / "mask.nii.gz"]
+    words += ["--seeds", tmp_path / "seeds.tsv", "--measure", "semipartial"]
+    assert main(list(map(str, [*words, "--out", tmp_path / "out"]))) == 0
+    said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
+    measure = "semipartial" if n_seeds == 2 else "Pearson"
+    assert said["quantity"] == f"Fisher z of the {measure} correlation with each seed"
+    assert [own["radius_mm"] for own in said["seeds"]] == [4, 5.5][:n_seeds]
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_z_scores_beside_the_variance(small, simulated, tmp_path):
     arguments = [small / "bold.nii.gz", "--mask", small / "mask.nii.gz"]
     seeds = seed_arguments(simulated, "here")
@@ -765,7 +781,7 @@ def test_z_scores_beside_the_variance(small, simulated, tmp_path):
     sidecar = json.loads((out / "sbc_z.json").read_text("utf-8"))
     maps = {"sbc_zscore.nii.gz", "sbc_variance.nii.gz"}
     assert {name for name in sidecar["files"] if name.endswith("nii.gz")} == maps
-    assert "z score" in sidecar["quantity"]
+    assert sidecar["quantity"].startswith("z score of the Pearson correlation with")
     estimator = SeedCorrelationMap(
         SphereSeeds(simulated.seeds[:1], names=["here"]),
         NiftiMasker(simulated.mask_img, smoothing_fwhm=6, detrend=True),

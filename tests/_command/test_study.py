@@ -474,7 +474,8 @@ def test_one_run_with_a_name_by_bids_has_pictures_too(pair, one_seed, tmp_path, 
     maps = f"{name}_seed-LIPS_stat-zscore_statmap"
     expected = {f"{maps}.{ending}" for ending in ("nii.gz", "json", "png", "pdf")}
     expected |= {
-        f"{name}_desc-seeds_timeseries.{ending}" for ending in ("tsv", "png", "pdf")
+        f"{name}_desc-seeds_timeseries.{ending}"
+        for ending in ("tsv", "png", "pdf", "json")
     }
     expected |= {
         f"{name}_seed-LIPS_stat-variance_statmap.{ending}"
@@ -489,6 +490,31 @@ def test_one_run_with_a_name_by_bids_has_pictures_too(pair, one_seed, tmp_path, 
     table = pd.read_csv(folder / f"{name}_desc-seeds_timeseries.tsv", sep="\t")
     assert table.shape == (40, 1)
     assert list(table) == ["L IPS"]
+
+
+def test_what_is_beside_maps_is_theirs_and_not_of_other_seeds(pair, tmp_path, call):
+    out, data = tmp_path / "out", pair.data
+    words = [pair.func("01", 1), "--band", "0", "inf", "--report", "--out", out]
+    for name in ("first", "second"):
+        assert call(*words, "--seed", name, *data.seeds[0])[0] == 0
+    again = [*words, "--seed", "first", *data.seeds[0]]
+    assert "1 map there already" not in call(*again)[1]
+    (table,), (page,) = out.rglob("*_timeseries.tsv"), out.rglob("*_report.html")
+    assert list(pd.read_csv(table, sep="\t")) == ["first"]
+    assert ">first<" in page.read_text("utf-8")
+    before = times(out)
+    assert "1 map there already" in call(*again)[1]
+    own = (out / "sub-01").rglob("*")
+    assert all(before[path] == times(out)[path] for path in own if path.is_file())
+
+
+def test_tables_of_another_time_go_where_all_runs_fail(pair, one_seed, tmp_path, call):
+    command = [pair.path, *WIDE, *one_seed, "--out", tmp_path / "out"]
+    assert call(*command)[0] == 0
+    for sub in ("01", "02"):
+        cut(pair.func(sub, 1))
+    assert call(*command)[0] == 1
+    assert list((tmp_path / "out").glob("*_report.tsv")) == []
 
 
 @pytest.mark.parametrize("gone", ["*statmap.png", "*statmap.pdf", "*series.*"])

@@ -111,6 +111,23 @@ def test_tables_are_copied_as_they_were_read(
     np.testing.assert_array_equal(copied, expected)
 
 
+@pytest.mark.usefixtures("viewer")
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [("", ["--columns", "0,2"]), ("# a b c\n", ["--columns", "a"])],
+)
+def test_tables_without_a_header_are_copied_as_they_were_read(
+    sample, tmp_path, monkeypatch, header, columns
+):
+    rows = np.random.default_rng(0).random((200, 3))
+    with open(tmp_path / "table.txt", "w") as file:
+        file.write(header)
+        np.savetxt(file, rows)
+    words = [str(sample.func), "--confounds", str(tmp_path / "table.txt"), *columns]
+    expected, copied = opened(words, monkeypatch)
+    np.testing.assert_array_equal(copied, expected)
+
+
 def test_an_old_nilearn_is_told(older_nilearn, capsys):
     assert main(["--explore"]) == 2
     assert "error: explore needs nilearn 0.14.1 or newer" in capsys.readouterr().err

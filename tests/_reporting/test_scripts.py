@@ -77,6 +77,24 @@ def test_maskers_are_imported_from_where_they_are_public():
     compile(script, "script", "exec")
 
 
+def test_classes_of_one_name_are_told_apart():
+    own = type("NiftiMasker", (NiftiMasker,), {"__module__": "theirs"})
+    script = script_of(SeedCorrelationMap(own(), NiftiMasker()))
+    assert "from nilearn.maskers import NiftiMasker\n" in script
+    assert "from theirs import NiftiMasker as NiftiMasker_2\n" in script
+    assert "brain_masker=NiftiMasker(), seed_masker=NiftiMasker_2()" in script
+
+
+def test_files_of_maskers_are_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mask.nii", "table.tsv"):
+        Path(name).touch()
+    brain = NiftiMasker("mask.nii", mask_strategy="epi")
+    script = script_of(SeedCorrelationMap(SphereSeeds("table.tsv"), brain))
+    for name in ("mask.nii", "table.tsv"):
+        assert repr(str(tmp_path / name)) in script
+
+
 def test_names_are_no_code():
     evil = "a'\"\n)\nimport os #"
     table = pd.DataFrame({evil: [1.0]})

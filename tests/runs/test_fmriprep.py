@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.interfaces.bids import parse_bids_filename
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 from nilearn.maskers import NiftiSpheresMasker
 from sklearn.base import clone
@@ -22,6 +23,8 @@ import sbc_estimators
 from helpers import make_sbc
 from sbc_estimators import Run, SeedCorrelationMap, runs_from_fmriprep
 from sbc_estimators.datasets import make_runs
+from sbc_estimators.runs._bids import BoldImage
+from sbc_estimators.runs._strategies import table_of_image
 from sbc_estimators.runs._times import told_times
 
 N_SCANS = 80
@@ -131,6 +134,27 @@ def write(
     tsv.write_text(default_table() if table is None else as_text(table))
     tsv.with_suffix(".json").write_text(json.dumps(COMPONENTS))
     return folder
+
+
+@pytest.mark.parametrize("first", ["sub-1_task-rest", "sub-1_task-rest_dir-AP"])
+def test_the_table_whose_name_says_most_is_an_image_s_own(tmp_path, first):
+    names = [first, "sub-1_task-rest_dir-AP_run-2"]
+    folders = [write(tmp_path, name) for name in names]
+    for name, folder in zip(names, folders, strict=True):
+        entities = parse_bids_filename(f"{name}_bold.nii.gz")["entities"]
+        table = table_of_image(BoldImage(str(folder / f"{name}_bold.nii.gz"), entities))
+        assert table.name == f"{name}_desc-confounds_timeseries.tsv"
+
+
+@pytest.mark.parametrize("session", ["", "_ses-1"])
+def test_sidecars_above_people_hold_without_a_description(tmp_path, session):
+    name = f"sub-1{session}_task-rest"
+    folder = write(tmp_path / "fmriprep", name, t_r=None)
+    sidecar = tmp_path / "fmriprep" / "task-rest_bold.json"
+    sidecar.write_text('{"RepetitionTime": 2.5}')
+    (tmp_path / "task-rest_bold.json").write_text('{"RepetitionTime": 9}')
+    (told, *_) = told_times(folder / f"{name}_{IN_MNI}_bold.nii.gz", 1.0)
+    assert (told.t_r, told.source) == (2.5, "sidecar")
 
 
 @pytest.fixture(scope="module")
