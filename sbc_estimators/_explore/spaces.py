@@ -12,9 +12,9 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from .._images.grids import VolumeGrid
+from .._images.grids import SeedPlaceError, VolumeGrid
 from .._images.meshes import FARTHEST_VERTEX, SurfaceGrid, nearest_vertex
-from .._images.opening import grid_of, read_still
+from .._images.opening import grid_of, in_space, read_still
 from .._images.structures import SUBCORTEX
 from .._support.messages import in_mm
 from ..maskers import SphereSeeds, SurfaceSeeds
@@ -54,7 +54,7 @@ def space_of(sbc, grid):
         volume = VolumeSpace(volume.grid, _places(volume))
     if cortex is not None:
         cortex = SurfaceSpace(_on_mesh(sbc, cortex.grid, grid), _places(cortex))
-    return Space(still.grid, volume, cortex)
+    return Space(still.grid, volume, cortex, sbc._space)
 
 
 def _numbered(sbc):
@@ -99,11 +99,14 @@ class Space:
         Of the map as an image.
     volume : VolumeSpace or None
     cortex : SurfaceSpace or None
+    codes : Space of a header, or None
+        What files say of the space that a volume lies in.
     """
 
     grid: Any
     volume: Any
     cortex: Any
+    codes: Any = None
 
     @cached_property
     def parts(self):
@@ -154,12 +157,8 @@ class Space:
 
         That of a sphere or disc which has its centre in the map.
         """
-        for part in self.parts:
-            centre, radius = part.sphere_of(seeds, position) or (None, 0)
-            place = -1 if centre is None else part.place_at(centre)
-            if place >= 0:
-                return place, radius
-        return None
+        found = (part.sphere_of(seeds, position) for part in self.parts)
+        return next((own for own in found if own is not None and own[0] >= 0), None)
 
     def config(self):
         """Return what the page must know of the parts, as JSON has it."""
@@ -171,7 +170,7 @@ class Space:
         ``header`` is what a file of one map holds before its numbers. Those of the
         cortex are the anatomy's.
         """
-        header = _header(self.grid)
+        header = _header(self.grid, self.codes)
         if self.volume is None:
             return header
         return {"place_of_voxel": differences(self.volume.places), **header}
@@ -182,11 +181,11 @@ def differences(places):
     return np.diff(places, prepend=places.dtype.type(0))
 
 
-def _header(grid):
+def _header(grid, codes):
     """Return the start of a file of a map, by name; surfaces have none."""
     if not grid.is_in_one_file:
         return {}
-    img = grid.image_of(np.zeros(grid.n_positions, np.float32))
+    img = in_space(grid.image_of(np.zeros(grid.n_positions, np.float32)), codes)
     header = getattr(img, "nifti_header", img.header)
     header["descrip"] = b"Fisher z of the correlation with a seed"
     content = img.to_bytes()
@@ -251,9 +250,9 @@ class VolumeSpace(Part):
         return SphereSeeds([point], radius, mask_img=self.mask_img)
 
     def sphere_of(self, seeds, position):
-        """Return centre and radius in mm of one of an adapter's seeds, or None."""
+        """Return place and radius in mm of one of an adapter's seeds, or None."""
         sphere = seeds.sphere(position)
-        return sphere and (tuple(map(float, sphere[0])), float(sphere[1]))
+        return sphere and (self.place_at(sphere[0]), float(sphere[1]))
 
     def config(self):
         """Return what the page must know of the grid, as JSON has it."""
@@ -320,16 +319,17 @@ class SurfaceSpace(Part):
         )
 
     def sphere_of(self, seeds, position):
-        """Return centre and radius in mm of one of an adapter's seeds, or None."""
+        """Return place and radius in mm of one of an adapter's seeds, or None."""
         placed = seeds.placed() if seeds.element == "disc" else None
         if placed is None or len(placed[position][0]) != 1:
             return None
         (place,), (side,), radius = placed[position]
-        if isinstance(place, int):
-            if side not in self.grid.starts:
-                return None
-            place = tuple(self.coordinates[self.grid.starts[side] + place].tolist())
-        return place, radius
+        try:
+            # Near the midline, vertices of the other hemisphere may be nearer.
+            part, vertex = self.grid.vertex_of(place, side, self.grid.mesh, position)
+        except SeedPlaceError:
+            return None
+        return int(self.places[self.grid.starts[part] + vertex]), float(radius)
 
     def config(self):
         """Return what the page must know of the mesh, as JSON has it."""

@@ -163,8 +163,8 @@ class VolumeGrid(Grid):
     def values_of(self, still):
         """Return a still's values here, by nearest neighbours from another grid.
 
-        As nilearn resamples, 0 beyond the centres of the outermost voxels there; unlike
-        it, rounding moves no centre beyond them.
+        As nilearn resamples, halves up, 0 beyond the centres of the outermost voxels
+        there; unlike it, rounding moves no centre beyond them.
         """
         if self.same_as(still.grid):
             return still.values
@@ -181,7 +181,7 @@ class VolumeGrid(Grid):
         voxels = voxels @ steps[:3, :3].T + steps[:3, 3]
         last = np.subtract(still.grid.shape, 1)
         inside = (voxels > -SAME_PLACE) & (voxels < last + SAME_PLACE)
-        voxels = np.clip(np.rint(voxels).astype(np.intp), 0, last)
+        voxels = np.clip(np.floor(voxels + 0.5 + 1e-6).astype(np.intp), 0, last)
         values = still.values[np.ravel_multi_index(tuple(voxels.T), still.grid.shape)]
         values[~inside.all(axis=1)] = 0
         return values

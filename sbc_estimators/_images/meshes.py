@@ -112,7 +112,7 @@ class SurfaceGrid(Grid):
             self.check_same(SurfaceGrid(mesh), "mesh")
         mesh, starts, graphs, discs = mesh or self.mesh, self.starts, {}, []
         for seed, side, radius in zip(seeds, sides, radii, strict=True):
-            part, vertex = self._place(seed, side, mesh, len(discs))
+            part, vertex = self.vertex_of(seed, side, mesh, len(discs))
             if part not in graphs and radius:
                 own = mesh.parts[part]
                 graphs[part] = edge_lengths(own.coordinates, own.faces)
@@ -120,8 +120,8 @@ class SurfaceGrid(Grid):
             discs.append(starts[part] + disc)
         return discs
 
-    def _place(self, seed, side, mesh, position):
-        """Return the part and the vertex of a seed."""
+    def vertex_of(self, seed, side, mesh, position):
+        """Return the part and the vertex of a seed, or raise SeedPlaceError."""
         if side is not None and side not in self.sizes:
             raise SeedPlaceError(
                 position, f"the mesh has no such part, but {[*self.sizes]}"

@@ -164,8 +164,8 @@ class GrayordinateMasker(TransformerMixin, BaseEstimator):
         """
         _check_grid(grid)
         self._check_parameters()
-        self._laid: Any = (grid.key, self._lay(grid))
         self.structures_ = [own.name for own in grid.chosen(self.structures)]
+        self._laid: Any = (grid.key, self._lay(grid))
         self.n_elements_ = self._laid[1].n_outputs
         self.grid_ = grid
         return self
@@ -303,7 +303,7 @@ class GrayordinateMasker(TransformerMixin, BaseEstimator):
             raise TypeError(f"X must hold real numbers, got dtype {maps.dtype}.")
         if maps.dtype.kind == "b":
             maps = maps.astype(np.uint8)
-        return self.grid_.of(self.grid_.chosen(self.structures)).image_of(maps.T)
+        return self.grid_.of(self._chosen(self.grid_)).image_of(maps.T)
 
     def __getstate__(self):
         # Weights of smoothing are large, and made again where they are needed.
@@ -336,9 +336,13 @@ class GrayordinateMasker(TransformerMixin, BaseEstimator):
                 "PolyMesh(left=..., right=...)."
             )
 
+    def _chosen(self, grid):
+        """Return the structures of a grid that `fit` found."""
+        return [own for own in grid.structures if own.name in self.structures_]
+
     def _lay(self, grid):
         """Return the `SpatialMap` of the chosen grayordinates of a grid."""
-        chosen = grid.chosen(self.structures)
+        chosen = self._chosen(grid)
         members = np.concatenate([own.positions for own in chosen])
         return SpatialMap(
             members, smoothing=grid.smoothing(self.smoothing_fwhm, chosen, self.mesh)
@@ -346,10 +350,7 @@ class GrayordinateMasker(TransformerMixin, BaseEstimator):
 
     def _check_same(self, grid):
         """Raise ValueError unless a grid has the chosen grayordinates of `fit`."""
-        own, theirs = (
-            one.of([own for own in one.structures if own.name in self.structures_])
-            for one in (grid, self.grid_)
-        )
+        own, theirs = (one.of(self._chosen(one)) for one in (grid, self.grid_))
         difference = own.difference(theirs)
         if difference is not None:
             raise ValueError(
@@ -370,6 +371,11 @@ class GrayordinateMasker(TransformerMixin, BaseEstimator):
         cleaned = clean_kept(cleaning, signals, scans.n_scans, kept, confounds)
         if self.standardize in (None, False):
             return cleaned
+        if self.standardize == "psc":
+            # Percent are of the mean, which cleaning may have taken out, as in nilearn.
+            means = signals.mean(axis=0)
+            if np.abs(cleaned.mean(axis=0)).mean() < 0.1 * np.abs(means).mean():
+                cleaned = cleaned + means
         return standardize_signal(cleaned, False, self.standardize)
 
 

@@ -37,7 +37,8 @@ def names_of_labels(lut, labels):
         lut = read_table(lut, "lut")
     if isinstance(lut, pd.DataFrame):
         return _of_pairs(_pairs_of_table(lut))
-    if isinstance(lut, dict):
+    is_list = isinstance(lut, pd.Series) and lut.index.equals(pd.RangeIndex(len(lut)))
+    if isinstance(lut, dict | pd.Series) and not is_list:
         return _of_pairs(lut.items())
     if is_sequence(lut):
         return _of_list(list(lut), labels)

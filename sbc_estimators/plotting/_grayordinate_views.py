@@ -108,10 +108,10 @@ def _on_part(picture, estimator, img):
 
 
 def mesh_of(estimator):
-    """Return the mesh along which a masker measures or smooths, None without one."""
+    """Return the mesh on which seeds are measured or maps smoothed, or None."""
     brain = adapter_of(estimator.brain_masker_, "brain_masker")
     seeds = adapter_of(estimator.seed_masker_, "seed_masker")
-    return seeds.mesh if brain.mesh is None else brain.mesh
+    return brain.mesh if seeds.mesh is None else seeds.mesh
 
 
 def hemispheres_of(mesh, cortex, name):

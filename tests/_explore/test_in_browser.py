@@ -12,6 +12,7 @@ from nilearn.maskers import NiftiMasker, SurfaceMasker
 from nilearn.masking import apply_mask
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from scipy.spatial import ConvexHull
+from sklearn.base import clone
 
 from explored import (
     MINUS,
@@ -147,6 +148,16 @@ def test_radius_and_summary_change_the_map(page, explorer):
     np.testing.assert_allclose(shown_map(page), expected, atol=1e-6)
     assert page.text("radius-out") == "10 mm"
     page.run("$('radius').value = 6; $('summary').value = 'mean'")
+
+
+def test_it_opens_with_the_estimators_radius(browser, open_page, sample):
+    seeds = SphereSeeds([PCC], 7.2)
+    sbc = clone(sample.sbc).set_params(seed_masker=seeds).fit(sample.run)
+    with explore(sbc, sample.run, open_browser=False) as explored:
+        page = open_page(browser, explored.url)
+        page.settle()
+        assert page.text("radius-out") == "7.2 mm"
+        np.testing.assert_allclose(shown_map(page), explored.map(PCC), atol=1e-6)
 
 
 def test_coordinates_are_typed(page, explorer):

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import nibabel as nib
 import numpy as np
 import pytest
-from nilearn.maskers import NiftiLabelsMasker
-from nilearn.surface import InMemoryMesh, PolyMesh
+from nilearn.maskers import NiftiLabelsMasker, SurfaceMasker
+from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+from sklearn.base import clone
 
 from grayordinate_helpers import column_of, of_axes, simulated_acquisition
 from sbc_estimators import SeedCorrelationMap
@@ -98,6 +99,34 @@ def test_a_seed_on_a_surface_is_a_disc(surface):
 
 def test_faces_are_counted_through_the_parts(surface):
     assert surface.cortex.faces.max() == 43
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("place", [1, (2.4, 0, 0)])
+def test_a_seed_at_the_midline_is_in_its_hemisphere(side, place):
+    left, right = strip(12), strip(12)
+    right.coordinates[:, 0] += 0.5
+    rng, mesh = np.random.default_rng(0), PolyMesh(left=left, right=right)
+    parts = {name: rng.standard_normal((24, 40)) for name in ("left", "right")}
+    seeds = SurfaceSeeds([place], 3, hemisphere=side)
+    brain = SurfaceMasker(standardize=None)
+    sbc = SeedCorrelationMap(seeds, brain).fit(SurfaceImage(mesh, parts))
+    space = space_of(sbc, SurfaceGrid(mesh))
+    found, radius = space.sphere_of(adapter_of(sbc.seed_masker_, "seed_masker"), 0)
+    again = space.seed(found, radius)
+    assert again.hemisphere == side
+    other = clone(sbc).set_params(seed_masker=again).fit(SurfaceImage(mesh, parts))
+    np.testing.assert_array_equal(other.correlations_, sbc.correlations_)
+
+
+def test_the_header_tells_the_space_of_maps(sample):
+    grid = grid_of(sample.sbc.brain_masker_.mask_img_)
+    header = space_of(sample.sbc, grid).arrays()["header"]
+    found = nib.Nifti1Header(header[:348].tobytes())
+    row = np.zeros(sample.sbc.n_voxels_)
+    expected = sample.sbc.inverse_transform(row).header
+    for code in ("sform_code", "qform_code"):
+        assert found[code] == expected[code] != 0
 
 
 def test_the_header_makes_an_image(volume):

@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from nilearn.image import resample_img
 
 from sbc_estimators._images.grids import NotLinearError, Still, VolumeGrid
 from sbc_estimators._images.opening import read_still
@@ -32,6 +33,23 @@ def test_values_of_a_part_keep_their_outermost_layer(start):
     np.testing.assert_array_equal(
         whole.values_at(Still(part, values), some), found[some]
     )
+
+
+@pytest.mark.parametrize(
+    "affine",
+    [
+        np.diag([1.5, 1.5, 1.5, 1]),
+        np.array([[3, 0, 0, 1.5], [0, 3, 0, -1.5], [0, 0, 3, 0], [0, 0, 0, 1]]),
+        np.array([[1, 0.4, 0, 2], [-0.37, 1, 0, 4], [0, 0, 1.5, 1], [0, 0, 0, 1]]),
+    ],
+)
+def test_halves_of_a_voxel_go_where_nilearn_puts_them(affine):
+    there, here = VolumeGrid((9, 9, 9), np.diag([3.0, 3, 3, 1])), (15, 15, 13)
+    values = np.arange(1.0, there.n_positions + 1)
+    found = VolumeGrid(here, affine).values_of(Still(there, values))
+    options = {"interpolation": "nearest", "copy_header": True, "force_resample": True}
+    expected = resample_img(there.image_of(values), affine, here, **options)
+    np.testing.assert_array_equal(found.reshape(here), expected.get_fdata())
 
 
 def test_values_of_several_maps():

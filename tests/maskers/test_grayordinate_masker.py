@@ -98,6 +98,8 @@ CLEANINGS = [
     {"low_pass": 0.1, "t_r": 1.1},
     {"high_pass": 0.02, "clean_args": {"filter": "cosine"}},
     {"standardize": "psc"},
+    {"standardize": "psc", "detrend": True},
+    {"standardize": "psc", "high_pass": 0.01},
     {"standardize": "zscore_sample", "detrend": True, "standardize_confounds": False},
     {"detrend": True, "runs": np.arange(50) // 25},
 ]
@@ -113,6 +115,17 @@ def test_cleaning_is_that_of_nilearn(data, cleaning, with_confounds):
     masker = GrayordinateMasker(**cleaning)
     found = masker.fit_transform(data.img, confounds=confounds)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_structures_are_those_of_fit(data, is_sent):
+    masker = GrayordinateMasker("left cortex").fit(data.img)
+    signals = masker.transform(data.img)
+    masker.set_params(structures="right cortex")
+    masker = pickle.loads(pickle.dumps(masker)) if is_sent else masker
+    np.testing.assert_array_equal(masker.transform(data.img), signals)
+    (model,) = masker.inverse_transform(signals).header.get_axis(1).iter_structures()
+    assert model[0] == "CIFTI_STRUCTURE_CORTEX_LEFT"
 
 
 def test_confounds_of_high_variance(data):

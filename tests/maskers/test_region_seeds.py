@@ -122,6 +122,8 @@ def test_names_from_a_file(sample_box, tmp_path, suffix):
 def test_labels_without_names(sample_box):
     seeds = RegionSeeds(sample_box.labels_img, [2, 4], lut={4: "top", 9: 7}).fit()
     assert seeds.seed_names_ == ["2", "top"]
+    series = pd.Series({4: "D", 3: "C", 2: "B", 1: "A"})
+    assert RegionSeeds(sample_box.labels_img, lut=series).fit().seed_names_ == [*"ABCD"]
     two = RegionSeeds(sample_box.labels_img, lut=["a", "b", "a", "a"]).fit()
     assert two.seed_names_ == ["a", "b", "a (2)", "a (3)"]
 

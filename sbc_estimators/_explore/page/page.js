@@ -25,6 +25,9 @@ function signed(value, digits = 0) {
   return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
+/* The step of a slider that can be at a value, at least of whole numbers. */
+function stepOf(value) { return 10 ** -Math.min((String(value).split(".")[1] ?? "").length, 6); }
+
 function told(mm) { return mm.map((x) => signed(x)).join(", "); }
 
 let silence;
@@ -286,7 +289,7 @@ function fillControls() {
   if (CONFIG.runs.length > 1) $("run").add(new Option(`mean Fisher z of ${CONFIG.runs.length} runs`, "mean"));
   CONFIG.runs.forEach((run, i) => $("run").add(new Option(run.name, String(i))));
   $("run-row").hidden = CONFIG.runs.length === 1;
-  Object.assign($("radius"), { max: CONFIG.largest_radius, value: CONFIG.start.radius });
+  Object.assign($("radius"), { max: CONFIG.largest_radius, step: stepOf(CONFIG.start.radius), value: CONFIG.start.radius });
   $("summary").value = CONFIG.start.summary;
   const n = CONFIG.runs.length, { volume, cortex } = CONFIG.space;
   const unit = volume && cortex ? "grayordinates" : cortex ? "vertices" : "voxels";
