@@ -32,6 +32,7 @@ from .tables import (
 )
 from .used import (
     confound_names,
+    measure_of,
     parameters,
     repetition_time,
     versions,
@@ -115,7 +116,7 @@ def summarise(sbc, X=None, threshold=None):
         "has_runs": runs is not None,
         "threshold": threshold,
         "unit": maps.unit,
-        "measure": sbc.measure_,
+        "measure": measure_of(sbc),
         "seed_summary": sbc.seed_summary_,
         "cards": _cards(sbc),
         "warnings": [*(mapped.heard if mapped else []), *warnings_of_tables(sbc)],

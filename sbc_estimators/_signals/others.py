@@ -62,10 +62,11 @@ class Ours(Adapter):
 
     def in_run(self, run):
         """Return the adapter of the seeds with the places that a run brings."""
-        if not self.takes_places:
-            return self
-        masker = self.masker.with_places(run.run.seed_places)
-        return type(self)(self.name, masker)
+        return self.with_places(run.run.seed_places) if self.takes_places else self
+
+    def with_places(self, places):
+        """Return the adapter of the seeds with the places of a run."""
+        return type(self)(self.name, self.masker.with_places(places))
 
     def fit(self, runs):
         """Fit to the grid of the first run, or to the places that it brings."""

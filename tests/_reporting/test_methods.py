@@ -17,7 +17,8 @@ from nilearn.maskers import (
 
 from sbc_estimators import Run, SeedCorrelationMap, __version__
 from sbc_estimators._reporting.maps import Maps
-from sbc_estimators._reporting.methods import methods, placed_by_runs
+from sbc_estimators._reporting.methods import methods
+from sbc_estimators._reporting.methods_seeds import placed_by_runs
 from sbc_estimators._reporting.references import REFERENCES
 from sbc_estimators.maskers import (
     GivenSignals,
