@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from .._support.messages import describe_run
 from ..plotting._colours import colour_limit
 from ..runs._opened import as_runs, kept_scans
 from .backgrounds import as_image, background_of
@@ -57,7 +58,7 @@ AS_FITTED = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Mapped:
-    """The runs of `fit`, mapped once more.
+    """The runs of `fit`, mapped once more, but for those that were left out.
 
     Attributes
     ----------
@@ -103,8 +104,7 @@ def summarise(sbc, X=None, threshold=None):
     mapped = None if X is None else _mapped(sbc, X)
     runs = None if mapped is None else mapped.runs
     maps = Maps.of(sbc)
-    files = run_files(mapped_runs(sbc))
-    labels = run_labels(files)
+    files, labels = _files_and_labels(sbc)
     seeds = _seeds(sbc, maps, mapped, threshold)
     pictured = lowest_quality(seeds, MOST_PICTURED)
     background = background_of(maps, runs)
@@ -119,7 +119,11 @@ def summarise(sbc, X=None, threshold=None):
         "measure": measure_of(sbc),
         "seed_summary": sbc.seed_summary_,
         "cards": _cards(sbc),
-        "warnings": [*(mapped.heard if mapped else []), *warnings_of_tables(sbc)],
+        "warnings": [
+            *_left_out(sbc),
+            *(mapped.heard if mapped else []),
+            *warnings_of_tables(sbc),
+        ],
         "runs": run_rows(mapped_runs(sbc), labels, _confound_counts(runs)),
         "seeds": seeds,
         "pictured": pictured,
@@ -127,7 +131,7 @@ def summarise(sbc, X=None, threshold=None):
         "details": details,
         "viewer": _viewer(maps, details, background, threshold),
         "methods": methods(sbc, maps, runs),
-        "script": script_of(sbc, runs),
+        "script": script_of(sbc, None if X is None else as_runs(X)),
         "parameters": parameters(sbc, _shortened),
         "paths": dict(sbc.paths_),
         "versions": versions(),
@@ -139,12 +143,12 @@ def summarise(sbc, X=None, threshold=None):
 
 def _mapped(sbc, X):
     """Return the runs of `fit`, mapped by a clone, which warns as `fit` did."""
-    runs = as_runs(X)
+    given = as_runs(X)
     again = clone(sbc).set_params(brain_masker=clone(sbc.brain_masker_))
     again.set_params(scale="fisher_z", verbose=0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        z = np.asarray(again.fit_transform(runs))  # a DataFrame, if one is asked for
+        z = np.asarray(again.fit_transform(given))  # a DataFrame, if one is asked for
     _check_as_fitted(sbc, again)
     heard = [
         " ".join(str(warning.message).split())
@@ -152,7 +156,9 @@ def _mapped(sbc, X):
         if warning.category in (UserWarning, RuntimeWarning)
     ]
     heard = [text for text in heard if not text.startswith("run ")]  # as in the tables
-    z = z.reshape(len(runs), sbc.n_seeds_, sbc.n_voxels_)
+    is_there = again.run_report_["error"].isna().to_numpy()
+    runs = [run for run, is_own in zip(given, is_there, strict=True) if is_own]
+    z = z[is_there].reshape(len(runs), sbc.n_seeds_, sbc.n_voxels_)
     signals = [again.seed_signals(run) for run in runs]
     return Mapped(runs, z, signals, list(dict.fromkeys(heard)))
 
@@ -179,6 +185,29 @@ def _check_as_fitted(sbc, again):
 def _confound_counts(runs):
     """Return the number of confounds of each run, None where runs are not known."""
     return None if runs is None else [len(confound_names(run)) for run in runs]
+
+
+def _files_and_labels(sbc):
+    """Return names of files and labels of the runs that were mapped.
+
+    Labels count all runs of `fit`, as warnings do.
+    """
+    files = run_files(sbc.run_report_)
+    labels, is_there = run_labels(files), sbc.run_report_["error"].isna()
+    pairs = zip(files, labels, is_there, strict=True)
+    files, labels = zip(*(own for *own, there in pairs if there), strict=True)
+    return list(files), list(labels)
+
+
+def _left_out(sbc):
+    """Return a sentence for each run of `fit` that was left out, with its error."""
+    report, found = sbc.run_report_, []
+    for row in report[report["error"].notna()].to_dict("records"):
+        where, text = describe_run(row["run"], row["img"]), row["error"]
+        about = "" if text.startswith(where) else f"{where}: "
+        told = " ".join(f"{about}{text}".split()).removesuffix(".")
+        found.append(f"{told}. The run was left out.")
+    return found
 
 
 def _title(files, labels):
