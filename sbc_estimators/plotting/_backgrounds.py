@@ -42,7 +42,7 @@ def background_of(estimator, run_img=None):
         none, the brain mask does; otherwise the mean of the first scans of the run;
         None where there is no run to be had.
     """
-    files = _files_of(estimator)
+    files = files_of(estimator)
     if run_img is None:
         run_img = next((file for file in files if Path(file).is_file()), None)
     mask_img = getattr(estimator.brain_masker_, "mask_img_", None)
@@ -112,7 +112,7 @@ def on_white(img):
 
 def are_in_fslr(estimator):
     """Whether the runs of `fit` say that they are in fs_LR; see `says_fslr`."""
-    return says_fslr(_files_of(estimator))
+    return says_fslr(files_of(estimator))
 
 
 def says_fslr(files):
@@ -124,9 +124,11 @@ def says_fslr(files):
     return bool(spaces) and all(spaces)
 
 
-def _files_of(estimator):
-    """Return the files of the runs of `fit` that have one."""
-    return [file for file in estimator.run_report_["img"] if isinstance(file, str)]
+def files_of(estimator):
+    """Return the files of the runs of `fit` that have one, and were not left out."""
+    report = estimator.run_report_
+    files = report["img"][report["error"].isna()]
+    return [file for file in files if isinstance(file, str)]
 
 
 def without_air(values):

@@ -12,6 +12,7 @@ from sbc_estimators._reporting import summary as summaries
 from sbc_estimators._reporting.render import render
 from sbc_estimators._reporting.summary import summarise
 from sbc_estimators.maskers import SphereSeeds
+from sbc_estimators.plotting._backgrounds import files_of
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +121,10 @@ def test_a_file_that_cannot_be_read(sample_box, files):
         labels = [run["label"] for run in found["runs"]]
         assert labels == ["sub-01 task-rest", "sub-03 task-rest"]
     assert files[1] in found["script"]
+
+
+def test_no_background_is_looked_for_in_it(sample_box, files):
+    runs = [files[1], nib.load(files[0])]
+    with pytest.warns(UserWarning, match="left out"):
+        sbc = _estimator(sample_box).fit(runs)
+    assert files_of(sbc) == [files[0]]
