@@ -1,5 +1,6 @@
 """Maps of seeds as a report shows them: where their seeds and their peaks are."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -55,7 +56,9 @@ class Maps:
     @cached_property
     def kind(self):
         """The kind of image that they are, None where they cannot be drawn."""
-        kind = kind_of(self.image(0))
+        kind = None
+        with suppress(ValueError):  # such as of nilearn's spheres without a mask
+            kind = kind_of(self.image(0))
         return kind if kind in (*PEAKS, GRAYORDINATES) else None
 
     def parts(self, position):
@@ -87,7 +90,7 @@ class Maps:
     def is_of_regions(self):
         """Whether the brain masker averages over parcels or weighted maps."""
         brain = adapter_of(self.sbc.brain_masker_, "brain_masker")
-        return brain.element in ("region", "map")
+        return brain.element in ("region", "map", "sphere", "disc")
 
     def place(self, position):
         """Return centre in mm and radius of a seed; (None, 0) where there is none."""

@@ -343,6 +343,7 @@ def _volume_kinds(box):
         "given signals": (GivenSignals(), brain),
         "parcels": (spheres, NiftiLabelsMasker(box.labels_img)),
         "maps as brain": (spheres, NiftiMapsMasker(box.maps_img)),
+        "spheres as brain": (spheres, NiftiSpheresMasker(box.seeds, 6)),
         "another package": (Own(box.mask_img), brain),
         "no image": (spheres, Own(box.mask_img)),
         "its parcel": (spheres, OwnParcel(box.mask_img)),
@@ -351,7 +352,14 @@ def _volume_kinds(box):
 
 VOLUME_KINDS = (
     *("labels", "regions", "a mask", "maps", "given signals"),
-    *("parcels", "maps as brain", "another package", "no image", "its parcel"),
+    *(
+        "parcels",
+        "maps as brain",
+        "spheres as brain",
+        "another package",
+        "no image",
+        "its parcel",
+    ),
 )
 
 
