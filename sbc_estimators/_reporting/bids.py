@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import nibabel
 import numpy as np
 from nibabel.gifti import GiftiDataArray, GiftiImage
@@ -15,7 +14,8 @@ from .. import __version__
 from .._arrays.correlation import fisher_z
 from .._images.headers import write_map
 from .._images.opening import as_maps, in_space
-from .._signals.kinds import adapter_of
+from .._maps.many import Attempts
+from .._maps.statistics import run_statistics
 from .._support.checks import check_place
 from .._support.files import replacing, write_json
 from .._support.messages import naming
@@ -67,8 +67,9 @@ def save_to_bids(
     Returns
     -------
     files : list of pathlib.Path
-        The maps, by run, seed and statistic, those that were there already too. On a
-        surface, each hemisphere has a file.
+        The maps, by run, seed and statistic, those that were there already too, but
+        none of a run that failed, where `on_error` is "skip". On a surface, each
+        hemisphere has a file.
 
     Raises
     ------
@@ -112,14 +113,23 @@ def save_to_bids(
     runs, out = as_runs(X), check_place(out_dir, "out_dir")
     places = places_of(runs, X, sbc.seed_names_)
     endings = endings_of(sbc)
-    targets = targets_of(sbc, runs, places, stats)
+    attempts = Attempts(sbc.on_error)
+    mapper, opened = sbc._like_fit(X, runs, {}, attempts)
+    if not _is_effect_alone(mapper, stats):
+        mapper.check_known("statistics")
+    targets = targets_of(sbc, opened, places, stats)
+    todo = {i: [t for t in own if not t.is_done(out)] for i, own in targets.items()}
     out.mkdir(parents=True, exist_ok=True)
     write_description(out)
-    missing = [[target for target in own if not target.is_done(out)] for own in targets]
-    for i, result in _results(sbc, runs, stats, [bool(own) for own in missing]):
-        for target in missing[i]:
+    wanted = [run for run in opened if todo[run.position]]
+    results = _results(sbc, mapper, wanted, stats, attempts)
+    if len(wanted) < len(opened):
+        results = _unless_all_failed(results, attempts)
+    for i, result in results:
+        for target in todo.pop(i):
             _write(sbc, target, result, out, endings)
-    return [path for own in targets for t in own for path in _paths(t, out, endings)]
+    there = [t for i, own in targets.items() for t in own if t not in todo.get(i, ())]
+    return [path for target in there for path in _paths(target, out, endings)]
 
 
 def _checked_stats(stats):
@@ -173,32 +183,46 @@ def _paths(target, out, endings):
 # Maps
 
 
-def _results(sbc, runs, stats, is_wanted):
-    """Yield the position of each run that is wanted, and its statistics by name.
+def _is_effect_alone(mapper, stats):
+    """Whether r alone is asked for, of cleaning that nobody knows."""
+    is_known = mapper.seeds.is_known and mapper.brain.is_known
+    return stats == ("effect",) and not is_known
+
+
+def _results(sbc, mapper, wanted, stats, attempts):
+    """Yield the position of each run, and its statistics by name.
 
     Each is of shape `(n_seeds, n_voxels)`. As many runs are mapped at a time as the
-    estimator's `n_jobs` says.
+    estimator's `n_jobs` says. A run that fails is left out where it may.
+
+    Parameters
+    ----------
+    sbc : SeedCorrelationMap
+        Fitted.
+    mapper : Mapper
+    wanted : list of OpenedRun
+    stats : tuple of str
+    attempts : Attempts
     """
-    wanted = np.flatnonzero(is_wanted)
-    n_jobs = joblib.effective_n_jobs(sbc.n_jobs)
-    for start in range(0, len(wanted), n_jobs):
-        batch = wanted[start : start + n_jobs]
-        results = _mapped(sbc, [runs[i] for i in batch], stats)
-        yield from zip(batch, results, strict=True)
+    if not wanted:
+        return
+    if _is_effect_alone(mapper, stats):
+        shape = sbc.n_seeds_, sbc.n_voxels_
+        for position, seed_map in attempts.maps(mapper, wanted, shape):
+            yield position, {"effect": fisher_z(seed_map.r)}
+        return
+    for position, found in attempts.results(run_statistics, mapper, wanted, most=1):
+        yield position, {stat: found[field] for stat, (field, _) in STATS.items()}
+        del found
 
 
-def _mapped(sbc, runs, stats):
-    """Return the statistics of some runs, with "dof" where cleaning is known."""
-    maskers = sbc.seed_masker_, sbc.brain_masker_
-    is_known = all(adapter_of(masker, "masker").is_known for masker in maskers)
-    if is_known or stats != ("effect",):
-        return [
-            {stat: getattr(found, field) for stat, (field, _) in STATS.items()}
-            for found in sbc.statistics(runs)
-        ]
-    rows = np.asarray(sbc.transform(runs))
-    rows = rows.reshape(len(runs), sbc.n_seeds_, sbc.n_voxels_)
-    return [{"effect": fisher_z(row) if sbc.scale == "r" else row} for row in rows]
+def _unless_all_failed(results, attempts):
+    """Yield results without the error that all of them failed: others are there."""
+    try:
+        yield from results
+    except Exception as error:
+        if all(own.error is not error for own in attempts.failed):
+            raise
 
 
 def _write(sbc, target, result, out, endings):

@@ -70,22 +70,22 @@ class Target:
         return is_same and all((folder / name).is_file() for name in names)
 
 
-def targets_of(sbc, runs, places, stats):
-    """Return for each run all that is to be written of it, by seed and statistic.
+def targets_of(sbc, opened, places, stats):
+    """Return by position all that is to be written of each run, by seed and statistic.
 
     Parameters
     ----------
     sbc : SeedCorrelationMap
         Fitted.
-    runs : list of Run
+    opened : list of OpenedRun
     places : list of list of Place
-        For each run one a seed.
+        For each position one a seed.
     stats : sequence of str
         Of `STATS`.
 
     Returns
     -------
-    targets : list of list of Target
+    targets : dict of list of Target
     """
     content = {"Parameters": _parameters(sbc), "Versions": versions()}
     fitted = {f"seed_masker__{k}": v for k, v in _counting(sbc.seed_masker_).items()}
@@ -93,10 +93,12 @@ def targets_of(sbc, runs, places, stats):
     same = [(name, _identity(value)) for name, value in sorted(fitted.items())]
     same += [sbc.measure_, sbc.seed_summary_, content["Versions"]]
     names = list(map(str, sbc.seed_names_))
-    return [
-        _of_run(run, repetition_time(sbc, run), names, own_places, stats, content, same)
-        for run, own_places in zip(runs, places, strict=True)
-    ]
+    targets = {}
+    for each in opened:
+        t_r, own_places = repetition_time(sbc, each.run), places[each.position]
+        given = each.run, t_r, names, own_places, stats, content, same
+        targets[each.position] = _of_run(*given)
+    return targets
 
 
 def targets_to_fit(sbc, run, names, places, stats, told):

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import platform
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def no_work(monkeypatch):
     def mapped(*_):
         raise AssertionError("a run is mapped again")
 
-    monkeypatch.setattr(bids, "_mapped", mapped)
+    monkeypatch.setattr(bids, "run_statistics", mapped)
 
 
 def test_what_is_there_is_left_as_it_is(sbc, study, saved, no_work):
@@ -485,18 +486,27 @@ def test_maps_that_are_no_images(sample_box, study, tmp_path):
 
 
 def test_as_many_runs_at_a_time_as_jobs(sbc, study, tmp_path, monkeypatch):
-    sizes, real = [], bids._mapped
+    real, write = bids.run_statistics, bids._write
+    events, both = [], None
 
-    def mapped(sbc, runs, stats):
-        sizes.append(len(runs))
-        return real(sbc, runs, stats)
+    def mapped(mapper, opened):
+        events.append("map")
+        if both is not None:
+            both.wait(30)
+        return real(mapper, opened)
 
-    monkeypatch.setattr(bids, "_mapped", mapped)
+    def written(*given):
+        events.append("write")
+        write(*given)
+
+    monkeypatch.setattr(bids, "run_statistics", mapped)
+    monkeypatch.setattr(bids, "_write", written)
     save_to_bids(sbc, study, tmp_path / "one")
+    assert events == ["map", "write", "write"] * 2
+    both = threading.Barrier(2)
     monkeypatch.setattr(sbc, "n_jobs", 2)
     with joblib.parallel_config(backend="threading"):
         save_to_bids(sbc, study, tmp_path / "two")
-    assert sizes == [1, 1, 2]
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
