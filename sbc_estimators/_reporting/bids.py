@@ -77,7 +77,8 @@ def save_to_bids(
         If the estimator is not fitted.
     ValueError
         If `stats` has another word; if a run's name does not say its subject; if two
-        runs, or two seeds, would get one name. All before any work.
+        runs, or two seeds, would get one name; if a map of another seed has the name of
+        one. All before any work.
     TypeError
         If maps of the brain masker are no images.
     TypeError, ValueError, FileNotFoundError, OSError, RuntimeError
@@ -86,7 +87,8 @@ def save_to_bids(
     Notes
     -----
     *Names* keep the entities of the run's name but ``desc``; a seed's label is its name
-    without what BIDS does not allow, which is all but letters and digits. Maps of a
+    without what BIDS does not allow, which is all but letters and digits; of a seed
+    without a name, (-8, 12, 2.5), it is ``xm8y12z2p5``. Maps of a
     volume are ``.nii.gz``, of a surface ``.func.gii``, of grayordinates
     ``.dscalar.nii``.
 
@@ -106,7 +108,7 @@ def save_to_bids(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     (file,) = save_to_bids(sbc, sample.run, folder)
     >>> file.name
-    'sub-01_task-rest_space-MNI152NLin2009cAsym_res-5_seed-05218_stat-effect_statmap.nii.gz'
+    'sub-01_task-rest_space-MNI152NLin2009cAsym_res-5_seed-x0ym52z18_stat-effect_statmap.nii.gz'
     """
     check_is_fitted(sbc)
     stats = _checked_stats(stats)

@@ -19,6 +19,17 @@ PERSON = "sub"
 """The one of them that BIDS asks for."""
 
 
+NUMBER = r"-?[0-9.]+(?:e[+-]?[0-9]+)?"
+
+POINT = rf"\(({NUMBER}), ({NUMBER}), ({NUMBER})\)"
+
+POINTS = rf"{POINT}(?: \+ {POINT})*(?: \(([0-9]+)\))?"
+"""What seeds without names are called: where they lie, and a number where others do."""
+
+SIGNS = str.maketrans({"-": "m", ".": "p", "+": None})
+"""Minus and point in letters."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the maps of one run and seed are written.
@@ -140,8 +151,8 @@ def _check_different(runs, entities):
 
 
 def _seed_labels(names):
-    """Return the label of each seed: of its name what BIDS allows."""
-    labels = [re.sub(r"[^0-9A-Za-z]", "", str(name)) for name in names]
+    """Return the label of each seed."""
+    labels = [_label(str(name)) for name in names]
     seen = {}
     for name, label in zip(names, labels, strict=True):
         if not label:
@@ -158,3 +169,22 @@ def _seed_labels(names):
             )
         seen[label.casefold()] = name
     return labels
+
+
+def _label(name):
+    """Return of the name of a seed what BIDS allows.
+
+    Where it is coordinates, their signs and points are letters: without them, places on
+    both sides of the brain would have one label.
+
+    Examples
+    --------
+    >>> _label("L IPS"), _label("(-8, 12.5, 0)")
+    ('LIPS', 'xm8y12p5z0')
+    """
+    whole = re.fullmatch(POINTS, name)
+    if whole is None:
+        return re.sub(r"[^0-9A-Za-z]", "", name)
+    places = [f"x{x}y{y}z{z}" for x, y, z in re.findall(POINT, name)]
+    number = whole.groups()[-1]
+    return "".join(places).translate(SIGNS) + (f"n{number}" if number else "")

@@ -1,7 +1,6 @@
 """Sidecars of maps: what they are, of what, and whether they are there already."""
 
 import hashlib
-import json
 import os
 import secrets
 from dataclasses import dataclass, fields
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .._images.opening import is_image, key_of
+from .._support.files import read_json
 from ..runs._opened import kept_scans
 from .bids_names import Place
 from .code import as_plain
@@ -60,14 +60,22 @@ class Target:
         return out / self.place.folder / f"{self.place.stem(self.stat)}.json"
 
     def is_done(self, out):
-        """Whether the map is there, from the same sources, parameters and versions."""
-        try:
-            found = json.loads(self.sidecar(out).read_text("utf-8"))
-        except (OSError, ValueError):
-            return False
-        folder, names = out / self.place.folder, found.get("Files", [])
+        """Whether the map is there, from the same sources, parameters and versions.
+
+        Raises ValueError where that of another seed has its name.
+        """
+        path = self.sidecar(out)
+        found = read_json(path)
+        seed, other = self.content["Seed"], found.get("Seed", self.content["Seed"])
+        if other != seed:
+            raise ValueError(
+                f"{path} is of seed {other!r}, and the map of seed {seed!r} would take "
+                "its place: BIDS allows letters and digits only. Give the seed another "
+                "name, or write to another folder."
+            )
+        names = found.get("Files") or []
         is_same = found.get("Key") == self.content["Key"]
-        return is_same and all((folder / name).is_file() for name in names)
+        return is_same and all((path.parent / name).is_file() for name in names)
 
 
 def targets_of(sbc, opened, places, stats):
