@@ -25,12 +25,24 @@ from .used import (
 )
 
 STATS = {
-    "effect": ("effect", "Fisher z of the correlation"),
-    "variance": ("variance", "Sampling variance of the Fisher z of the correlation"),
-    "dof": ("dof", "Effective degrees of freedom of the correlation"),
-    "zscore": ("z_score", "z score of the correlation"),
+    "effect": ("effect", "Fisher z of the {measure}"),
+    "variance": ("variance", "Sampling variance of the Fisher z of the {measure}"),
+    "dof": ("dof", "Effective degrees of freedom of the {measure}"),
+    "zscore": ("z_score", "z score of the {measure}"),
 }
 """Names in files to fields of `SeedCorrelationMap.statistics`, and what they are."""
+
+MEASURES = {
+    "correlation": "correlation",
+    "partial": "partial correlation",
+    "semipartial": "semipartial correlation",
+}
+"""Measures in words; of a single seed, all three are the first."""
+
+MASKERS = ("seed_masker", "brain_masker")
+
+SHARED = ("low_pass", "high_pass", "t_r")
+"""Parameters of the estimator that fitted maskers have instead."""
 
 SPEED = ("memory", "memory_level", "n_jobs", "verbose", "reports", "cmap")
 """Parameters of the estimator and of maskers that change no map."""
@@ -95,16 +107,16 @@ def targets_of(sbc, opened, places, stats):
     -------
     targets : dict of list of Target
     """
-    content = {"Parameters": _parameters(sbc), "Versions": versions()}
-    fitted = {f"seed_masker__{k}": v for k, v in _counting(sbc.seed_masker_).items()}
-    fitted |= {f"brain_masker__{k}": v for k, v in _counting(sbc.brain_masker_).items()}
+    fitted = _of_maskers(sbc)
+    used = {name: as_plain(v) for name, v in {**_as_used(sbc), **fitted}.items()}
+    content = {"Parameters": used, "Versions": versions()}
     same = [(name, _identity(value)) for name, value in sorted(fitted.items())]
     same += [sbc.measure_, sbc.seed_summary_, content["Versions"]]
     names = list(map(str, sbc.seed_names_))
     targets = {}
     for each in opened:
         t_r, own_places = repetition_time(sbc, each.run), places[each.position]
-        given = each.run, t_r, names, own_places, stats, content, same
+        given = each.run, t_r, names, own_places, stats, sbc.measure_, content, same
         targets[each.position] = _of_run(*given)
     return targets
 
@@ -133,7 +145,7 @@ def targets_to_fit(sbc, run, names, places, stats, told):
     """
     content = {"Parameters": _parameters(sbc), "Versions": versions(), **told}
     same = _same_to_fit(sbc, told)
-    return _of_run(run, run.t_r, names, places, stats, content, same)
+    return _of_run(run, run.t_r, names, places, stats, sbc.measure, content, same)
 
 
 def key_to_fit(sbc, run, told):
@@ -145,31 +157,33 @@ def key_to_fit(sbc, run, told):
 def _same_to_fit(sbc, told):
     """Return what maps of an estimator that is not fitted depend on beside the run."""
     given = {
-        name: value
+        name: _class_of(value) if hasattr(value, "get_params") else value
         for name, value in sbc.get_params().items()
-        if name.rpartition("__")[2] not in SPEED and not hasattr(value, "get_params")
+        if name.rpartition("__")[2] not in SPEED
     }
     same = [(name, _identity(value)) for name, value in sorted(given.items())]
     return [*same, told, versions()]
 
 
-def _of_run(run, t_r, names, places, stats, content, same):
+def _of_run(run, t_r, names, places, stats, measure, content, same):
     """Return all that is to be written of one run."""
     sources = [getattr(run, field.name) for field in fields(run)]
     content = {
-        "Sources": [path for path in map(_path_of, sources) if path],
+        "Sources": [path for value in sources for path in _paths_in(value)],
         "RepetitionTime": known(t_r),
         **_scans(run),
         "Confounds": confound_names(run),
         **content,
     }
     same = [*map(_identity, sources), *same]
+    measure = _measure_in_words(measure, len(names))
     targets = []
     for seed, (name, place) in enumerate(zip(names, places, strict=True)):
         for stat in stats:
-            first = {"Description": f"{STATS[stat][1]} with seed {name}", "Seed": name}
-            own = {**first, **content, "Key": _digest((same, name, seed, stat))}
-            targets.append(Target(place, stat, seed, own))
+            what = f"{STATS[stat][1].format(measure=measure)} with seed {name}"
+            first = {"Description": what, "Seed": name}
+            told = {**first, **content, "Key": _digest((same, name, seed, stat))}
+            targets.append(Target(place, stat, seed, told))
     return targets
 
 
@@ -179,17 +193,45 @@ def _digest(values):
 
 
 def _parameters(sbc):
-    """Return the parameters that maps may depend on, as a sidecar has them."""
-    return {
-        name: value
-        for name, value in parameters(sbc, as_plain).items()
-        if name.rpartition("__")[2] not in SPEED
-    }
+    """Return what maps of an estimator not fitted depend on, as a sidecar has it."""
+    given = {name: _class_of(getattr(sbc, name)) for name in MASKERS}
+    given |= parameters(sbc, as_plain)
+    return {k: v for k, v in given.items() if k.rpartition("__")[2] not in SPEED}
 
 
-def _counting(masker):
-    """Return the parameters of a masker that maps may depend on."""
-    return {name: value for name, value in own(masker).items() if name not in SPEED}
+def _as_used(sbc):
+    """Return the parameters of a fitted estimator itself that maps may depend on."""
+    given = sbc.get_params(deep=False)
+    given |= {"measure": sbc.measure_, "seed_summary": sbc.seed_summary_}
+    left_out = (*SPEED, *SHARED, *MASKERS)
+    return {name: value for name, value in given.items() if name not in left_out}
+
+
+def _of_maskers(sbc):
+    """Return the class of each fitted masker, and the parameters that maps depend on.
+
+    Neither may be what a user has set since.
+    """
+    found = {}
+    for name in MASKERS:
+        masker = getattr(sbc, f"{name}_")
+        found[name] = _class_of(masker)
+        for key, value in own(masker).items():
+            if key not in SPEED:
+                found[f"{name}__{key}"] = value
+    return found
+
+
+def _class_of(value):
+    """Return the words for the class of a masker."""
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _measure_in_words(measure, n_seeds):
+    """Return what is mapped of some seeds."""
+    if n_seeds == 1 and measure in MEASURES:
+        measure = "correlation"
+    return MEASURES.get(measure, f"measure {measure!r}")
 
 
 def _identity(value):
@@ -200,7 +242,7 @@ def _identity(value):
         return f"{path} {status.st_size} {status.st_mtime_ns}"
     if isinstance(value, pd.DataFrame | pd.Series):
         return joblib.hash(value.to_csv())
-    if isinstance(value, list | tuple) and any(map(_path_of, value)):
+    if isinstance(value, list | tuple) and _paths_in(value):
         return repr([_identity(item) for item in value])
     if is_image(value):
         return repr(key_of(value))
@@ -216,6 +258,14 @@ def _path_of(value):
     if isinstance(value, str | os.PathLike):
         return os.path.abspath(value)
     return None
+
+
+def _paths_in(value):
+    """Return the absolute paths that a value is, or that are in its lists."""
+    if isinstance(value, list | tuple):
+        return [path for own_value in value for path in _paths_in(own_value)]
+    path = _path_of(value)
+    return [] if path is None else [path]
 
 
 def _scans(run):

@@ -113,7 +113,7 @@ def test_sidecars_say_what_was_done(sbc, study, saved, sample_box):
     assert sidecar["NumberOfKeptScans"] == 198
     assert sidecar["CensoredScans"] == [3, 4]
     assert sidecar["Confounds"] == list(sample_box.confounds.columns)
-    assert sidecar["Parameters"]["high_pass"] == 0.01
+    assert sidecar["Parameters"]["brain_masker__high_pass"] == 0.01
     assert sidecar["Parameters"]["seed_masker__regions"] == ["PCC", "L IPS"]
     assert sidecar["Parameters"]["brain_masker__mask_img"].startswith("<Nifti1Image")
     assert sidecar["Versions"]["sbc_estimators"] == sbc_estimators.__version__
