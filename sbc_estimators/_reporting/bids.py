@@ -12,15 +12,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._arrays.correlation import fisher_z
+from .._images.grids import VolumeGrid
 from .._images.headers import write_map
-from .._images.opening import as_maps, in_space
+from .._images.opening import as_maps, grid_of, in_space
 from .._maps.many import Attempts
 from .._maps.statistics import run_statistics
 from .._support.checks import check_place
 from .._support.files import replacing, write_json
 from .._support.messages import naming
 from ..runs._opened import as_runs
-from .bids_names import places_of
+from .bids_names import places_of, without_resolution
 from .bids_sidecars import STATS, targets_of
 from .images import GRAYORDINATES, SURFACE, VOLUME, hemispheres, kind_of
 
@@ -86,11 +87,11 @@ def save_to_bids(
 
     Notes
     -----
-    *Names* keep the entities of the run's name but ``desc``; a seed's label is its name
-    without what BIDS does not allow, which is all but letters and digits; of a seed
-    without a name, (-8, 12, 2.5), it is ``xm8y12z2p5``. Maps of a
-    volume are ``.nii.gz``, of a surface ``.func.gii``, of grayordinates
-    ``.dscalar.nii``.
+    *Names* keep the entities of the run's name but ``desc``, and ``res`` where maps are
+    on another grid, such as that of a mask. A seed's label is its name without what
+    BIDS does not allow, which is all but letters and digits; that of a seed without a
+    name, such as (-8, 12, 2.5), is ``xm8y12z2p5``. Maps of a volume are ``.nii.gz``, of
+    a surface ``.func.gii``, of grayordinates ``.dscalar.nii``.
 
     *Again.* Each file appears whole or not at all, the sidecar last. A map whose
     sidecar has the same sources (files by path, size and date), parameters and versions
@@ -114,11 +115,14 @@ def save_to_bids(
     stats = _checked_stats(stats)
     runs, out = as_runs(X), check_place(out_dir, "out_dir")
     places = places_of(runs, X, sbc.seed_names_)
-    endings = endings_of(sbc)
+    image = _blank(sbc)
+    endings = _endings(sbc, image)
     attempts = Attempts(sbc.on_error)
     mapper, opened = sbc._like_fit(X, runs, {}, attempts)
     if not _is_effect_alone(mapper, stats):
         mapper.check_known("statistics")
+    moved = [run.position for run in opened if _is_on_another_grid(image, run)]
+    places = without_resolution(places, runs, moved)
     targets = targets_of(sbc, opened, places, stats)
     todo = {i: [t for t in own if not t.is_done(out)] for i, own in targets.items()}
     out.mkdir(parents=True, exist_ok=True)
@@ -148,7 +152,22 @@ def _checked_stats(stats):
 
 def endings_of(sbc):
     """Return for each file of a map what its name has further, and its ending."""
-    image = _image(sbc, np.zeros(sbc.n_voxels_, np.float32))
+    return _endings(sbc, _blank(sbc))
+
+
+def _blank(sbc):
+    """Return a map of zeros as an image."""
+    return _image(sbc, np.zeros(sbc.n_voxels_, np.float32))
+
+
+def _is_on_another_grid(image, run):
+    """Whether maps in a volume have other voxels than an `OpenedRun`."""
+    grid = grid_of(image)
+    return isinstance(grid, VolumeGrid) and not grid.same_as(run.scans.grid)
+
+
+def _endings(sbc, image):
+    """Return for each file of a map, of which there is an image, what names have."""
     kind = kind_of(image)
     if kind is None:
         raise TypeError(

@@ -50,6 +50,11 @@ class Place:
         """What the names of all files of the run begin with."""
         return _joined(self.entities)
 
+    def without(self, entity):
+        """Return the place without something that the run's name tells."""
+        kept = {name: own for name, own in self.entities.items() if name != entity}
+        return Place(self.folder, kept)
+
     def stem(self, stat, **further):
         """Return the name of a map's file without its ending."""
         first, seed = _joined({**self.entities, **further}), self.entities["seed"]
@@ -91,6 +96,29 @@ def places_of(runs, X, seed_names):
     entities = [_entities(*run) for run in enumerate(_run_names(runs, X))]
     _check_different(runs, entities)
     return [[_place(own, label) for label in labels] for own in entities]
+
+
+def without_resolution(places, runs, positions):
+    """Return the places of maps, of which some are on another grid than their run.
+
+    Parameters
+    ----------
+    places : list of list of Place
+        As `places_of` returns them.
+    runs : list of Run
+    positions : collection of int
+        Of the runs whose resolution their maps do not have.
+
+    Raises
+    ------
+    ValueError
+        If two runs would get one name.
+    """
+    places = list(places)
+    for position in positions:
+        places[position] = [own.without("res") for own in places[position]]
+    _check_different(runs, [own[0].entities for own in places])
+    return places
 
 
 def _place(entities, label):
@@ -142,8 +170,8 @@ def _check_different(runs, entities):
             raise ValueError(
                 f"{describe_run(other, runs[other].img)} and "
                 f"{describe_run(position, runs[position].img)} would get one name, "
-                f"{key!r}. Names keep {', '.join(ENTITIES)}: let the runs differ in "
-                "one of these."
+                f"{key!r}. Names keep {', '.join(ENTITIES)} (res where maps are on "
+                "the grid of the run): let the runs differ in one of these."
             )
 
 

@@ -125,3 +125,54 @@ def test_the_command_replaces_none_either(data, run, tmp_path, capsys):
     assert "seed 'L-IPS'" in capsys.readouterr().err
     (sidecar,) = out.rglob("*_statmap.json")
     assert json.loads(sidecar.read_text("utf-8"))["Seed"] == "L-IPS"
+
+
+# Resolution
+
+
+def coarser(mask_img):
+    """Return a mask of voxels twice as large."""
+    values = np.asarray(mask_img.dataobj)[::2, ::2, ::2]
+    affine = mask_img.affine @ np.diag([2, 2, 2, 1])
+    return nib.Nifti1Image(values, affine)
+
+
+def shifted(mask_img):
+    """Return the same mask but for rounding."""
+    affine = mask_img.affine.copy()
+    affine[:3, 3] += 1e-5
+    return nib.Nifti1Image(np.asarray(mask_img.dataobj), affine)
+
+
+def resampled(data, run, mask):
+    """Return an estimator whose maps are on the grid of a mask, fitted to a run."""
+    return fitted(data, run, data.seeds[0], ["PCC"], mask)
+
+
+@pytest.mark.filterwarnings("ignore:.*(signal|resampl)")
+def test_the_resolution_of_another_grid_is_not_told(data, run, tmp_path):
+    sbc = resampled(data, run, coarser(data.mask_img))
+    (path,) = save_to_bids(sbc, run, tmp_path / "maps")
+    assert nib.load(path).shape != data.mask_img.shape
+    expected = "sub-01_task-rest_space-MNI_seed-PCC_stat-effect_statmap"
+    assert path.name == f"{expected}.nii.gz"
+    assert [own.name for own in tmp_path.rglob("*statmap.json")] == [f"{expected}.json"]
+
+
+def test_the_resolution_of_the_same_grid_is_told(data, run, tmp_path):
+    sbc = resampled(data, run, shifted(data.mask_img))
+    (path,) = save_to_bids(sbc, run, tmp_path / "maps")
+    assert "_space-MNI_res-2_seed-PCC_" in path.name
+
+
+@pytest.mark.filterwarnings("ignore:.*(signal|resampl)")
+def test_two_resolutions_on_one_grid_would_be_one_name(data, run, tmp_path):
+    other = run.img.with_name(run.img.name.replace("res-2", "res-1"))
+    other.write_bytes(run.img.read_bytes())
+    runs = [run, Run(other, t_r=2.0)]
+    sbc = resampled(data, run, coarser(data.mask_img))
+    with pytest.raises(ValueError, match="would get one name, 'sub-01_task-rest_space"):
+        save_to_bids(sbc, runs, tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
+    sbc = resampled(data, run, data.mask_img)
+    assert len(save_to_bids(sbc, runs, tmp_path / "maps")) == 2
