@@ -9,7 +9,7 @@ import pandas as pd
 
 from .._arrays.correlation import fisher_z
 from .._reporting.bids import FORMATS
-from .._reporting.bids_sidecars import key_to_fit
+from .._reporting.bids_sidecars import key_to_fit, measure_in_words
 from .._reporting.used import parameters, versions
 from .._support.files import (
     left_over,
@@ -60,12 +60,6 @@ QUANTITIES = {
     "correlates",
 }
 """What the sidecar says of the maps, by their scale."""
-
-MEASURED = {
-    "partial": "partial correlation",
-    "semipartial": "semipartial correlation",
-}
-"""What a measure of several seeds is called, if it is no Pearson correlation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,11 +280,10 @@ def _summarize(options, source, estimator):
     maps = fisher_z(estimator.correlations_)
     names = estimator.seed_names_
     spheres = spheres_of(estimator.seed_masker_, len(names))
-    measured = "Pearson correlation"
-    if len(names) > 1:
-        measured = MEASURED.get(options.measure, measured)
     return {
-        "quantity": QUANTITIES[options.scale].format(measured),
+        "quantity": QUANTITIES[options.scale].format(
+            measure_in_words(estimator.measure_, len(names))
+        ),
         "func": source.func.absolute(),
         "shape": source.shape,
         "mask": source.mask and source.mask.absolute(),

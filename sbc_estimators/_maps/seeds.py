@@ -266,9 +266,13 @@ def measured(measure, seeds, voxels, names):
         If the other seeds cannot be taken out, as seeds are sums of one another or
         take up all directions of time.
     """
-    if len(names) == 1 and measure in ("partial", "semipartial"):
-        measure = "correlation"
-    return MEASURES[measure](seeds, voxels, names)
+    return MEASURES[measure_of(measure, len(names))](seeds, voxels, names)
+
+
+def measure_of(measure, n_seeds):
+    """Return the measure that r is: of a single seed, the plain correlation."""
+    is_plain = n_seeds == 1 and measure in ("partial", "semipartial")
+    return "correlation" if is_plain else measure
 
 
 def _without_others(seeds, names, measure):

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._arrays.correlation import fisher_z
-from .._images.grids import VolumeGrid
 from .._images.headers import write_map
 from .._images.opening import as_maps, grid_of, in_space
 from .._maps.many import Attempts
@@ -162,8 +161,8 @@ def _blank(sbc):
 
 def _is_on_another_grid(image, run):
     """Whether maps in a volume have other voxels than an `OpenedRun`."""
-    grid = grid_of(image)
-    return isinstance(grid, VolumeGrid) and not grid.same_as(run.scans.grid)
+    is_volume = kind_of(image) == VOLUME
+    return is_volume and not grid_of(image).same_as(run.scans.grid)
 
 
 def _endings(sbc, image):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .._images.opening import is_image, key_of
+from .._maps.seeds import measure_of
 from .._support.files import read_json
 from ..runs._opened import kept_scans
 from .bids_names import Place
@@ -176,7 +177,7 @@ def _of_run(run, t_r, names, places, stats, measure, content, same):
         **content,
     }
     same = [*map(_identity, sources), *same]
-    measure = _measure_in_words(measure, len(names))
+    measure = measure_in_words(measure, len(names))
     targets = []
     for seed, (name, place) in enumerate(zip(names, places, strict=True)):
         for stat in stats:
@@ -227,11 +228,9 @@ def _class_of(value):
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _measure_in_words(measure, n_seeds):
+def measure_in_words(measure, n_seeds):
     """Return what is mapped of some seeds."""
-    if n_seeds == 1 and measure in MEASURES:
-        measure = "correlation"
-    return MEASURES.get(measure, f"measure {measure!r}")
+    return MEASURES.get(measure_of(measure, n_seeds), f"measure {measure!r}")
 
 
 def _identity(value):

@@ -1,10 +1,11 @@
 """The paragraph on methods that a paper needs, made of what was done."""
 
+from .._maps.seeds import measure_of
 from .methods_cleaning import censoring, cleaning, smoothing
 from .methods_seeds import seeds, signals
 from .references import REFERENCES, cite, cited_in
 from .tables import known, mapped_runs
-from .used import measure_of, repetition_time, versions
+from .used import repetition_time, versions
 from .words import joined, spanned
 
 MEASURE_WORDS = {
@@ -115,7 +116,9 @@ def _correlation(sbc, maps):
     where = "" if maps.unit == "regions" else " in the brain mask"
     targets = f"{sbc.n_voxels_:,} {maps.unit}{where}"
     others = f"The measure {sbc.measure_!r} of each seed with each of {{targets}}"
-    what = MEASURE_WORDS.get(measure_of(sbc), others).format(targets=targets)
+    what = MEASURE_WORDS.get(measure_of(sbc.measure_, sbc.n_seeds_), others).format(
+        targets=targets
+    )
     if sbc.n_runs_ == 1:
         mean = ""
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from .._maps.seeds import measure_of
 from .._support.messages import describe_run
 from ..plotting._colours import colour_limit
 from ..runs._opened import as_runs, kept_scans
@@ -33,7 +34,6 @@ from .tables import (
 )
 from .used import (
     confound_names,
-    measure_of,
     parameters,
     repetition_time,
     versions,
@@ -116,7 +116,7 @@ def summarise(sbc, X=None, threshold=None):
         "has_runs": runs is not None,
         "threshold": threshold,
         "unit": maps.unit,
-        "measure": measure_of(sbc),
+        "measure": measure_of(sbc.measure_, sbc.n_seeds_),
         "seed_summary": sbc.seed_summary_,
         "cards": _cards(sbc),
         "warnings": [

@@ -43,12 +43,6 @@ def repetition_time(sbc, run):
     return used_time(run, (sbc.brain_masker_, sbc.seed_masker_))
 
 
-def measure_of(sbc):
-    """Return the measure that r is: of a single seed the plain correlation."""
-    is_plain = sbc.n_seeds_ == 1 and sbc.measure_ in ("partial", "semipartial")
-    return "correlation" if is_plain else sbc.measure_
-
-
 def confound_names(run):
     """Return the names of a run's confounds; numbers where they have none."""
     if run.confounds is None:

@@ -766,8 +766,8 @@ def test_sidecars_tell_measure_and_radii(small, simulated, tmp_path, n_seeds):
     words += ["--seeds", tmp_path / "seeds.tsv", "--measure", "semipartial"]
     assert main(list(map(str, [*words, "--out", tmp_path / "out"]))) == 0
     said = json.loads((tmp_path / "out" / "sbc_z.json").read_text("utf-8"))
-    measure = "semipartial" if n_seeds == 2 else "Pearson"
-    assert said["quantity"] == f"Fisher z of the {measure} correlation with each seed"
+    measure = "semipartial " if n_seeds == 2 else ""
+    assert said["quantity"] == f"Fisher z of the {measure}correlation with each seed"
     assert [own["radius_mm"] for own in said["seeds"]] == [4, 5.5][:n_seeds]
 
 
@@ -781,7 +781,7 @@ def test_z_scores_beside_the_variance(small, simulated, tmp_path):
     sidecar = json.loads((out / "sbc_z.json").read_text("utf-8"))
     maps = {"sbc_zscore.nii.gz", "sbc_variance.nii.gz"}
     assert {name for name in sidecar["files"] if name.endswith("nii.gz")} == maps
-    assert sidecar["quantity"].startswith("z score of the Pearson correlation with")
+    assert sidecar["quantity"].startswith("z score of the correlation with each")
     estimator = SeedCorrelationMap(
         SphereSeeds(simulated.seeds[:1], names=["here"]),
         NiftiMasker(simulated.mask_img, smoothing_fwhm=6, detrend=True),
