@@ -170,9 +170,8 @@ class CleaningParameters:
         """Return the names of the parameters in which two cleanings differ."""
         own, theirs = vars(self), vars(other)
         differing = [name for name in own if not _equal(own[name], theirs[name])]
-        if not self.needs_t_r and differing == ["t_r"]:
-            return []  # nobody looks at it
-        return differing
+        is_unused = differing == ["t_r"] and not self.needs_t_r
+        return [] if is_unused else differing
 
 
 def _equal(a, b):
