@@ -587,6 +587,10 @@ def test_several_runs_and_a_name_of_evil(browser, explorer, halves, open_page):
         assert page.run("return $('copy-command').disabled")
         seed, _ = seed_of(page)
         np.testing.assert_allclose(shown_map(page), explored.map(seed), atol=1e-6)
+        page.wait_for("state.known !== null")
+        # Drawn once more before what is known of the run has come.
+        page.run("$('run').value = '0'; drawReadout()")
+        assert "z score" not in readout(page)
         page.run("probes.set('run', '0')")
         page.settle()
         r = explored.map(seed, run=0)

@@ -181,8 +181,9 @@ function drawReadout() {
   const r = state.map.r[state.here], { known } = state;
   const shown = [["r", signed(r, 4), r], ["Fisher z", signed(Math.atanh(r), 3), Math.atanh(r)]];
   if (settings().run !== "mean") {
-    const hint = known ? `${known.z}, ${SCORE_HINT}; ${known.dof.toFixed(0)} effective degrees of freedom` : "";
-    shown.push(["z score", known ? signed(known.z, 2) : "…", hint]);
+    const isKnown = known?.dof !== undefined; // what is known may still be that of the mean
+    const hint = isKnown ? `${known.z}, ${SCORE_HINT}; ${known.dof.toFixed(0)} effective degrees of freedom` : "";
+    shown.push(["z score", isKnown ? signed(known.z, 2) : "…", hint]);
   }
   $("readout").replaceChildren(...shown.map(([name, text, hint]) => {
     const box = document.createElement("div");
