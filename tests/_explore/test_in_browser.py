@@ -150,6 +150,7 @@ def test_radius_and_summary_change_the_map(page, explorer):
     page.run("$('radius').value = 6; $('summary').value = 'mean'")
 
 
+@pytest.mark.usefixtures("viewer")
 def test_it_opens_with_the_estimators_radius(browser, open_page, sample):
     seeds = SphereSeeds([PCC], 7.2)
     sbc = clone(sample.sbc).set_params(seed_masker=seeds).fit(sample.run)
