@@ -6,7 +6,6 @@ A file holds the whole time series of one grayordinate, then that of the next.
 from functools import cached_property
 
 import numpy as np
-from nibabel import Cifti2Image
 from nilearn.signal import high_variance_confounds
 from scipy import signal
 
@@ -91,10 +90,7 @@ class CiftiScans(Scans):
     is_t_r_sure = True
     doubts = ()
 
-    @staticmethod
-    def knows(value):
-        """Whether an object is an image as nibabel has them of CIFTI files."""
-        return isinstance(value, Cifti2Image)
+    marks = ("dataobj", "nifti_header")
 
     @staticmethod
     def check_run(image):

@@ -68,11 +68,13 @@ class Scans:
     ``(n_kept_in_block, n_positions)``; and ``image_of(kept)``, the kept scans in memory
     as an image that maskers take, with a `Still` of the positions that are not finite.
 
-    Of an image before it is opened, the class itself has ``knows(value)``, whether an
-    object is one of the format; ``check_run(image)``, which raises ValueError unless it
-    is one of scans; and ``still(image, missing)``, the `Still` of a mask, an atlas or
-    maps, in which what is not finite becomes ``missing`` (to nilearn it is 0).
+    Of an image before it is opened, the class itself has ``marks``, the attributes by
+    which one of the format is known; ``check_run(image)``, which raises ValueError
+    unless it is one of scans; and ``still(image, missing)``, the `Still` of a mask, an
+    atlas or maps, in which what is not finite becomes ``missing`` (to nilearn it is 0).
     """
+
+    marks: tuple[str, ...] = ()
 
     space = None
     """What a header says of the space that maps lie in, where it says anything."""
@@ -89,6 +91,11 @@ class Scans:
         step, unit = self.time_step
         is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
         return step * SECONDS_PER_UNIT[unit] if is_told else None
+
+    @classmethod
+    def knows(cls, value):
+        """Whether an object is an image of the format."""
+        return all(hasattr(value, name) for name in cls.marks)
 
     @classmethod
     def like(cls, image, values, affine=None):

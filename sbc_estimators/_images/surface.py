@@ -28,10 +28,7 @@ class SurfaceScans(Scans):
     doubts = ()
     time_step = (0.0, "that of the format")
 
-    @staticmethod
-    def knows(value):
-        """Whether an object is a SurfaceImage (or is made like one)."""
-        return hasattr(value, "mesh") and hasattr(value, "data")
+    marks = ("mesh", "data")
 
     @staticmethod
     def check_run(image):

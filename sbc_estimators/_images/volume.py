@@ -58,10 +58,7 @@ class VolumeScans(Scans):
 
     like = staticmethod(image_like)
 
-    @staticmethod
-    def knows(value):
-        """Whether an object is an image as nibabel has them."""
-        return hasattr(value, "dataobj") and hasattr(value, "affine")
+    marks = ("dataobj", "affine")
 
     @staticmethod
     def check_run(image):
