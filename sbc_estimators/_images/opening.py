@@ -122,7 +122,7 @@ def as_maps(img, names):
 
 def in_space(img, space):
     """Return an image on the grid of another with what that says of its space."""
-    if space is None or not VolumeScans.knows(img):
+    if space is None or _known(img) is not VolumeScans:
         return img
     if are_one_grid(img.affine, space.affine):
         # Not updated: headers round to float32.
@@ -137,9 +137,9 @@ def the_only(img):
 
     Of a SurfaceImage, without the axis of scans; of anything else, as it is.
     """
-    if VolumeScans.knows(img):
+    if _known(img) is VolumeScans:
         return img.slicer[..., 0] if len(img.shape) == 4 else img
-    if SurfaceScans.knows(img):
+    if _known(img) is SurfaceScans:
         parts = img.data.parts.items()
         return type(img)(img.mesh, {name: part.reshape(-1) for name, part in parts})
     return img
@@ -162,7 +162,10 @@ def _loaded(img):
 
 def _known(value):
     """Return the first format that knows an object, None if it is no image."""
-    return next((form for form in FORMATS if form.knows(value)), None)
+    for form in FORMATS:
+        if all(hasattr(value, name) for name in form.marks):
+            return form
+    return None
 
 
 def _format_of(image, name, expected):

@@ -74,7 +74,7 @@ class Scans:
     atlas or maps, in which what is not finite becomes ``missing`` (to nilearn it is 0).
     """
 
-    marks: tuple[str, ...] = ()
+    marks: tuple[str, ...]
 
     space = None
     """What a header says of the space that maps lie in, where it says anything."""
@@ -91,11 +91,6 @@ class Scans:
         step, unit = self.time_step
         is_told = unit in SECONDS_PER_UNIT and np.isfinite(step) and step > 0
         return step * SECONDS_PER_UNIT[unit] if is_told else None
-
-    @classmethod
-    def knows(cls, value):
-        """Whether an object is an image of the format."""
-        return all(hasattr(value, name) for name in cls.marks)
 
     @classmethod
     def like(cls, image, values, affine=None):
