@@ -98,7 +98,8 @@ class MapsInBids:
         """What that file holds."""
         seeds = dict.fromkeys(own.content["Seed"] for own in self.targets)
         keys = [own.content["Key"] for own in self.targets]
-        return {"Description": "Time series of seeds", "Seeds": [*seeds], "Keys": keys}
+        what = "Of which maps the time series and the report of the run are"
+        return {"Description": what, "Seeds": [*seeds], "Keys": keys}
 
     def _is_of_these(self):
         """Whether time series and report are those of these maps."""

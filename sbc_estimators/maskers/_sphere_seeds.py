@@ -124,22 +124,6 @@ class SphereSeeds(PlacedSeeds):
         self.mask_img = mask_img
         self.allow_overlap = allow_overlap
 
-    def sphere(self, position: int) -> tuple[tuple[float, float, float], float] | None:
-        """Return the centre and the radius in mm of a seed that is a single sphere.
-
-        Parameters
-        ----------
-        position : int
-            Of the seed.
-
-        Returns
-        -------
-        sphere : tuple of (tuple of 3 float, float), or None
-            None for a seed of several spheres.
-        """
-        places = self.places_[position]
-        return (places[0], self.radii_[position]) if len(places) == 1 else None
-
     def _settle(self, grid):
         """Set what the parameters say of the spheres."""
         check_switch(self.allow_overlap, "allow_overlap")

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from helpers import save, words
 from sbc_estimators import Run
+from sbc_estimators._signals.kinds import adapter_of
 from sbc_estimators.maskers import SphereSeeds
 
 
@@ -99,8 +100,9 @@ def test_one_seed_of_several_spheres(sample_box, container):
     assert seeds.places_ == [[second, near, third], [tuple(map(float, first))]]
     assert seeds.seed_names_[1] == "(0, -52, 18)"
     assert seeds.seed_names_[0].count(" + ") == 2
-    assert seeds.sphere(1) == ((0.0, -52.0, 18.0), 6.0)
-    assert seeds.sphere(0) is None
+    adapter = adapter_of(seeds, "seed_masker")
+    assert adapter.sphere(1) == ((0.0, -52.0, 18.0), 6.0)
+    assert adapter.sphere(0) is None
 
 
 def test_seeds_of_several_spheres_must_not_overlap_others(sample_box):
